@@ -1,0 +1,20 @@
+"""The project's one exception for what a user can mend."""
+
+
+class UserError(Exception):
+    """Something outside the program is not as it must be.
+
+    The command line prints it without a traceback and ends with status 1.
+
+    Args:
+        what: what happened and where, in one or two sentences.
+        next_step: what the user can do about it.
+    """
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  -> {self.next_step}" if self.next_step else self.what

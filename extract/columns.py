@@ -1,0 +1,134 @@
+"""Whether a database has the four tables as they must be, and the SQL expression of each one's lines."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.connections import Connection
+
+from movimento_flat.errors import UserError
+from movimento_flat.schema import TABLES, Column, Kind, Table
+from movimento_flat.tagged_tsv import sql_null, sql_text_field
+
+_INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
+_TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
+_BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+_TYPES = {
+    Kind.ID: _INTEGERS,
+    Kind.INTEGER: _INTEGERS,
+    Kind.TEXT: _INTEGERS | _TEXTS | _BYTES,
+    Kind.MONEY: {"decimal"},
+    Kind.TIMESTAMP: {"datetime", "timestamp", "date"},
+}
+MONEY_SCALE = 2
+
+_FIND_COLUMNS = """
+    SELECT LOWER(table_name), LOWER(column_name), table_name, column_name, LOWER(data_type), LOWER(column_type),
+           numeric_scale, datetime_precision, LOWER(character_set_name)
+    FROM information_schema.columns WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s
+"""
+_FIND_ENGINES = """
+    SELECT table_name, engine FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND engine <> 'InnoDB'
+"""
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as information_schema describes it."""
+
+    table: str
+    name: str
+    data_type: str
+    column_type: str
+    scale: int | None
+    precision: int | None
+    charset: str | None
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table of the database; its names are quoted.
+
+    Attributes:
+        line: SQL expression of a row's line of tagged TSV, line end included.
+        amount: SQL expression of what the accounting adds up, or NULL.
+    """
+
+    table: Table
+    name: str
+    identity: str
+    line: str
+    amount: str
+
+
+def inspect(connection: "Connection[Any]") -> list[SourceTable]:
+    """The four tables as the database has them.
+
+    Raises:
+        UserError: one of them, or a column, is missing or has a type whose text would not be exact.
+    """
+    names = tuple(table.name for table in TABLES)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_ENGINES, (names,))
+        if other := cursor.fetchall():
+            found = ", ".join(f"{name} ({engine})" for name, engine in other)
+            raise UserError(
+                f"Not every table is InnoDB: {found}. Only InnoDB can show all of them as of one moment.",
+                "ALTER TABLE ... ENGINE=InnoDB, or read from a copy that has it.",
+            )
+        cursor.execute(_FIND_COLUMNS, (names,))
+        columns = {(row[0], row[1]): SourceColumn(*row[2:]) for row in cursor.fetchall()}
+    return [_source_table(table, columns) for table in TABLES]
+
+
+def _source_table(table: Table, columns: dict[tuple[str, str], SourceColumn]) -> SourceTable:
+    missing = [name for name in table.column_names if (table.name, name) not in columns]
+    if missing:
+        raise UserError(
+            f"Table {table.name} lacks {', '.join(missing)}, or the account may not read it.",
+            "Compare with sql/tables.sql; to let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
+        )
+    found = {column.name: columns[table.name, column.name] for column in table.columns}
+    for column in table.columns:
+        _check_type(table, column, found[column.name])
+    fields = [_field(column, found[column.name]) for column in table.columns]
+    amounts = [_quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
+    return SourceTable(
+        table=table,
+        name=_quoted(found["id"].table),
+        identity=_quoted(found["id"].name),
+        line=f"CONCAT(X'{table.tag.hex()}', {_after_tabs(fields)}, X'0A')",
+        amount=amounts[0] if amounts else "NULL",
+    )
+
+
+def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
+    too_fine = column.kind is Kind.MONEY and (found.scale or 0) > MONEY_SCALE
+    if found.data_type not in _TYPES[column.kind] or too_fine:
+        raise UserError(
+            f"Column {table.name}.{column.name} is {found.column_type}; its text is exact only for {column.kind.value}.",
+            "Give the program a view or a copy of the table with that type.",
+        )
+
+
+def _field(column: Column, found: SourceColumn) -> str:
+    name = _quoted(found.name)
+    if column.kind is Kind.TEXT:
+        in_utf8 = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
+        return sql_text_field(name if in_utf8 else f"CONVERT({name} USING utf8mb4)")
+    if column.kind is Kind.TIMESTAMP and (found.data_type == "date" or found.precision):
+        return sql_null(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
+    if column.kind is Kind.MONEY and found.scale != MONEY_SCALE:
+        return sql_null(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
+    if "zerofill" in found.column_type:
+        return sql_null(f"CAST({name} AS UNSIGNED)")
+    return sql_null(name)
+
+
+def _after_tabs(fields: Iterable[str]) -> str:
+    return ", ".join(f"X'09', {field}" for field in fields)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

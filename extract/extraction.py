@@ -1,0 +1,127 @@
+"""The extraction: pages of a snapshot, read by several connections at once, into files of tagged TSV."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from pymysql.connections import Connection
+
+from extract.columns import SourceTable
+from extract.pages import PageBook, Totals, read_page, totals
+from extract.sink import Sink
+from extract.snapshot import open_snapshot
+from extract.source import Source
+from movimento_flat.errors import UserError
+from movimento_flat.schema import MOVIMENTO, SMALL_TABLES
+
+#: Folders of the sink. Small tables go together: a handful of map tasks for all three.
+SMALL_TABLES_FOLDER = "small_tables"
+MOVEMENTS_FOLDER = "movements"
+#: A file is a map task of the join; it goes into the next file after this many bytes.
+FILE_BYTES = 48 << 20
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was extracted: totals of each table by name, and the moment as of which."""
+
+    tables: dict[str, Totals]
+    taken_at: str
+    server: str
+    time_zone: str
+    connections: int
+
+
+def extract(
+    source: Source,
+    sink: Sink,
+    connections: int,
+    say: Callable[[str], None],
+    progress: Progress = lambda rows: None,
+    small_tables_complete: Callable[[], None] = lambda: None,
+) -> Extraction:
+    """Write the four tables, as of one moment, as tagged TSV to `sink`.
+
+    Args:
+        source: the database; it is only read.
+        sink: where the files go.
+        connections: how many read at once.
+        say: told what a user should know.
+        progress: told the number of rows of each page of movements written.
+        small_tables_complete: called as soon as the three small tables are written.
+
+    Raises:
+        UserError: the database cannot be read, or what was written is not what the database counts.
+        OSError: the sink cannot be written to.
+    """
+    with open_snapshot(source, connections + 1, say) as snapshot:
+        counter, *readers = snapshot.connections
+        readers = readers or [counter]
+        small = [found for found in snapshot.tables if found.table in SMALL_TABLES]
+        movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
+        with ThreadPoolExecutor(len(snapshot.connections)) as pool:
+            counting = pool.submit(_count, counter, snapshot.tables)
+            small_rows = _write_tables(pool, readers, small, _Files(sink, SMALL_TABLES_FOLDER))
+            small_tables_complete()
+            movement_rows = _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
+            counted = counting.result()
+    _compare(small_rows + movement_rows, counted)
+    return Extraction(counted, snapshot.taken_at, snapshot.server, source.time_zone, len(readers))
+
+
+@dataclass(frozen=True)
+class _Files:
+    sink: Sink
+    folder: str
+    progress: Progress = lambda rows: None
+
+
+def _count(connection: "Connection[Any]", tables: list[SourceTable]) -> dict[str, Totals]:
+    return {table.table.name: totals(connection, table) for table in tables}
+
+
+def _compare(written: int, counted: dict[str, Totals]) -> None:
+    expected = sum(table.rows for table in counted.values())
+    if written != expected:
+        raise UserError(
+            f"{written} rows were read where the database counts {expected}; nothing is published.",
+            "Please report this with the server's version: it must not happen within one snapshot.",
+        )
+
+
+def _write_tables(
+    pool: ThreadPoolExecutor, readers: "list[Connection[Any]]", tables: list[SourceTable], files: _Files
+) -> int:
+    """Every connection writes the pages that fall to it; -> rows written."""
+    book = PageBook(tables)
+    writers = [
+        pool.submit(_write_pages, reader, book, files, number) for number, reader in enumerate(readers)
+    ]
+    return sum(writer.result() for writer in writers)
+
+
+def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, writer: int) -> int:
+    written = 0
+    try:
+        pages = (part for page in book.pages(connection) for part in read_page(connection, page))
+        page = next(pages, None)
+        for number in count():
+            if page is None:
+                break
+            with files.sink.file(f"{files.folder}/{writer:02d}-{number:04d}.tsv") as file:
+                size = 0
+                while page is not None and size < FILE_BYTES:
+                    lines, rows = page
+                    file.write(lines)
+                    size += len(lines)
+                    written += rows
+                    files.progress(rows)
+                    page = next(pages, None)
+    except BaseException:
+        book.close()
+        raise
+    return written

@@ -1,0 +1,130 @@
+"""Where the four tables are: the address of a database, and connections to it for reading."""
+
+import getpass
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CR, ER
+
+from movimento_flat.errors import UserError
+
+DEFAULT_PORT = 3306
+CONNECT_SECONDS = 10
+
+#: `sql_mode` is emptied so that quotes, backslashes and zero dates mean the same on every server.
+#: A page of rows comes as one GROUP_CONCAT; what still does not fit is noticed and divided (`extract.pages`).
+_SESSION = """
+    SET SESSION sql_mode = '', SESSION time_zone = %s, SESSION group_concat_max_len = 4294967295,
+        SESSION lock_wait_timeout = 5
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database to read from. The password never shows in its text."""
+
+    user: str
+    database: str
+    host: str = "localhost"
+    port: int = DEFAULT_PORT
+    unix_socket: str | None = None
+    password: str = field(default="", repr=False)
+    time_zone: str = "-03:00"
+
+    def __str__(self) -> str:
+        place = self.unix_socket or f"{self.host}:{self.port}"
+        return f"mysql://{self.user}@{place}/{self.database}"
+
+    def connect(self) -> "Connection[Any]":
+        """Open a connection whose session is set for extraction.
+
+        Raises:
+            UserError: no server there, or it does not let this account in.
+        """
+        try:
+            connection = pymysql.connect(
+                user=self.user,
+                password=self.password,
+                host=self.host,
+                port=self.port,
+                unix_socket=self.unix_socket,
+                database=self.database,
+                charset="utf8mb4",
+                connect_timeout=CONNECT_SECONDS,
+                autocommit=True,
+            )
+            with connection.cursor() as cursor:
+                cursor.execute(_SESSION, (self.time_zone,))
+                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        except pymysql.MySQLError as error:
+            raise self.explain(error) from error
+        return connection
+
+    def explain(self, error: pymysql.MySQLError) -> UserError:
+        """-> what a server's error means for the user."""
+        code = error.args[0] if error.args else 0
+        text = error.args[-1] if error.args else error
+        return UserError(f"Reading {self} failed: {text} (error {code}).", _NEXT_STEPS.get(code, _ANY_NEXT_STEP))
+
+
+_ANY_NEXT_STEP = "The database was only read. Run the command again when the cause is gone."
+_NEXT_STEPS = {
+    CR.CR_CONN_HOST_ERROR: "Check host and port in SOURCE, and that the server runs and can be reached from here.",
+    CR.CR_CONNECTION_ERROR: "Check the socket's path in SOURCE, and that the server runs.",
+    CR.CR_SERVER_LOST: "The connection broke while it was in use. Run the command again.",
+    CR.CR_SERVER_GONE_ERROR: "The connection broke while it was in use. Run the command again.",
+    ER.ACCESS_DENIED_ERROR: "Check the user in SOURCE and the password (MYSQL_PWD, --password-file or the prompt).",
+    ER.DBACCESS_DENIED_ERROR: "Let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
+    ER.TABLEACCESS_DENIED_ERROR: "Let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
+    ER.BAD_DB_ERROR: "Check the database's name at the end of SOURCE.",
+}
+
+
+def parse_source(url: str, password_file: Path | None = None, time_zone: str = "-03:00") -> Source:
+    """`mysql://user@host:port/database`, or `...@localhost/database?unix_socket=PATH` -> its source.
+
+    The password comes from MYSQL_PWD, the first line of a file, or a prompt on a terminal.
+
+    Raises:
+        UserError: no such URL, or it holds a password, which every user of the machine could see.
+    """
+    form = "Write SOURCE=mysql://user@host:port/database."
+    try:
+        parts = urlsplit(url)
+        port = parts.port or DEFAULT_PORT
+    except ValueError as error:
+        raise UserError(f"SOURCE is no address: {error}.", form) from error
+    if parts.password is not None:
+        raise UserError(
+            "SOURCE holds a password; a command line can be read by every user of the machine.",
+            "Leave it out, and set MYSQL_PWD, use --password-file, or type it at the prompt.",
+        )
+    database = unquote(parts.path.strip("/"))
+    if parts.scheme not in ("mysql", "mariadb") or not parts.username or not parts.hostname or not database:
+        raise UserError(f"SOURCE '{url}' is no address of a database.", form)
+    return Source(
+        user=unquote(parts.username),
+        host=parts.hostname,
+        port=port,
+        database=database,
+        unix_socket=parse_qs(parts.query).get("unix_socket", [None])[0],
+        password=_password(password_file, parts.username),
+        time_zone=time_zone,
+    )
+
+
+def _password(file: Path | None, user: str) -> str:
+    if file:
+        try:
+            return file.read_text().partition("\n")[0]
+        except OSError as error:
+            raise UserError(f"The password file {file} cannot be read: {error.strerror}.") from error
+    if "MYSQL_PWD" in os.environ:
+        return os.environ["MYSQL_PWD"]
+    return getpass.getpass(f"Password of {user}: ") if sys.stdin.isatty() else ""

@@ -1,0 +1,110 @@
+r"""Rows travel through the shuffle in packs, a bucket of ids at a time.
+
+A bucket is a hundred consecutive ids; an id's last two digits are its slot in the bucket. A few thousand
+large records cost the shuffle far less than millions of small ones, and a bucket's rows fit in memory
+however many ids there are. Byte order of bucket key + slot is the numeric order of the ids.
+"""
+
+import os
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from operator import itemgetter
+
+from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+
+#: (bucket key, row) or (bucket key, pack of rows).
+#: A letter that grows with the number of digits behind it makes byte order numeric order.
+DIGITS = tuple(bytes([ord("a") - 1 + length]) for length in range(21))
+#: (bucket key, slot) of rows whose id is NULL, and of lines that are no rows.
+NO_ID = (b"-", b"--")
+REJECTED_LINES = (b"~", b"~~")
+is_bucket = re.compile(rb"[`-t]\d{0,18}|-|~").fullmatch
+
+#: Bytes of rows that a task holds before it hands them on; a row's Python object adds to its bytes.
+PACKER_ROOM = 32 << 20
+ROW_OVERHEAD = 64
+ROWS_PER_PACK = 4096
+#: Bytes of a bucket that are sorted in memory; a larger bucket (a very hot card) goes through sort(1).
+SORT_ROOM = 32 << 20
+
+Record = tuple[bytes, bytes]
+Located = tuple[bytes, bytes]
+
+
+def sortable(number: bytes) -> bytes:
+    """Decimal digits without leading zeros -> the same, so that byte order is numeric order."""
+    return DIGITS[len(number)] + number
+
+
+def locate(identity: bytes) -> tuple[bytes, bytes]:
+    """An id's decimal digits, or NULL -> (bucket key, slot)."""
+    if identity == NULL:
+        return NO_ID
+    return sortable(identity[:-2]), identity[-2:].rjust(2, b"0")
+
+
+class Packer:
+    """Gathers rows by bucket within a bounded amount of memory, and hands them out as packs."""
+
+    def __init__(self, room: int = PACKER_ROOM) -> None:
+        self._rows: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        self._room = self._left = room
+
+    def add(self, rows: Iterable[Located]) -> Iterable[Record]:
+        """Keep rows, each with its bucket's key; -> the packs to hand on now: all, when the room is used up."""
+        kept, size = self._rows, 0
+        for bucket, row in rows:
+            kept[bucket].append(row)
+            size += len(row) + ROW_OVERHEAD
+        self._left -= size
+        return self.flush() if self._left < 0 else ()
+
+    def flush(self) -> Iterator[Record]:
+        """-> (bucket key, pack) of every row kept, which are then forgotten."""
+        self._left = self._room
+        while self._rows:
+            bucket, rows = self._rows.popitem()
+            for start in range(0, len(rows), ROWS_PER_PACK):
+                yield bucket, ROW_SEPARATOR.join(rows[start : start + ROWS_PER_PACK])
+
+
+def by_slot(packs: Iterable[bytes]) -> Iterator[tuple[bytes, Iterator[bytes]]]:
+    """A bucket's packs in any order -> (slot, its rows) by slot, everything sorted by bytes."""
+    return groupby(_sorted_rows(packs), key=itemgetter(slice(0, 2)))
+
+
+def _sorted_rows(packs: Iterable[bytes]) -> Iterator[bytes]:
+    packs = iter(packs)
+    rows: list[bytes] = []
+    left = SORT_ROOM
+    for pack in packs:
+        rows += pack.split(ROW_SEPARATOR)
+        left -= len(pack)
+        if left < 0:
+            return _sorted_on_disk(chain([b"\n".join(rows)], _as_lines(packs)))
+    rows.sort()
+    return iter(rows)
+
+
+def _as_lines(packs: Iterator[bytes]) -> Iterator[bytes]:
+    return (pack.replace(ROW_SEPARATOR, b"\n") for pack in packs)
+
+
+def _sorted_on_disk(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Blocks of lines -> the lines, sorted by sort(1) in bounded memory, spilling to the task's folder."""
+    command = ["sort", f"--buffer-size={SORT_ROOM}b", "--temporary-directory=."]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}
+    ) as sort:
+        assert sort.stdin and sort.stdout
+        for block in blocks:
+            sort.stdin.write(block)
+            sort.stdin.write(b"\n")
+        sort.stdin.close()
+        for line in sort.stdout:
+            yield line[:-1]
+    if sort.returncode:
+        raise RuntimeError(f"{command} ended with status {sort.returncode}")

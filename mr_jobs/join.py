@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+r"""Joins movements with their cards, accounts and associates: a reduce-side join in two steps.
+
+    python mr_jobs/join.py -r inline sample/*.tsv
+    python mr_jobs/join.py -r hadoop --output-dir hdfs:///user/me/parts hdfs:///user/me/tagged_tsv
+
+Input is tagged TSV (`movimento_flat.tagged_tsv`), in files of any number and order. All records between mappers
+and reducers are `bucket \t pack of rows` (`mr_jobs.buckets`, `mr_jobs.rows`).
+
+1. The small tables. A card goes out twice, to its account's bucket and to its holder's; what is found there,
+   or that nothing is, makes two half profiles of the card, sent to the card's own bucket.
+   Movements pass through, unless the runner brings them to step 2 itself.
+2. A card's bucket receives its half profiles and its movements. Profiles sort before movements (A < C < M).
+
+Output, sorted by card within each part: `sortable card \t kind \t rows`, the rows separated by 0x1e and
+the rest escaped as in tagged TSV.
+
+    F  rows of the flat table, as CSV, in order of the movements' ids
+    R  rejected rows: REJECTED_COLUMNS of mr_jobs.cards
+    D  a card whose holder is not its account's owner: DISAGREEMENT_COLUMNS of mr_jobs.cards
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mrjob.job import MRJob
+from mrjob.protocol import BytesProtocol
+from mrjob.step import MRStep
+
+# A task on a cluster finds the packages in its working folder, a plain checkout beside this file's folder.
+sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
+
+from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
+from mr_jobs.buckets import Located, Packer, Record, by_slot, is_bucket  # noqa: E402
+from mr_jobs.cards import flatten_card, half_profiles  # noqa: E402
+from mr_jobs.rows import rows_of, table_rows  # noqa: E402
+
+#: Bytes of input that a mapper takes at once.
+BLOCK = 1 << 20
+#: Keys of step 1: the bucket of an account or of an associate, behind its table's tag.
+MASTERS = (ASSOCIADO.tag, CONTA.tag)
+
+
+class BlockProtocol:
+    """Input of mappers: a block of whole lines, tagged TSV or records of step 1, as the value."""
+
+    def read(self, block: bytes) -> tuple[None, bytes]:
+        """Block -> (None, block)."""
+        return None, block
+
+
+class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
+    """One line of the flat table for each movement that has a card, an account and a holder."""
+
+    INTERNAL_PROTOCOL = BytesProtocol
+    OUTPUT_PROTOCOL = BytesProtocol
+
+    def pick_protocols(self, step_num: int, step_type: str) -> tuple[Any, Any]:
+        """As mrjob does, but every mapper reads blocks."""
+        read, write = super().pick_protocols(step_num, step_type)
+        return (BlockProtocol().read if step_type == "mapper" else read), write
+
+    def _read_input(self) -> Iterator[bytes]:
+        """Standard input of a mapper in blocks, everything else line by line as mrjob does."""
+        if not self.options.run_mapper or self.options.args:
+            yield from super()._read_input()
+            return
+        while block := self.stdin.read(BLOCK):
+            yield block + self.stdin.readline()
+
+    def steps(self) -> list[MRStep]:
+        """The two steps; each reducer's work is described in the module's docstring."""
+        return [
+            MRStep(
+                mapper_init=self.start_packing,
+                mapper=self.pack_tables,
+                mapper_final=self.flush,
+                reducer_init=self.start_packing,
+                reducer=self.halve_profiles,
+                reducer_final=self.flush,
+            ),
+            MRStep(
+                mapper_init=self.start_packing,
+                mapper=self.pack_movements,
+                mapper_final=self.flush,
+                reducer=self.flatten,
+            ),
+        ]
+
+    def dirs(self) -> list[str]:
+        """Packages that tasks need in their working folders; the inline runner imports them where they are."""
+        if self.options.runner in (None, "inline"):
+            return []
+        packages = Path(__file__).resolve().parent.parent
+        return [str(packages / name) for name in ("movimento_flat", "mr_jobs")]
+
+    def start_packing(self) -> None:
+        """A task's packs, empty."""
+        self.packer = Packer()
+
+    def flush(self) -> Iterable[Record]:
+        """-> the packs that a task still holds."""
+        return self.packer.flush()
+
+    def pack_tables(self, _: None, block: bytes) -> Iterable[Record]:
+        r"""Step 1. Tagged TSV of all four tables -> `bucket \t pack`: of masters behind their tag, of cards bare."""
+        return self.packer.add(rows_of(block, table_rows))
+
+    def halve_profiles(self, key: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
+        r"""Step 1. A bucket of accounts or associates, with their cards -> `bucket of cards \t half profiles`."""
+        tag = key[:1]
+        if tag not in MASTERS:
+            for pack in packs:
+                yield key, pack
+            return
+        yield from self.packer.add(half_profiles(tag, packs))
+
+    def pack_movements(self, _: None, block: bytes) -> Iterator[Record]:
+        r"""Step 2. Tagged TSV of movements -> `bucket \t pack`; a record of step 1 goes on as it is."""
+        records: list[Record] = []
+
+        def record_or_movement(line: bytes) -> list[Located]:
+            key, _, pack = line.partition(b"\t")
+            if pack and is_bucket(key):
+                records.append((key, pack))
+                return []
+            return table_rows(line)
+
+        yield from self.packer.add(rows_of(block, record_or_movement))
+        yield from records
+
+    def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
+        r"""Step 2. A bucket of cards, half profiles and movements -> `card \t kind \t rows`, card by card."""
+        for slot, rows in by_slot(packs):
+            for value in flatten_card(bucket, slot, rows):
+                yield bucket + slot, value
+
+
+if __name__ == "__main__":
+    MovimentoFlat.run()

@@ -1,0 +1,84 @@
+"""mrjob's local runner for this job: input files are map tasks as they lie, and movements join in at step 2.
+
+mrjob's own local runner copies every input line by line in one process to cut it into tasks, and knows the
+input of the first step only. Both are changed here through the methods that it keeps for its subclasses.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mrjob.local import LocalMRJobRunner
+from mrjob.step import StepFailedException
+
+from movimento_flat.errors import UserError
+from mr_jobs.join import MovimentoFlat
+
+#: Tasks find the packages here. mrjob imports distutils, which setuptools replaces by its own slow one
+#: (0.2 s for every task) unless told not to; Python 3.12 and later have setuptools' only.
+TASK_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+if sys.version_info < (3, 12):
+    TASK_ENVIRONMENT["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
+
+MovementFiles = Callable[[], list[Path]]
+
+
+def join_locally(
+    small_tables: list[Path], movements: MovementFiles, parts: Path, work: Path, cores: int | None = None
+) -> list[Path]:
+    """Run the join's two steps in processes of this machine.
+
+    Args:
+        small_tables: tagged TSV of associates, accounts and cards.
+        movements: called when step 2 begins; waits for the movements' files, and answers them.
+        parts: folder for the output, not there yet.
+        work: folder for temporary files.
+        cores: map or reduce tasks at once; all cores when None.
+
+    Returns:
+        The parts, each sorted by card.
+
+    Raises:
+        UserError: a task failed; the message has its standard error.
+    """
+    options = [f"--local-tmp-dir={work}", f"--output-dir={parts}", f"--num-cores={cores or os.cpu_count()}"]
+    job = MovimentoFlat(["--runner=local", "--no-conf", *options, *map(str, small_tables)])
+    job.set_up_logging(quiet=True)
+    runner = _Runner(movements, **job._runner_kwargs())
+    with runner:
+        try:
+            runner.run()
+        except StepFailedException as failure:
+            raise UserError(*runner.explain(failure)) from failure
+    return sorted(parts.glob("part-*"))
+
+
+class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
+    def __init__(self, movements: MovementFiles, **options: Any) -> None:
+        super().__init__(**options | {"upload_dirs": [], "cmdenv": TASK_ENVIRONMENT})
+        self._movements = movements
+
+    def _input_paths_for_step(self, step_num: int) -> list[str]:
+        paths = list(super()._input_paths_for_step(step_num))
+        if step_num == self._num_steps() - 1:
+            paths += map(str, self._movements())
+        return paths
+
+    def _split_mapper_input(self, input_paths: Iterable[str], step_num: int) -> list[dict[str, Any]]:
+        """A file is a map task: linked, not copied."""
+        splits = []
+        for number, path in enumerate(input_paths):
+            task_input = Path(self._task_input_path("mapper", step_num, number))
+            task_input.parent.mkdir(parents=True)
+            task_input.symlink_to(Path(path).resolve())
+            splits.append({"file": path, "start": 0, "length": Path(path).stat().st_size})
+        return splits
+
+    def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
+        """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
+        with ThreadPoolExecutor(self._num_cores()) as pool:
+            for task in [pool.submit(func) for func in funcs]:
+                task.result()

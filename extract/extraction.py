@@ -9,11 +9,12 @@ from typing import Any
 from pymysql.connections import Connection
 
 from extract.columns import SourceTable
-from extract.pages import PageBook, Totals, read_page, totals
+from extract.pages import PageBook, read_page, totals
 from extract.sink import Sink
 from extract.snapshot import open_snapshot
 from extract.source import Source
 from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
 from movimento_flat.schema import MOVIMENTO, SMALL_TABLES
 
 #: Folders of the sink. Small tables go together: a handful of map tasks for all three.

@@ -13,6 +13,7 @@ from pymysql.connections import Connection
 
 from extract.columns import SourceTable
 from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
 
 #: A page is some megabytes: the server builds it in memory, and it must pass max_allowed_packet.
 ROWS_PER_PAGE = 32768
@@ -25,17 +26,6 @@ class Page:
     table: SourceTable
     after: int | None
     last: int
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What a table holds: its rows, and the sum of its amounts in centavos."""
-
-    rows: int = 0
-    centavos: int = 0
-
-    def __add__(self, other: "Totals") -> "Totals":
-        return Totals(self.rows + other.rows, self.centavos + other.centavos)
 
 
 class PageBook:

@@ -10,6 +10,7 @@ Output values are `kind \t rows`, the rows separated by 0x1e and otherwise escap
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
+from movimento_flat.money import centavos
 from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 from mr_jobs.buckets import NO_ID, REJECTED_LINES, Located, by_slot, locate
@@ -61,14 +62,14 @@ def _joined(card: bytes, halves: dict[bytes, bytes], movements: Iterator[bytes])
     owner, _, account_columns = halves[CONTA.tag].partition(b"\t")
     head, tail = FLAT + b"\t" + holder_columns + b",", b"," + account_columns
     between = tail + ROW_SEPARATOR + head[2:]
-    count = centavos = 0
+    count = total = 0
     while chunk := [row[row.index(b"\t") + 1 :] for row in islice(movements, ROWS_PER_RECORD)]:
         yield head + between.join(chunk) + tail
         if holder != owner:
             count += len(chunk)
-            centavos += sum(map(_centavos, chunk))
+            total += sum(centavos(columns.partition(b",")[0]) for columns in chunk)
     if holder != owner:
-        yield b"%b\t%b\t%b\t%b\t%d\t%d" % (DISAGREEMENT, card, holder, owner, count, centavos)
+        yield b"%b\t%b\t%b\t%b\t%d\t%d" % (DISAGREEMENT, card, holder, owner, count, total)
 
 
 def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
@@ -100,9 +101,3 @@ def _card_id(bucket: bytes, slot: bytes) -> bytes:
     if (bucket, slot) == NO_ID:
         return NULL
     return (bucket[1:] + slot).lstrip(b"0") or b"0"
-
-
-def _centavos(columns: bytes) -> int:
-    """`vlr_transacao,...` -> centavos; a NULL amount counts nothing."""
-    amount = columns.partition(b",")[0]
-    return int(amount.replace(b".", b"")) if amount else 0

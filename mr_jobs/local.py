@@ -23,11 +23,18 @@ TASK_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 if sys.version_info < (3, 12):
     TASK_ENVIRONMENT["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
 
+LINES_OF_STDERR = 8
+
 MovementFiles = Callable[[], list[Path]]
 
 
 def join_locally(
-    small_tables: list[Path], movements: MovementFiles, parts: Path, work: Path, cores: int | None = None
+    small_tables: list[Path],
+    movements: MovementFiles,
+    parts: Path,
+    work: Path,
+    cores: int | None = None,
+    progress: Callable[[int], None] = lambda tasks: None,
 ) -> list[Path]:
     """Run the join's two steps in processes of this machine.
 
@@ -37,6 +44,7 @@ def join_locally(
         parts: folder for the output, not there yet.
         work: folder for temporary files.
         cores: map or reduce tasks at once; all cores when None.
+        progress: told of each map or reduce task that has ended.
 
     Returns:
         The parts, each sorted by card.
@@ -47,19 +55,20 @@ def join_locally(
     options = [f"--local-tmp-dir={work}", f"--output-dir={parts}", f"--num-cores={cores or os.cpu_count()}"]
     job = MovimentoFlat(["--runner=local", "--no-conf", *options, *map(str, small_tables)])
     job.set_up_logging(quiet=True)
-    runner = _Runner(movements, **job._runner_kwargs())
+    runner = _Runner(movements, progress, **job._runner_kwargs())
     with runner:
         try:
             runner.run()
         except StepFailedException as failure:
-            raise UserError(*runner.explain(failure)) from failure
+            raise runner.explain(failure) from failure
     return sorted(parts.glob("part-*"))
 
 
 class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
-    def __init__(self, movements: MovementFiles, **options: Any) -> None:
+    def __init__(self, movements: MovementFiles, progress: Callable[[int], None], **options: Any) -> None:
         super().__init__(**options | {"upload_dirs": [], "cmdenv": TASK_ENVIRONMENT})
         self._movements = movements
+        self._progress = progress
 
     def _input_paths_for_step(self, step_num: int) -> list[str]:
         paths = list(super()._input_paths_for_step(step_num))
@@ -80,5 +89,25 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
     def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
         """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
         with ThreadPoolExecutor(self._num_cores()) as pool:
-            for task in [pool.submit(func) for func in funcs]:
-                task.result()
+            tasks = [pool.submit(func) for func in funcs]
+            try:
+                for task in tasks:
+                    task.result()
+                    self._progress(1)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _sort_bin(self) -> list[str]:
+        """Records are sorted by their bucket in a bounded amount of memory."""
+        return ["sort", "--field-separator=\t", "--key=1,1", "--stable", "--buffer-size=64M"]
+
+    def explain(self, failure: StepFailedException) -> UserError:
+        """-> which task failed, and the end of what it said on standard error."""
+        where = (failure.task_type, failure.step_num, failure.task_num)
+        stderr = Path(self._task_stderr_path(*where)).read_text(errors="replace")
+        said = "\n".join(f"  {line}" for line in stderr.splitlines()[-LINES_OF_STDERR:])
+        return UserError(
+            f"The {failure.task_type} of step {failure.step_num + 1} failed (task {failure.task_num}):\n{said}",
+            "Mend what it names; the join starts from the beginning when the command is run again.",
+        )

@@ -119,6 +119,7 @@ def _card_rows(line: bytes) -> list[Located]:
 
 def _rejected_row(reason: RejectedLine, line: bytes) -> Located:
     """A line that is no row -> a row of the quality report, in the bucket of such lines."""
+    line = line.decode(errors="backslashreplace").encode()
     tag, *fields = line.split(b"\t")
     table = next((table for table in TABLES if table.tag == tag), None)
     identity = amount = card = b""

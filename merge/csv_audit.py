@@ -1,0 +1,113 @@
+"""What a finished CSV holds, counted from nothing but its bytes."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
+from movimento_flat.schema import AMOUNT_COLUMN, FLAT_COLUMNS, FLAT_HEADER
+
+CHUNK = 8 << 20
+_QUOTE, _COMMA, _LINE_FEED, _POINT, _MINUS, _ZERO = b'",\n.-0'
+#: Amounts with more digits than this are added up one by one: they could overflow 64 bits.
+_SAFE_LENGTH = 17
+
+Bytes = npt.NDArray[np.uint8]
+Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the file at hand holds."""
+
+    totals: Totals
+    bytes: int
+    sha256: str
+
+
+def audit(csv: Path) -> Audit:
+    """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each column count checked.
+
+    Raises:
+        UserError: it is no CSV of the flat table.
+        OSError: it cannot be read.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(_sha256, csv)
+        totals = sum(map(_count_rows, _whole_rows(csv)), Totals())
+        return Audit(totals, csv.stat().st_size, digest.result())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _whole_rows(csv: Path) -> Iterator[tuple[Bytes, Positions]]:
+    """-> (bytes of some whole rows, positions of the separators in them), without the header."""
+    with csv.open("rb") as file:
+        if file.readline() != FLAT_HEADER + b"\n":
+            raise UserError(f"{csv} does not begin with the flat table's header.")
+        rest = b""
+        while chunk := file.read(CHUNK):
+            block: Bytes = np.frombuffer(rest + chunk, np.uint8)
+            separators = _separators(block)
+            ends = np.flatnonzero(block[separators] == _LINE_FEED)
+            whole = ends[-1] + 1 if len(ends) else 0
+            length = int(separators[whole - 1]) + 1 if whole else 0
+            yield block[:length], separators[:whole]
+            rest = block[length:].tobytes()
+    if rest:
+        raise UserError(f"{csv} ends in the middle of a row.")
+
+
+def _separators(block: Bytes) -> Positions:
+    """Positions of the commas and line ends that are not in a quoted field; the block begins with a row."""
+    separator = (block == _COMMA) | (block == _LINE_FEED)
+    quote = block == _QUOTE
+    if quote.any():
+        separator &= ~np.logical_xor.accumulate(quote)
+    return np.flatnonzero(separator)
+
+
+def _count_rows(rows: tuple[Bytes, Positions]) -> Totals:
+    block, separators = rows
+    columns = len(FLAT_COLUMNS)
+    is_end = block[separators] == _LINE_FEED
+    count = int(is_end.sum())
+    if len(separators) != count * columns or not is_end[columns - 1 :: columns].all():
+        raise UserError(f"A row of the CSV does not have {columns} columns.")
+    if not count:
+        return Totals()
+    start = separators[AMOUNT_COLUMN - 1 :: columns] + 1
+    end = separators[AMOUNT_COLUMN::columns]
+    return Totals(count, _sum_of_amounts(block, start[end > start], end[end > start]))
+
+
+def _sum_of_amounts(block: Bytes, start: Positions, end: Positions) -> int:
+    """Sum in centavos of the amounts at block[start:end], digit by digit from the right."""
+    negative = block[start] == _MINUS
+    first_digit = start + negative
+    length = end - first_digit
+    longest = int(length.max(initial=0))
+    if length.min(initial=4) < 4 or (block[end - 3] != _POINT).any():
+        raise UserError("An amount of the CSV is not written with a point and two digits.")
+    if longest > _SAFE_LENGTH:
+        texts = (block[a:b].tobytes() for a, b in zip(start.tolist(), end.tolist(), strict=True))
+        return sum(int(text.replace(b".", b"")) for text in texts)
+    centavos = np.zeros(len(start), np.int64)
+    worth = 1
+    for place in (1, 2, *range(4, longest + 1)):
+        inside = place <= length
+        digits = block[np.where(inside, end - place, end - 1)] - np.uint8(_ZERO)
+        if (digits > 9).any():
+            raise UserError("An amount of the CSV has a character that is no digit.")
+        centavos += np.where(inside, digits, 0) * np.int64(worth)
+        worth *= 10
+    return int(np.where(negative, -centavos, centavos).sum())

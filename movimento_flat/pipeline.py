@@ -1,0 +1,110 @@
+"""The four stages in one run, on this machine: extract, join, merge, publish."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, Extraction, extract
+from extract.sink import FolderSink
+from extract.source import Source
+from merge.accounting import check_identity
+from merge.csv_audit import audit
+from merge.output_folder import OutputFolder, open_output
+from merge.parts import CSV_NAME, merge_parts
+from movimento_flat.manifest import Delivery
+from movimento_flat.progress import Console
+from movimento_flat.schema import MOVIMENTO
+from mr_jobs.local import join_locally
+
+TSV_NAME = "tagged_tsv"
+PARTS_NAME = "parts"
+
+
+def run_locally(source: Source, output: Path, connections: int, cores: int | None, console: Console) -> Delivery:
+    """From a database to OUTPUT, on this machine alone.
+
+    Raises:
+        UserError: something that the user can mend; OUTPUT is as it was.
+        OSError: a disk is full or broken; OUTPUT is as it was.
+    """
+    with open_output(output) as folder:
+        extraction, parts = _extract_and_join(source, folder.work, connections, cores, console)
+        return merge_and_publish(folder, parts, extraction, "local", str(source), console)
+
+
+def merge_and_publish(
+    folder: OutputFolder, parts: list[Path], extraction: Extraction, engine: str, source: str, console: Console
+) -> Delivery:
+    """Merge the join's parts, prove that nothing is missing, and publish.
+
+    Raises:
+        UserError: the accounting identity does not hold.
+    """
+    results = folder.work / "run"
+    results.mkdir(mode=0o700)
+    with console.stage("merge", unit="B", total=sum(part.stat().st_size for part in parts)) as progress:
+        merged = merge_parts(parts, results, progress)
+    with console.stage("audit"):
+        csv = (results / CSV_NAME).rename(folder.work / CSV_NAME)
+        audited = audit(csv)
+        check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
+    delivery = Delivery(extraction, audited, merged, engine, source, console.seconds)
+    delivery.write(results)
+    folder.publish(csv, results)
+    return delivery
+
+
+def _extract_and_join(
+    source: Source, work: Path, connections: int, cores: int | None, console: Console
+) -> tuple[Extraction, list[Path]]:
+    """The join's first step runs on the small tables while movements are still being extracted."""
+    tsv = work / TSV_NAME
+    small_tables: Future[None] = Future()
+    stopping = Event()
+
+    def extracting() -> Extraction:
+        try:
+            with console.stage("extract") as progress:
+                stoppable = _stoppable(progress, stopping)
+                small_tables_complete = partial(small_tables.set_result, None)
+                return extract(
+                    source, FolderSink(tsv), connections, console.say, stoppable, small_tables_complete
+                )
+        except BaseException as error:
+            if not small_tables.done():
+                small_tables.set_exception(error)
+            raise
+
+    with ThreadPoolExecutor(1) as background:
+        extraction = background.submit(extracting)
+
+        def movements() -> list[Path]:
+            extraction.result()
+            return _files(tsv / MOVEMENTS_FOLDER)
+
+        try:
+            small_tables.result()
+            with console.stage("join", unit=" tasks") as progress:
+                small_files = _files(tsv / SMALL_TABLES_FOLDER)
+                parts = join_locally(small_files, movements, work / PARTS_NAME, work, cores, progress)
+        except BaseException:
+            stopping.set()
+            raise
+        return extraction.result(), parts
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.tsv"))
+
+
+def _stoppable(progress: Callable[[int], None], stopping: Event) -> Callable[[int], None]:
+    """The same progress, which also ends an extraction that nobody waits for any more."""
+
+    def report(rows: int) -> None:
+        if stopping.is_set():
+            raise InterruptedError("the extraction was stopped")
+        progress(rows)
+
+    return report

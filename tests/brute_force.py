@@ -1,0 +1,61 @@
+"""The join once more, in plain Python with the csv module, to compare with."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Value = str | None
+Row = tuple[Value, ...]
+
+
+@dataclass
+class Tables:
+    """Rows of the four tables, in the order of the schema's columns; ids are decimal text."""
+
+    associado: list[Row] = field(default_factory=list)
+    conta: list[Row] = field(default_factory=list)
+    cartao: list[Row] = field(default_factory=list)
+    movimento: list[Row] = field(default_factory=list)
+
+    def lines(self) -> list[bytes]:
+        """Every row as a line of tagged TSV."""
+        from movimento_flat.schema import TABLES
+        from movimento_flat.tagged_tsv import line
+
+        return [
+            line(table, tuple(None if value is None else value.encode() for value in row)) + b"\n"
+            for table in TABLES
+            for row in getattr(self, table.name)
+        ]
+
+
+def flat_rows(tables: Tables) -> tuple[list[Row], list[tuple[str, str]]]:
+    """-> (rows of the flat table in order, (reason, movement's id) of each rejected movement)."""
+    associates = {row[0]: row for row in tables.associado}
+    accounts = {row[0]: row for row in tables.conta}
+    cards = {row[0]: row for row in tables.cartao}
+    flat, rejected = [], []
+    for identity, amount, description, timestamp, card_id in tables.movimento:
+        card = cards.get(card_id)
+        account = accounts.get(card[4]) if card else None
+        holder = associates.get(card[5]) if card else None
+        if card and account and holder:
+            key = (int(card_id or 0), int(identity or 0))
+            flat.append((key, (*holder[1:], amount, description, timestamp, *card[1:4], *account[1:3])))
+        else:
+            missing = "card_without_account" if not account else "card_without_holder"
+            reason = missing if card else "movement_without_card" if card_id is None else "unknown_card"
+            rejected.append((reason, identity or ""))
+    return [row for _, row in sorted(flat, key=lambda pair: pair[0])], sorted(rejected)
+
+
+def as_csv(header: Sequence[str], rows: Sequence[Row]) -> bytes:
+    """Rows as RFC 4180 with line feeds, by Python's csv module."""
+    text = io.StringIO()
+    for row in (header, *rows):
+        # With this line terminator the module quotes fields that hold a CR or an LF.
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\r\n").writerow(row)
+        text.write(line.getvalue()[:-2] + "\n")
+    return text.getvalue().encode()

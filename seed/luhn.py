@@ -1,0 +1,34 @@
+"""Card numbers (PAN): an issuer's prefix, a number of its own, and the check digit of Luhn (ISO/IEC 7812-1)."""
+
+from random import Random
+
+#: (prefix, length): Visa of three lengths, Mastercard, Elo, American Express, Diners Club, Hipercard.
+BRANDS = (
+    ("4", 16),
+    ("4", 13),
+    ("4", 19),
+    ("53", 16),
+    ("636368", 16),
+    ("37", 15),
+    ("36", 14),
+    ("606282", 16),
+)
+#: Coprime to every power of ten: identity * SCATTER mod 10**n is another number for each identity below 10**n.
+SCATTER = 98_765_432_109_877
+
+
+def card_number(identity: int, numbers: Random) -> str:
+    """A card's number: unique for identities below a hundred million, valid by Luhn."""
+    prefix, length = numbers.choices(BRANDS, (30, 3, 3, 30, 15, 8, 4, 7))[0]
+    places = length - len(prefix) - 1
+    payload = f"{prefix}{identity * SCATTER % 10**places:0{places}d}"
+    return payload + check_digit(payload)
+
+
+def check_digit(payload: str) -> str:
+    """The digit that makes the number valid: every second digit from the right counts twice, digits added."""
+    total = 0
+    for place, digit in enumerate(reversed(payload)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)

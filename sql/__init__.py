@@ -1,0 +1,30 @@
+"""The SQL scripts, read as they lie in this folder: the program uses no other copy of them."""
+
+import re
+from importlib.resources import files
+
+from pymysql.converters import escape_string
+
+
+def statements(name: str) -> list[str]:
+    """The statements of a script, without its comments; each ends with a semicolon at the end of a line."""
+    script = (files(__name__) / f"{name}.sql").read_text(encoding="utf-8")
+    code = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
+
+
+def reader_statements(database: str, password: str, user: str = "movimento_reader", host: str = "%") -> list[str]:
+    """The statements that make, or renew, the reader account of one database.
+
+    In the name of a database GRANT takes _ and % for any text; they are escaped.
+    """
+    filled = {
+        "reader": f"{_literal(user)}@{_literal(host)}",
+        "password": _literal(password),
+        "database": "`" + re.sub(r"([_%])", r"\\\1", database.replace("`", "``")) + "`",
+    }
+    return [statement.format(**filled) for statement in statements("reader")]
+
+
+def _literal(text: str) -> str:
+    return f"'{escape_string(text)}'"

@@ -87,7 +87,8 @@ def _source_table(table: Table, columns: dict[tuple[str, str], SourceColumn]) ->
     if missing:
         raise UserError(
             f"Table {table.name} lacks {', '.join(missing)}, or the account may not read it.",
-            "Compare with sql/tables.sql; to let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
+            "Compare with sql/tables.sql; to let the account read:"
+            " GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
         )
     found = {column.name: columns[table.name, column.name] for column in table.columns}
     for column in table.columns:
@@ -107,7 +108,8 @@ def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
     too_fine = column.kind is Kind.MONEY and (found.scale or 0) > MONEY_SCALE
     if found.data_type not in _TYPES[column.kind] or too_fine:
         raise UserError(
-            f"Column {table.name}.{column.name} is {found.column_type}; its text is exact only for {column.kind.value}.",
+            f"Column {table.name}.{column.name} is {found.column_type};"
+            f" its text is exact only for {column.kind.value}.",
             "Give the program a view or a copy of the table with that type.",
         )
 

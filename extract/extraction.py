@@ -122,7 +122,7 @@ def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, w
                     written += rows
                     files.progress(rows)
                     page = next(pages, None)
-    except BaseException:
-        book.close()
+    except BaseException as error:
+        book.fail(error)
         raise
     return written

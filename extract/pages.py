@@ -34,6 +34,7 @@ class PageBook:
     def __init__(self, tables: list[SourceTable]) -> None:
         self._tables = tables
         self._after: int | None = None
+        self._error: BaseException | None = None
         self._lock = Lock()
 
     def pages(self, connection: "Connection[Any]") -> Iterator[Page]:
@@ -41,13 +42,15 @@ class PageBook:
         while page := self._next(connection):
             yield page
 
-    def close(self) -> None:
-        """No connection gets a further page."""
+    def fail(self, error: BaseException) -> None:
+        """One connection has failed: every other one that asks for a page fails with it."""
         with self._lock:
-            self._tables = []
+            self._error = self._error or error
 
     def _next(self, connection: "Connection[Any]") -> Page | None:
         with self._lock:
+            if self._error:
+                raise self._error
             while self._tables:
                 table = self._tables[0]
                 last = _last_id(connection, table, self._after, ROWS_PER_PAGE)
@@ -104,7 +107,9 @@ def _last_id(connection: "Connection[Any]", table: SourceTable, after: int | Non
     """-> the id at which a page of `rows` rows ends; None when there is no row left."""
     beyond = f"FROM {table.name} WHERE {_is_beyond(table, after)}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {table.identity} {beyond} ORDER BY {table.identity} LIMIT 1 OFFSET {rows - 1}")
+        cursor.execute(
+            f"SELECT {table.identity} {beyond} ORDER BY {table.identity} LIMIT 1 OFFSET {rows - 1}"
+        )
         row = cursor.fetchone()
         if row is None:
             cursor.execute(f"SELECT MAX({table.identity}) {beyond}")

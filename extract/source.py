@@ -70,7 +70,9 @@ class Source:
         """-> what a server's error means for the user."""
         code = error.args[0] if error.args else 0
         text = error.args[-1] if error.args else error
-        return UserError(f"Reading {self} failed: {text} (error {code}).", _NEXT_STEPS.get(code, _ANY_NEXT_STEP))
+        return UserError(
+            f"Reading {self} failed: {text} (error {code}).", _NEXT_STEPS.get(code, _ANY_NEXT_STEP)
+        )
 
 
 _ANY_NEXT_STEP = "The database was only read. Run the command again when the cause is gone."

@@ -57,11 +57,15 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"OUTPUT {path} is not a folder.", "Name a folder; it is made if it is not there.") from error
+        raise UserError(
+            f"OUTPUT {path} is not a folder.", "Name a folder; it is made if it is not there."
+        ) from error
     except OSError as error:
         raise UserError(f"OUTPUT {path} cannot be made: {error.strerror}.", "Name another folder.") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise UserError(f"OUTPUT {path} may not be written to.", "Name another folder, or change its permissions.")
+        raise UserError(
+            f"OUTPUT {path} may not be written to.", "Name another folder, or change its permissions."
+        )
     work = path.resolve() / _WORK_NAME
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

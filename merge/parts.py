@@ -21,7 +21,7 @@ DISAGREEMENTS_NAME = "disagreements.tsv"
 class Rejected:
     """What the list of rejected rows holds: its movements, and rows by reason."""
 
-    movements: Totals = Totals()
+    movements: Totals = field(default_factory=Totals)
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: bytes) -> None:

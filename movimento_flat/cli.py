@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -58,10 +59,17 @@ source_options = [
 ]
 cores_option = click.option("--cores", type=click.IntRange(1), help="Tasks at once.  [default: all cores]")
 movements_option = click.option(
-    "--movements", default=DEFAULT_MOVEMENTS, show_default=True, type=click.IntRange(0), help="Fictitious movements."
+    "--movements",
+    default=DEFAULT_MOVEMENTS,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Fictitious movements.",
 )
 seed_option = click.option(
-    "--seed", default=DEFAULT_SEED, show_default=True, help="The same seed gives the same fictitious database."
+    "--seed",
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="The same seed gives the same fictitious database.",
 )
 dirty_option = click.option(
     "--dirty",
@@ -72,8 +80,11 @@ dirty_option = click.option(
 )
 
 
-def _with(options: list[Any]) -> Any:
-    def decorate(command: Any) -> Any:
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _with(options: list[Callable[[Any], Any]]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command
@@ -95,8 +106,12 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV; made if need be.")
-@click.option("--engine", default="auto", show_default=True, type=click.Choice(["auto", "local"]), help="Where it runs.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV; made if need be."
+)
+@click.option(
+    "--engine", default="auto", show_default=True, type=click.Choice(["auto", "local"]), help="Where it runs."
+)
 @_with(source_options)
 @_with([movements_option, seed_option, dirty_option, cores_option])
 def run(
@@ -122,7 +137,9 @@ def run(
         database = parse_source(source, password_file, time_zone)
         delivery = run_locally(database, output, connections, cores, console)
     else:
-        with embedded_database(state_dir(), Plan(movements=movements, seed=seed, dirty=dirty), console) as database:
+        with embedded_database(
+            state_dir(), Plan(movements=movements, seed=seed, dirty=dirty), console
+        ) as database:
             delivery = run_locally(database, output, connections, cores, console)
     console.say(_summary(delivery, output))
 
@@ -138,7 +155,7 @@ def seed_command(
     plan = Plan(movements=movements, seed=seed, dirty=dirty)
     if source:
         connection = parse_source(source, password_file).connect()
-        with console.stage("seed", total=plan.rows) as progress:
+        with console.stage("seed", total=plan.movements) as progress:
             fill(connection, plan, progress)
         connection.close()
     else:
@@ -188,9 +205,7 @@ def merge(parts: Path, tsv: Path, output: Path) -> None:
     extraction = extraction_from_json(description)
     with open_output(output) as folder:
         part_files = sorted(parts.glob("part-*"))
-        delivery = merge_and_publish(
-            folder, part_files, extraction, "local", description["address"], console
-        )
+        delivery = merge_and_publish(folder, part_files, extraction, "local", description["address"], console)
     console.say(_summary(delivery, output))
 
 
@@ -202,7 +217,8 @@ def _summary(delivery: Delivery, output: Path) -> str:
         [
             f"{output / CSV_NAME}",
             f"  rows           {audit.totals.rows:,} ({audit.bytes / 1e6:,.1f} MB), {reais(audit.totals.centavos)}",
-            f"  rejected       {rejected.movements.rows:,}" + (f" ({reasons}): {REJECTED_NAME}" if reasons else ""),
+            f"  rejected       {rejected.movements.rows:,}"
+            + (f" ({reasons}): {REJECTED_NAME}" if reasons else ""),
             f"  disagreements  {delivery.merged.disagreements:,} cards whose holder is not the account's owner"
             f": {DISAGREEMENTS_NAME}",
             f"  seconds        {seconds}",
@@ -215,15 +231,13 @@ def _summary(delivery: Delivery, output: Path) -> str:
 
 def main() -> None:
     """The console script: the one place where an error becomes a message and an exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(INTERRUPTED))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(standalone_mode=False)
-    except click.Abort:
-        _fail("Interrupted; what was published before is as it was.", INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted; what was published before is as it was.", INTERRUPTED)
     except UserError as error:
         _fail(str(error), USER_ERROR)

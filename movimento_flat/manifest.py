@@ -41,7 +41,10 @@ class Delivery:
                 "bytes": self.audit.bytes,
                 **totals_as_json(self.audit.totals),
             },
-            "rejected": {**totals_as_json(rejected.movements), "by_reason": dict(sorted(rejected.reasons.items()))},
+            "rejected": {
+                **totals_as_json(rejected.movements),
+                "by_reason": dict(sorted(rejected.reasons.items())),
+            },
             "disagreements": self.merged.disagreements,
             "source": {"address": self.source, **extraction_as_json(self.extraction)},
             "engine": self.engine,

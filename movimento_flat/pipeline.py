@@ -22,7 +22,9 @@ TSV_NAME = "tagged_tsv"
 PARTS_NAME = "parts"
 
 
-def run_locally(source: Source, output: Path, connections: int, cores: int | None, console: Console) -> Delivery:
+def run_locally(
+    source: Source, output: Path, connections: int, cores: int | None, console: Console
+) -> Delivery:
     """From a database to OUTPUT, on this machine alone.
 
     Raises:
@@ -35,7 +37,12 @@ def run_locally(source: Source, output: Path, connections: int, cores: int | Non
 
 
 def merge_and_publish(
-    folder: OutputFolder, parts: list[Path], extraction: Extraction, engine: str, source: str, console: Console
+    folder: OutputFolder,
+    parts: list[Path],
+    extraction: Extraction,
+    engine: str,
+    source: str,
+    console: Console,
 ) -> Delivery:
     """Merge the join's parts, prove that nothing is missing, and publish.
 

@@ -23,7 +23,9 @@ class Console:
         tqdm.write(sentence, file=sys.stderr)
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None, unit: str = " rows") -> Iterator[Callable[[int], None]]:
+    def stage(
+        self, name: str, total: int | None = None, unit: str = " rows"
+    ) -> Iterator[Callable[[int], None]]:
         """Time a stage; -> a function that is told of each so many units done."""
         started = time.monotonic()
         bar = tqdm(
@@ -35,6 +37,10 @@ class Console:
             disable=None,
             leave=False,
         )
+
+        def advance(done: int) -> None:
+            bar.update(done)
+
         with bar:
-            yield bar.update
+            yield advance
         self.seconds[name] = round(time.monotonic() - started, 3)

@@ -6,6 +6,7 @@ input of the first step only. Both are changed here through the methods that it 
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ if sys.version_info < (3, 12):
 
 #: Bytes up to which files share a map task: starting one costs as much as reading this.
 SMALL_INPUT = 4 << 20
+SORT_MEMORY = "64M"
 LINES_OF_STDERR = 8
 
 MovementFiles = Callable[[], list[Path]]
@@ -94,7 +96,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
 
     def _num_reducers(self, step_num: int) -> int:
         """mrjob makes two reduce tasks of each: as many as there are cores."""
-        return max(1, self._num_cores() // 2)
+        return max(1, int(self._num_cores()) // 2)
 
     def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
         """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
@@ -108,17 +110,19 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _sort_bin(self) -> list[str]:
-        """Records are sorted by their bucket in a bounded amount of memory."""
-        return ["sort", "--field-separator=\t", "--key=1,1", "--stable", "--buffer-size=64M"]
+    def _sort_input_func(self) -> Callable[[list[str], str], None]:
+        """By sort(1), in a bounded amount of memory. Unlike mrjob's, its failure is the job's failure."""
+        return _sort_records
 
     def explain(self, failure: StepFailedException) -> UserError:
         """-> which task failed, and the end of what it said on standard error."""
-        where = (failure.task_type, failure.step_num, failure.task_num)
-        stderr = Path(self._task_stderr_path(*where)).read_text(errors="replace")
+        task = vars(failure)  # mrjob's local runner adds the task's type and number
+        stderr = Path(
+            self._task_stderr_path(task["task_type"], failure.step_num, task["task_num"])
+        ).read_text(errors="replace")
         said = "\n".join(f"  {line}" for line in stderr.splitlines()[-LINES_OF_STDERR:])
         return UserError(
-            f"The {failure.task_type} of step {failure.step_num + 1} failed (task {failure.task_num}):\n{said}",
+            f"The {task['task_type']} of step {failure.step_num + 1} failed (task {task['task_num']}):\n{said}",
             "Mend what it names; the join starts from the beginning when the command is run again.",
         )
 
@@ -142,3 +146,18 @@ def _concatenate(paths: list[Path], target: Path) -> None:
         for path in paths:
             with path.open("rb") as part:
                 shutil.copyfileobj(part, joined, 1 << 20)
+
+
+def _sort_records(inputs: list[str], output: str) -> None:
+    """Sort records by their bucket."""
+    options = ["--field-separator=\t", "--key=1,1", "--stable", f"--buffer-size={SORT_MEMORY}"]
+    options += [f"--temporary-directory={Path(output).parent}", f"--output={output}"]
+    result = subprocess.run(
+        ["sort", *options, *inputs],
+        env={**os.environ, "LC_ALL": "C"},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise UserError(f"Sorting the records failed: {result.stderr.strip()}", "Mend that and run it again.")

@@ -38,7 +38,7 @@ _MOVEMENT = tuple(MOVIMENTO.tag + letter for letter in DIGITS)
 OtherLine = Callable[[bytes], Iterable[Located]]
 
 
-class RejectedLine(ValueError):
+class RejectedLineError(ValueError):
     """A line that is no row of its table; the message is the reason in the quality report."""
 
 
@@ -55,15 +55,17 @@ def rows_of(block: bytes, other_line: OtherLine) -> Iterator[Located]:
             yield from other_line(line)
         return
     for identity, amount, plain, special, timestamp, hundreds, slot, other in _find_lines(block):
-        if special:
-            try:
-                plain = csv_field(special)
-            except ValueError:
-                other = b"\t".join((b"M", identity, amount, special, timestamp, hundreds + slot))
         if other:
             yield from other_line(other)
         elif slot:
-            row = (slot, _MOVEMENT[len(identity)], identity, b"\t", amount, b",", plain, b",", timestamp)
+            try:
+                text = csv_field(special) if special else plain
+            except ValueError:
+                yield from other_line(
+                    b"\t".join((b"M", identity, amount, special, timestamp, hundreds + slot))
+                )
+                continue
+            row = (slot, _MOVEMENT[len(identity)], identity, b"\t", amount, b",", text, b",", timestamp)
             yield DIGITS[len(hundreds)] + hundreds, b"".join(row)
 
 
@@ -74,9 +76,9 @@ def table_rows(line: bytes) -> list[Located]:
         return []
     try:
         if not parse:
-            raise RejectedLine("malformed")
+            raise RejectedLineError("malformed")
         return parse(line)
-    except RejectedLine as reason:
+    except RejectedLineError as reason:
         return [_rejected_row(reason, line)]
 
 
@@ -84,7 +86,7 @@ def _movement_rows(line: bytes) -> list[Located]:
     identity, amount, description, timestamp, card = _columns(line, MOVIMENTO)
     _check_ids(identity, card)
     if amount != NULL and not _is_amount(amount):
-        raise RejectedLine("malformed")
+        raise RejectedLineError("malformed")
     bucket, slot = locate(card)
     columns = _csv(amount, description, timestamp)
     return [(bucket, b"%bM%b\t%b" % (slot, sortable(identity), columns))]
@@ -117,7 +119,7 @@ def _card_rows(line: bytes) -> list[Located]:
     ]
 
 
-def _rejected_row(reason: RejectedLine, line: bytes) -> Located:
+def _rejected_row(reason: RejectedLineError, line: bytes) -> Located:
     """A line that is no row -> a row of the quality report, in the bucket of such lines."""
     line = line.decode(errors="backslashreplace").encode()
     tag, *fields = line.split(b"\t")
@@ -166,7 +168,7 @@ def _columns(line: bytes, table: Table) -> list[bytes]:
     """Line -> its fields without the tag: as many as the table has columns, well-formed UTF-8 and escapes."""
     tag, *fields = line.split(b"\t")
     if tag != table.tag or len(fields) != len(table.columns):
-        raise RejectedLine("malformed")
+        raise RejectedLineError("malformed")
     try:
         if not line.isascii():
             line.decode()
@@ -175,16 +177,16 @@ def _columns(line: bytes, table: Table) -> list[bytes]:
                 if field != NULL:
                     unescape(field)
     except UnicodeDecodeError as error:
-        raise RejectedLine("invalid_utf8") from error
+        raise RejectedLineError("invalid_utf8") from error
     except ValueError as error:
-        raise RejectedLine("malformed") from error
+        raise RejectedLineError("malformed") from error
     return fields
 
 
 def _check_ids(identity: bytes, *others: bytes) -> None:
     """A row's own id is a BIGINT UNSIGNED in decimal, and those it points to are that or NULL."""
     if not _is_id(identity):
-        raise RejectedLine("malformed")
+        raise RejectedLineError("malformed")
     for other in others:
         if other != NULL and not _is_id(other):
-            raise RejectedLine("malformed")
+            raise RejectedLineError("malformed")

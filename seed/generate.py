@@ -62,7 +62,10 @@ class Generator:
         self._shops = [f"{faker.company()} {faker.city()}"[:120] for _ in range(1500)]
         numbers = self._random("people")
         self._people = [
-            (numbers.choice(self._given), " ".join(numbers.choices(self._family, k=numbers.choice((1, 2, 2)))))
+            (
+                numbers.choice(self._given),
+                " ".join(numbers.choices(self._family, k=numbers.choice((1, 2, 2)))),
+            )
             for _ in range(plan.associates or 0)
         ]
         self._owners = self._spread(plan.accounts or 0, plan.associates or 0, self._random("owners"))
@@ -106,7 +109,9 @@ class Generator:
         amounts = [_amount(numbers) for _ in range(20_000)]
         descriptions = self._descriptions()
         days = self._days()
-        times = [f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}" for second in range(86_400)]
+        times = [
+            f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}" for second in range(86_400)
+        ]
         for start in range(0, self.plan.movements, CHUNK):
             identities = range(start + 1, min(start + CHUNK, self.plan.movements) + 1)
             size = len(identities)
@@ -125,7 +130,10 @@ class Generator:
 
     def _spread(self, rows: int, targets: int, numbers: Random) -> list[int]:
         """For each row the id it points to: every target once where there are enough rows, then any."""
-        return [identity if identity <= targets else numbers.randint(1, targets) for identity in range(1, rows + 1)]
+        return [
+            identity if identity <= targets else numbers.randint(1, targets)
+            for identity in range(1, rows + 1)
+        ]
 
     def _damaged(self, identity: object, largest: int, numbers: Random) -> object:
         """The id as it is; or, for the dirty share, NULL or one that leads nowhere."""

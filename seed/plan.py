@@ -38,7 +38,9 @@ class Plan:
         self._derive("associates", (self.accounts or 0) * 2, 3)
         rows = (self.movements, self.cards, self.accounts, self.associates)
         if min(row for row in rows if row is not None) < 0 or not 0 <= self.dirty <= 1:
-            raise UserError("Numbers of rows are 0 or more, and the share of dirty rows lies between 0 and 1.")
+            raise UserError(
+                "Numbers of rows are 0 or more, and the share of dirty rows lies between 0 and 1."
+            )
         if any(rows[i] and not rows[i + 1] for i in range(3)):
             raise UserError("Movements need cards, cards need accounts, and accounts need associates.")
         if self.end < self.start:

@@ -13,7 +13,9 @@ def statements(name: str) -> list[str]:
     return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
 
 
-def reader_statements(database: str, password: str, user: str = "movimento_reader", host: str = "%") -> list[str]:
+def reader_statements(
+    database: str, password: str, user: str = "movimento_reader", host: str = "%"
+) -> list[str]:
     """The statements that make, or renew, the reader account of one database.
 
     In the name of a database GRANT takes _ and % for any text; they are escaped.

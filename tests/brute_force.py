@@ -5,6 +5,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from movimento_flat.schema import TABLES
+from movimento_flat.tagged_tsv import line
+
 Value = str | None
 Row = tuple[Value, ...]
 
@@ -20,9 +23,6 @@ class Tables:
 
     def lines(self) -> list[bytes]:
         """Every row as a line of tagged TSV."""
-        from movimento_flat.schema import TABLES
-        from movimento_flat.tagged_tsv import line
-
         return [
             line(table, tuple(None if value is None else value.encode() for value in row)) + b"\n"
             for table in TABLES

@@ -3,34 +3,93 @@
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from extract.source import Source
 from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server.programs import get_programs
+from movimento_flat.state import state_dir
+from seed.load import fill
+from seed.plan import Plan
+from sql import reader_statements, statements
+from tests.brute_force import Row
 
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A schema on the tests' server."""
+
+    server: PrivateServer
+    name: str
+
+    def execute(self, *commands: str) -> None:
+        """Run statements as the administrator."""
+        with self.server.connect(database=self.name) as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "SET SESSION foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES'"
+            )
+            for command in commands:
+                cursor.execute(command)
+
+    def query(self, statement: str) -> list[Row]:
+        """Rows of a query."""
+        with self.server.connect(database=self.name) as admin, admin.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def oracle(self, name: str = "oracle") -> list[Row]:
+        """Rows of sql/oracle.sql or sql/rejected.sql."""
+        return self.query(statements(name)[0])
+
+    def create_tables(self) -> None:
+        """The four tables, empty."""
+        self.execute(*statements("tables"))
+
+    def reader(self) -> Source:
+        """The database as the least-privilege account sees it."""
+        self.execute(*reader_statements(self.name, PASSWORD, host="localhost"))
+        return Source("movimento_reader", self.name, unix_socket=str(self.server.socket), password=PASSWORD)
+
+    def url(self, user: str = "movimento_reader") -> str:
+        """Its address for a command line."""
+        return f"mysql://{user}@localhost/{self.name}?unix_socket={self.server.socket}"
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
-    """A server of the tests' own; its programs are fetched once into the project's state folder if need be."""
-    from movimento_flat.private_server.programs import get_programs
-    from movimento_flat.state import state_dir
-
+    """A server of the tests' own; if this machine has none, its programs are fetched into the state folder."""
     programs = get_programs(state_dir(), print)
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs) as running:
         yield running
 
 
-@pytest.fixture
-def database(server: PrivateServer) -> Iterator[str]:
-    """An empty schema."""
-    name = f"test_{next(_numbers)}"
+def _schema(server: PrivateServer) -> Database:
+    database = Database(server, f"test_{next(_numbers)}")
     with server.connect() as admin:
-        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        yield name
-        admin.query(f"DROP DATABASE {name}")
+        admin.query(f"CREATE DATABASE {database.name} CHARACTER SET utf8mb4")
+    return database
+
+
+@pytest.fixture
+def database(server: PrivateServer) -> Database:
+    """An empty schema."""
+    return _schema(server)
+
+
+@pytest.fixture(scope="session")
+def filled(server: PrivateServer) -> Database:
+    """A fictitious database with everything, damaged rows too."""
+    database = _schema(server)
+    with server.connect(database=database.name) as admin:
+        fill(admin, Plan(movements=60_000, seed=3, dirty=0.03), lambda rows: None)
+    return database
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -41,9 +100,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped: {report.longrepr}"
-
-
-@pytest.fixture
-def root() -> Path:
-    """The checkout."""
-    return Path(__file__).resolve().parent.parent

@@ -20,7 +20,7 @@ from tests.brute_force import Row, Tables, as_csv, flat_rows
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = sorted((ROOT / "docs" / "sample").glob("*.tsv"))
 
-texts = st.text(alphabet=st.sampled_from('ab"\',;\t\n\r\\\0\x1eNé😀= '), max_size=5)
+texts = st.text(alphabet=st.sampled_from("ab\"',;\t\n\r\\\0\x1eNé😀= "), max_size=5)
 values = st.none() | texts
 timestamps = st.sampled_from(["2024-02-29 23:59:59", "0000-00-00 00:00:00", None])
 amounts = st.none() | st.integers(-(10**10) + 1, 10**10 - 1).map(
@@ -101,7 +101,9 @@ def simulate(lines: list[bytes], mappers: int, reducers: int, order: random.Rand
     inputs = [b"".join(lines[task::mappers]) for task in range(mappers)]
     for step in (0, 1):
         records = [
-            record for task in inputs for record in run_task(f"--step-num={step}", "--mapper", task).splitlines(True)
+            record
+            for task in inputs
+            for record in run_task(f"--step-num={step}", "--mapper", task).splitlines(True)
         ]
         order.shuffle(records)
         shuffled: list[list[bytes]] = [[] for _ in range(reducers)]
@@ -125,17 +127,25 @@ def many_rows() -> Tables:
     numbers = random.Random(7)
     ids = [str(number) for number in range(1, 260)]
     return Tables(
-        associado=[(i, f"Nome {i}", "Silva, \"o\" Sá", "40") for i in ids],
+        associado=[(i, f"Nome {i}", 'Silva, "o" Sá', "40") for i in ids],
         conta=[(i, "corrente", "2020-01-01 00:00:00", numbers.choice(ids)) for i in ids],
         cartao=[(i, f"4{i:0>15}", "NOME", None, numbers.choice(ids), numbers.choice(ids)) for i in ids],
         movimento=[
-            (str(i), f"{numbers.randint(0, 999)}.{numbers.randint(10, 99)}", f"linha\n{i}", None, numbers.choice(ids))
+            (
+                str(i),
+                f"{numbers.randint(0, 999)}.{numbers.randint(10, 99)}",
+                f"linha\n{i}",
+                None,
+                numbers.choice(ids),
+            )
             for i in numbers.sample(range(10**6), 3000)
         ],
     )
 
 
-@pytest.mark.parametrize("arguments", [("-r", "inline"), ("-r", "local"), ("-r", "local", "--num-cores", "5")])
+@pytest.mark.parametrize(
+    "arguments", [("-r", "inline"), ("-r", "local"), ("-r", "local", "--num-cores", "5")]
+)
 def test_the_script_runs_from_a_plain_checkout_on_files_and_on_standard_input(
     many_rows: Tables, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -200,7 +210,9 @@ GOOD_PROFILE = [
         (b"no tab at all\n", "malformed"),
     ],
 )
-def test_a_line_that_cannot_be_joined_is_rejected_with_its_reason(line: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_line_that_cannot_be_joined_is_rejected_with_its_reason(
+    line: bytes, reason: str, tmp_path: Path
+) -> None:
     usual = b"M\t4\t2.50\tpadaria\t2024-01-01 00:00:00\t1\n"
     csv, rejected = merged(run_inline([*GOOD_PROFILE, line, usual]), tmp_path)
     assert csv.count(b"\n") == 2
@@ -217,7 +229,11 @@ def test_a_card_lacking_its_account_or_holder_rejects_its_movements(tmp_path: Pa
     ]
     csv, rejected = merged(run_inline(lines), tmp_path)
     assert csv.count(b"\n") == 1
-    assert rejected == [("card_without_account", "2"), ("card_without_account", "4"), ("card_without_holder", "3")]
+    assert rejected == [
+        ("card_without_account", "2"),
+        ("card_without_account", "4"),
+        ("card_without_holder", "3"),
+    ]
 
 
 def test_empty_lines_are_no_rows(tmp_path: Path) -> None:

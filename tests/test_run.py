@@ -1,0 +1,273 @@
+"""The command line, from a database to OUTPUT: the right bytes, and nothing half when it goes wrong."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from movimento_flat.schema import FLAT_COLUMNS
+from tests.brute_force import as_csv
+from tests.conftest import PASSWORD, ROOT, Database
+
+CSV = "movimento_flat.csv"
+RUN = "movimento_flat.run"
+COMMAND = [sys.executable, "-m", "movimento_flat.cli"]
+
+
+def command(
+    *arguments: str | Path, preexec: Callable[[], None] | None = None, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "MYSQL_PWD": PASSWORD, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=preexec,
+        check=False,
+    )
+
+
+def run(
+    database: Database, output: Path, *arguments: str, **options: str
+) -> "subprocess.CompletedProcess[str]":
+    database.reader()
+    return command("run", "--output", output, "--source", database.url(), *arguments, **options)
+
+
+def expected_csv(database: Database) -> bytes:
+    return as_csv(FLAT_COLUMNS, database.oracle())  # type: ignore[arg-type]
+
+
+def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    result = run(database, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / CSV).read_text() == ",".join(FLAT_COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize("cores", ["1", "3"])
+def test_the_csv_is_what_a_plain_join_in_the_database_gives(
+    filled: Database, tmp_path: Path, cores: str
+) -> None:
+    result = run(filled, tmp_path, "--cores", cores)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / CSV).read_bytes() == expected_csv(filled)
+    rejected = [
+        line.split("\t") for line in (tmp_path / RUN / "rejected.tsv").read_text("utf-8").splitlines()[1:]
+    ]
+    assert sorted((row[0], row[2]) for row in rejected) == sorted(filled.oracle("rejected"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV, RUN]
+
+
+def test_the_manifest_and_the_summary_say_what_was_published(filled: Database, tmp_path: Path) -> None:
+    result = run(filled, tmp_path)
+    manifest = json.loads((tmp_path / RUN / "manifest.json").read_text())
+    total = int(str(filled.query("SELECT CAST(SUM(vlr_transacao) * 100 AS SIGNED) FROM movimento")[0][0]))
+    assert manifest["csv"]["rows"] + manifest["rejected"]["rows"] == 60_000
+    assert manifest["csv"]["centavos"] + manifest["rejected"]["centavos"] == total
+    assert sum(manifest["rejected"]["by_reason"].values()) == manifest["rejected"]["rows"]
+    assert f"{manifest['csv']['rows']:,}" in result.stderr
+    assert "no Docker engine answers" in result.stderr.splitlines()[0]
+    assert all((path.stat().st_mode & 0o777) == 0o600 for path in (tmp_path / RUN).iterdir())
+    assert PASSWORD not in result.stderr + json.dumps(manifest)
+
+
+def test_disagreeing_cards_are_listed_as_the_database_counts_them(filled: Database, tmp_path: Path) -> None:
+    run(filled, tmp_path)
+    listed = [
+        line.split("\t") for line in (tmp_path / RUN / "disagreements.tsv").read_text().splitlines()[1:]
+    ]
+    counted = filled.query(
+        "SELECT k.id, k.id_associado, IFNULL(c.id_associado, '\\\\N'), COUNT(m.id),"
+        " CAST(IFNULL(SUM(m.vlr_transacao), 0) * 100 AS SIGNED)"
+        " FROM cartao k JOIN conta c ON c.id = k.id_conta JOIN associado a ON a.id = k.id_associado"
+        " LEFT JOIN movimento m ON m.id_cartao = k.id"
+        " WHERE NOT (c.id_associado <=> k.id_associado) GROUP BY k.id ORDER BY k.id"
+    )
+    assert listed == [[str(value) for value in row] for row in counted]
+
+
+def test_a_rerun_gives_the_same_bytes(filled: Database, tmp_path: Path) -> None:
+    run(filled, tmp_path)
+    first = (tmp_path / CSV).read_bytes()
+    run(filled, tmp_path)
+    assert (tmp_path / CSV).read_bytes() == first
+
+
+def test_the_stages_one_by_one_give_the_same_file(filled: Database, tmp_path: Path) -> None:
+    filled.reader()
+    steps = [
+        ("extract", "--source", filled.url(), "--to", tmp_path / "tsv", "--connections", "3"),
+        ("join", "--from", tmp_path / "tsv", "--to", tmp_path / "parts"),
+        ("merge", "--from", tmp_path / "parts", "--tsv", tmp_path / "tsv", "--output", tmp_path / "out"),
+    ]
+    for step in steps:
+        result = command(*step)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / CSV).read_bytes() == expected_csv(filled)
+
+
+def test_the_programs_own_database_is_made_once_and_used_again(tmp_path: Path) -> None:
+    home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
+    arguments = ("run", "--output", tmp_path / "out", "--movements", "500", "--seed", "4")
+    first = command(*arguments, **home)
+    assert "filled with fictitious data now" in first.stderr, first.stderr
+    content = (tmp_path / "out" / CSV).read_bytes()
+    second = command(*arguments, **home)
+    assert "as an earlier run filled it" in second.stderr, second.stderr
+    assert (tmp_path / "out" / CSV).read_bytes() == content
+    assert content.count(b"\n") >= 501
+
+
+#: What appears in the work folder when a stage begins.
+STAGES = {
+    "extract": "tagged_tsv",
+    "join, step 1": "*/step/000",
+    "join, step 2": "*/step/001",
+    "merge": "run/rejected.tsv",
+    "audit": CSV,
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_killed_at_any_stage_leaves_the_previous_csv_and_the_next_run_works(
+    filled: Database, tmp_path: Path, stage: str
+) -> None:
+    (tmp_path / CSV).write_text("the previous file")
+    filled.reader()
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--output", str(tmp_path), "--source", filled.url()],
+        cwd=ROOT,
+        env={**os.environ, "MYSQL_PWD": PASSWORD},
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    )
+    while not list((tmp_path / ".movimento_flat.work").glob(STAGES[stage])):
+        assert process.poll() is None, f"the run ended before it was seen in stage {stage}"
+        time.sleep(0.0005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert (tmp_path / CSV).read_text() == "the previous file"
+    assert run(filled, tmp_path).returncode == 0
+    assert (tmp_path / CSV).read_bytes() == expected_csv(filled)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV, RUN]
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_cleans_up(
+    filled: Database, tmp_path: Path, by: signal.Signals
+) -> None:
+    filled.reader()
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--output", str(tmp_path), "--source", filled.url()],
+        cwd=ROOT,
+        env={**os.environ, "MYSQL_PWD": PASSWORD},
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    while not list((tmp_path / ".movimento_flat.work").glob(STAGES["join, step 1"])):
+        assert process.poll() is None
+        time.sleep(0.0005)
+    process.send_signal(by)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted; what was published before is as it was." in stderr
+    assert "Traceback" not in stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_while_writing_is_one_message_and_the_previous_csv_stays(
+    filled: Database, tmp_path: Path
+) -> None:
+    """The largest file that this run may write is too small for it, at two stages."""
+    (tmp_path / CSV).write_text("the previous file")
+    filled.reader()
+    for limit in (100_000, 5_000_000):
+        result = command(
+            "run",
+            "--output",
+            tmp_path,
+            "--source",
+            filled.url(),
+            preexec=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+        assert_user_error(result, "File too large")
+        assert (tmp_path / CSV).read_text() == "the previous file"
+        assert [path.name for path in tmp_path.iterdir()] == [CSV]
+
+
+def assert_user_error(result: "subprocess.CompletedProcess[str]", said: str) -> None:
+    assert result.returncode == 1, result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) < 24
+
+
+def test_a_wrong_source_is_one_message(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    database.reader()
+    for url, password, said in [
+        ("mysql://reader@no-such-host.invalid/db", "x", "Check host and port"),
+        ("mysql://reader@127.0.0.1:1/db", "x", "Check host and port"),
+        ("mysql://reader:secret@127.0.0.1/db", "x", "holds a password"),
+        (database.url(), "wrong", "Access denied"),
+        (database.url().replace(database.name, "nowhere"), PASSWORD, "denied"),
+    ]:
+        result = command("run", "--output", tmp_path, "--source", url, MYSQL_PWD=password)
+        assert_user_error(result, said)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_cannot_be_used_is_one_message(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    (tmp_path / "file").write_text("x")
+    assert_user_error(run(database, tmp_path / "file"), "is not a folder")
+    assert_user_error(run(database, Path("/proc/out")), "cannot be made")
+    readonly = tmp_path / "readonly"
+    readonly.mkdir(mode=0o555)
+    if os.geteuid() != 0:  # root may write everywhere
+        assert_user_error(run(database, readonly), "may not be written to")
+
+
+def test_a_failing_task_shows_what_it_said(filled: Database, tmp_path: Path) -> None:
+    filled.reader()
+    assert command("extract", "--source", filled.url(), "--to", tmp_path / "tsv").returncode == 0
+    broken = tmp_path / "bin"
+    broken.mkdir()
+    (broken / "sort").write_text(
+        "#!/bin/sh\necho 'sort: write failed: No space left on device' >&2\nexit 2\n"
+    )
+    (broken / "sort").chmod(0o755)
+    result = command(
+        "join", "--from", tmp_path / "tsv", "--to", tmp_path / "parts", PATH=f"{broken}:{os.environ['PATH']}"
+    )
+    assert_user_error(result, "No space left on device")
+
+
+def test_wrong_options_are_named() -> None:
+    for arguments, said in [
+        (("run",), "Missing option '--output'"),
+        (("run", "--outptu", "x"), "Did you mean '--output'"),
+        (("run", "--output", "x", "--movements", "-1"), "is not in the range"),
+        (("nothing",), "No such command"),
+    ]:
+        result = command(*arguments)
+        assert result.returncode == 2
+        assert said in result.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "seed", "extract", "join", "merge"])
+def test_each_command_has_help(name: str) -> None:
+    result = command(name, "--help")
+    assert result.returncode == 0
+    assert "Usage" in result.stdout

@@ -1,0 +1,125 @@
+"""The fictitious database: repeatable, and realistic where it matters."""
+
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from movimento_flat.errors import UserError
+from movimento_flat.private_server import PrivateServer
+from movimento_flat.schema import TABLES
+from seed.generate import TROUBLESOME, Generator
+from seed.load import fill
+from seed.luhn import check_digit
+from seed.plan import Plan
+from tests.conftest import Database
+
+
+def fill_database(database: Database, plan: Plan) -> list[tuple[object, ...]]:
+    """-> checksums of the four tables."""
+    with database.server.connect(database=database.name) as admin:
+        fill(admin, plan, lambda rows: None)
+    return [database.query(f"CHECKSUM TABLE {table.name}")[0][1:] for table in TABLES]
+
+
+def test_an_empty_plan_gives_empty_tables(database: Database) -> None:
+    fill_database(database, Plan(movements=0))
+    assert [database.query(f"SELECT COUNT(*) FROM {table.name}") for table in TABLES] == [[(0,)]] * 4
+
+
+def test_the_same_seed_gives_the_same_database_and_another_seed_another(database: Database) -> None:
+    checksums = []
+    for seed in (1, 1, 2):
+        checksums.append(fill_database(database, Plan(movements=2000, seed=seed, dirty=0.1)))
+        database.execute(*(f"DROP TABLE {table.name}" for table in reversed(TABLES)))
+    assert checksums[0] == checksums[1]
+    assert not set(checksums[0]) & set(checksums[2])
+
+
+def test_tables_that_hold_rows_are_left_alone(database: Database) -> None:
+    before = fill_database(database, Plan(movements=10))
+    with pytest.raises(UserError, match="holds rows already"):
+        fill_database(database, Plan(movements=10))
+    assert [database.query(f"CHECKSUM TABLE {table.name}")[0][1:] for table in TABLES] == before
+
+
+def test_a_clean_plan_rejects_nothing_and_a_dirty_one_has_every_reason(
+    database: Database, filled: Database
+) -> None:
+    fill_database(database, Plan(movements=2000))
+    assert database.oracle("rejected") == []
+    reasons = Counter(reason for reason, _ in filled.oracle("rejected"))
+    assert set(reasons) == {
+        "movement_without_card",
+        "unknown_card",
+        "card_without_account",
+        "card_without_holder",
+    }
+
+
+def test_card_numbers_are_unique_pass_luhn_and_have_13_to_19_digits(filled: Database) -> None:
+    numbers = [str(number) for (number,) in filled.query("SELECT num_cartao FROM cartao")]
+    assert len(set(numbers)) == len(numbers)
+    assert {13, 14, 15, 16, 19} == set(map(len, numbers))
+    assert all(check_digit(number[:-1]) == number[-1] for number in numbers)
+
+
+def test_luhn_agrees_with_a_published_example() -> None:
+    # ISO/IEC 7812-1, annex B; the number is in every description of the algorithm.
+    assert check_digit("7992739871") == "3"
+
+
+def test_movements_are_skewed_and_refunds_and_troublesome_texts_are_among_them(filled: Database) -> None:
+    per_card = [
+        int(str(count))
+        for (count,) in filled.query("SELECT COUNT(*) FROM movimento GROUP BY id_cartao ORDER BY 1 DESC")
+    ]
+    cards = int(str(filled.query("SELECT COUNT(*) FROM cartao")[0][0]))
+    assert per_card[0] > 100 * sum(per_card) / len(per_card)
+    assert len(per_card) < 0.95 * cards
+    assert filled.query("SELECT COUNT(*) FROM movimento WHERE vlr_transacao < 0") > [(600,)]
+    found = {text for (text,) in filled.query("SELECT DISTINCT des_transacao FROM movimento")}
+    assert set(TROUBLESOME) <= found
+
+
+def test_people_have_several_accounts_and_cards_and_additional_holders_differ(filled: Database) -> None:
+    assert filled.query("SELECT MAX(n) FROM (SELECT COUNT(*) n FROM conta GROUP BY id_associado) t") > [(1,)]
+    assert filled.query("SELECT MAX(n) FROM (SELECT COUNT(*) n FROM cartao GROUP BY id_conta) t") > [(1,)]
+    other = (
+        "SELECT COUNT(*) FROM cartao k JOIN conta c ON c.id = k.id_conta AND c.id_associado <> k.id_associado"
+    )
+    assert filled.query(other) > [(400,)]
+
+
+def test_movements_lie_in_the_plans_days(database: Database) -> None:
+    fill_database(database, Plan(movements=1000, start=date(2024, 2, 28), end=date(2024, 3, 1)))
+    days = database.query("SELECT DISTINCT CAST(DATE(data_movimento) AS CHAR) FROM movimento ORDER BY 1")
+    assert days == [("2024-02-28",), ("2024-02-29",), ("2024-03-01",)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"movements": -1},
+        {"dirty": 1.5},
+        {"movements": 1, "cards": 0},
+        {"start": date(2025, 1, 2), "end": date(2025, 1, 1)},
+    ],
+)
+def test_a_plan_that_does_not_go_together_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UserError):
+        Plan(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_largest_tables_rows_come_in_chunks() -> None:
+    chunks = list(Generator(Plan(movements=120_000)).movimento())
+    assert [len(chunk) for chunk in chunks] == [50_000, 50_000, 20_000]
+
+
+def test_a_server_without_local_infile_is_named(server: PrivateServer, database: Database) -> None:
+    database.execute("SET GLOBAL local_infile = 0")
+    try:
+        with pytest.raises(UserError, match="local_infile"):
+            fill_database(database, Plan(movements=10))
+    finally:
+        database.execute("SET GLOBAL local_infile = 1")

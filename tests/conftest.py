@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,6 @@ from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
 from sql import reader_statements, statements
-from tests.brute_force import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
@@ -38,13 +38,13 @@ class Database:
             for command in commands:
                 cursor.execute(command)
 
-    def query(self, statement: str) -> list[Row]:
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a query."""
         with self.server.connect(database=self.name) as admin, admin.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def oracle(self, name: str = "oracle") -> list[Row]:
+    def oracle(self, name: str = "oracle") -> list[tuple[Any, ...]]:
         """Rows of sql/oracle.sql or sql/rejected.sql."""
         return self.query(statements(name)[0])
 

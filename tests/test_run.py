@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,30 +20,35 @@ RUN = "movimento_flat.run"
 COMMAND = [sys.executable, "-m", "movimento_flat.cli"]
 
 
+Result = subprocess.CompletedProcess[str]
+
+
 def command(
-    *arguments: str | Path, preexec: Callable[[], None] | None = None, **environment: str
-) -> "subprocess.CompletedProcess[str]":
+    *arguments: str | Path, environment: dict[str, str] | None = None, largest_file: int = 0
+) -> Result:
+    def limit() -> None:
+        if largest_file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "MYSQL_PWD": PASSWORD, **environment},
+        env={**os.environ, "MYSQL_PWD": PASSWORD, **(environment or {})},
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        preexec_fn=preexec,
+        preexec_fn=limit,
         check=False,
     )
 
 
-def run(
-    database: Database, output: Path, *arguments: str, **options: str
-) -> "subprocess.CompletedProcess[str]":
+def run(database: Database, output: Path, *arguments: str) -> Result:
     database.reader()
-    return command("run", "--output", output, "--source", database.url(), *arguments, **options)
+    return command("run", "--output", output, "--source", database.url(), *arguments)
 
 
 def expected_csv(database: Database) -> bytes:
-    return as_csv(FLAT_COLUMNS, database.oracle())  # type: ignore[arg-type]
+    return as_csv(FLAT_COLUMNS, database.oracle())
 
 
 def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> None:
@@ -119,10 +123,10 @@ def test_the_stages_one_by_one_give_the_same_file(filled: Database, tmp_path: Pa
 def test_the_programs_own_database_is_made_once_and_used_again(tmp_path: Path) -> None:
     home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     arguments = ("run", "--output", tmp_path / "out", "--movements", "500", "--seed", "4")
-    first = command(*arguments, **home)
+    first = command(*arguments, environment=home)
     assert "filled with fictitious data now" in first.stderr, first.stderr
     content = (tmp_path / "out" / CSV).read_bytes()
-    second = command(*arguments, **home)
+    second = command(*arguments, environment=home)
     assert "as an earlier run filled it" in second.stderr, second.stderr
     assert (tmp_path / "out" / CSV).read_bytes() == content
     assert content.count(b"\n") >= 501
@@ -199,14 +203,14 @@ def test_a_full_disk_while_writing_is_one_message_and_the_previous_csv_stays(
             tmp_path,
             "--source",
             filled.url(),
-            preexec=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+            largest_file=limit,
         )
         assert_user_error(result, "File too large")
         assert (tmp_path / CSV).read_text() == "the previous file"
         assert [path.name for path in tmp_path.iterdir()] == [CSV]
 
 
-def assert_user_error(result: "subprocess.CompletedProcess[str]", said: str) -> None:
+def assert_user_error(result: Result, said: str) -> None:
     assert result.returncode == 1, result.stderr
     assert said in result.stderr
     assert "Traceback" not in result.stderr
@@ -223,7 +227,7 @@ def test_a_wrong_source_is_one_message(database: Database, tmp_path: Path) -> No
         (database.url(), "wrong", "Access denied"),
         (database.url().replace(database.name, "nowhere"), PASSWORD, "denied"),
     ]:
-        result = command("run", "--output", tmp_path, "--source", url, MYSQL_PWD=password)
+        result = command("run", "--output", tmp_path, "--source", url, environment={"MYSQL_PWD": password})
         assert_user_error(result, said)
         assert list(tmp_path.iterdir()) == []
 
@@ -249,7 +253,12 @@ def test_a_failing_task_shows_what_it_said(filled: Database, tmp_path: Path) -> 
     )
     (broken / "sort").chmod(0o755)
     result = command(
-        "join", "--from", tmp_path / "tsv", "--to", tmp_path / "parts", PATH=f"{broken}:{os.environ['PATH']}"
+        "join",
+        "--from",
+        tmp_path / "tsv",
+        "--to",
+        tmp_path / "parts",
+        environment={"PATH": f"{broken}:{os.environ['PATH']}"},
     )
     assert_user_error(result, "No space left on device")
 

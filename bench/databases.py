@@ -1,0 +1,91 @@
+"""Databases to measure with: the project's private MariaDB, which here listens on 127.0.0.1 for JDBC as well."""
+
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+from bench.measure import HOME, STATE, Content, Timing, fresh, ours, run, say
+from movimento_flat.money import Totals
+from movimento_flat.private_server import PrivateServer, server
+from movimento_flat.private_server.programs import Programs, get_programs
+from movimento_flat.progress import Console
+from seed.load import fill
+from seed.plan import Plan
+from sql import reader_statements
+
+HOST = "127.0.0.1"
+READER = "movimento_reader"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A filled database, and its reader account.
+
+    Attributes:
+        movements: what its movements add up to; none is dirty, so the flat table must hold the same.
+    """
+
+    name: str
+    port: int
+    password: str
+    movements: Totals
+
+    def flatten(self, output: Path) -> Timing:
+        """One run of ours: database -> `output`/movimento_flat.csv, by the local engine."""
+        url = f"mysql://{READER}@{HOST}:{self.port}/{self.name}"
+        command = ours("run", "--engine", "local", "--source", url, "--output", str(fresh(output)))
+        return run(command, self.environment)
+
+    def all_in(self, found: Content) -> bool:
+        """Whether a CSV holds every movement; says so where it does not."""
+        whole = (found.rows, found.centavos) == (self.movements.rows, self.movements.centavos)
+        if not whole:
+            say(f"The CSV of {self.name} has {found}; the database has {self.movements}.")
+        return whole
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The password, where a command line cannot show it."""
+        return {"MYSQL_PWD": self.password}
+
+
+class Server(PrivateServer):
+    """The private server with the same settings, but on the network; its databases are kept between calls."""
+
+    def __init__(self) -> None:
+        super().__init__(STATE / "server", say, get_programs(HOME, say))
+        self._port = _free_port()
+
+    def _start(self, programs: Programs, server_lock: int) -> "subprocess.Popen[bytes]":
+        network = [f"--bind-address={HOST}", f"--port={self._port}"]
+        settings = [option for option in server.SETTINGS if option != "--skip-networking"]
+        with patch.object(server, "SETTINGS", settings + network):
+            return super()._start(programs, server_lock)
+
+    def database(self, plan: Plan) -> Database:
+        """The plan's database, filled at the first call, and read once: what fits is in the server's memory."""
+        name = f"bench_{plan.movements}_{plan.cards}_{plan.seed}"
+        whole = STATE / "server" / f"{name}.whole"
+        with self.connect() as admin, admin.cursor() as cursor:
+            if not whole.exists():
+                cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+                cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+                admin.select_db(name)
+                with Console().stage(f"fill {name}", total=plan.movements) as progress:
+                    fill(admin, plan, progress)
+                whole.touch()
+            # No names are resolved: the reader comes from an address.
+            for statement in reader_statements(name, self.reader_password(), READER, HOST):
+                cursor.execute(statement)
+            cursor.execute(
+                f"SELECT COUNT(*), CAST(COALESCE(SUM(vlr_transacao), 0) * 100 AS SIGNED) FROM {name}.movimento"
+            )
+            return Database(name, self._port, self.reader_password(), Totals(*cursor.fetchone()))
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

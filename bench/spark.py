@@ -1,0 +1,52 @@
+"""PySpark to measure against: its own virtual environment, a JDBC driver, and the command that runs it."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.measure import ROOT, STATE, say
+from movimento_flat.errors import UserError
+
+PYSPARK = "pyspark==4.0.1"
+JDBC_DRIVER = "org.mariadb.jdbc:mariadb-java-client:3.5.3"
+COPY_ARTIFACT = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
+JOIN = ROOT / "bench" / "spark_join.py"
+
+
+def spark_python() -> Path:
+    """The Python of PySpark's virtual environment, made at the first call."""
+    environment = STATE / "spark"
+    python = environment / "bin" / "python"
+    if not (environment / "whole").exists():
+        if not shutil.which("java"):
+            raise UserError("PySpark needs Java, and this machine has none.", "Install a JRE, 17 or later.")
+        say(f"Installing {PYSPARK} into {environment}, once (400 MB).")
+        _install([sys.executable, "-m", "venv", "--clear", str(environment)])
+        _install([str(python), "-m", "pip", "install", "--quiet", PYSPARK])
+        (environment / "whole").touch()
+    return python
+
+
+def spark_packages() -> Path:
+    """The site-packages of that environment: pure Python and jars, so that another machine may mount it."""
+    return next((spark_python().parent.parent / "lib").glob("python*/site-packages"))
+
+
+def jdbc_driver() -> Path:
+    """The jar of the JDBC driver, fetched at the first call."""
+    jars = STATE / "jdbc"
+    if not any(jars.glob("*.jar")):
+        if not shutil.which("mvn"):
+            raise UserError(
+                "Maven fetches the JDBC driver, and is not here.", f"Put {JDBC_DRIVER} into {jars}."
+            )
+        _install(["mvn", "-q", "-B", COPY_ARTIFACT, f"-Dartifact={JDBC_DRIVER}", f"-DoutputDirectory={jars}"])
+    return next(jars.glob("*.jar"))
+
+
+def _install(command: Sequence[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(f"{' '.join(command)} failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")

@@ -17,11 +17,9 @@ from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import MOVIMENTO, SMALL_TABLES
 
-#: Folders of the sink. Small tables go together: a handful of map tasks for all three.
+#: Folders of the sink. The small tables lie together in one file where they fit: one map task for all three.
 SMALL_TABLES_FOLDER = "small_tables"
 MOVEMENTS_FOLDER = "movements"
-#: A file is a map task of the join; it goes into the next file after this many bytes.
-FILE_BYTES = 48 << 20
 
 Progress = Callable[[int], None]
 
@@ -66,7 +64,7 @@ def extract(
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
         with ThreadPoolExecutor(len(snapshot.connections)) as pool:
             counting = pool.submit(_count, counter, snapshot.tables)
-            small_rows = _write_tables(pool, readers, small, _Files(sink, SMALL_TABLES_FOLDER))
+            small_rows = _write_tables(pool, readers[:1], small, _Files(sink, SMALL_TABLES_FOLDER))
             small_tables_complete()
             movement_rows = _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
             counted = counting.result()
@@ -115,7 +113,7 @@ def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, w
                 break
             with files.sink.file(f"{files.folder}/{writer:02d}-{number:04d}.tsv") as file:
                 size = 0
-                while page is not None and size < FILE_BYTES:
+                while page is not None and size < files.sink.file_bytes:
                     lines, rows = page
                     file.write(lines)
                     size += len(lines)

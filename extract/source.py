@@ -3,7 +3,7 @@
 import getpass
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -41,8 +41,8 @@ class Source:
         place = self.unix_socket or f"{self.host}:{self.port}"
         return f"mysql://{self.user}@{place}/{self.database}"
 
-    def connect(self) -> "Connection[Any]":
-        """Open a connection whose session is set for extraction.
+    def connect(self, **options: Any) -> "Connection[Any]":
+        """Open a connection whose session is set for extraction; `options` are PyMySQL's.
 
         Raises:
             UserError: no server there, or it does not let this account in.
@@ -58,6 +58,7 @@ class Source:
                 charset="utf8mb4",
                 connect_timeout=CONNECT_SECONDS,
                 autocommit=True,
+                **options,
             )
             with connection.cursor() as cursor:
                 cursor.execute(_SESSION, (self.time_zone,))
@@ -75,6 +76,7 @@ class Source:
         )
 
 
+_FORM = "Write SOURCE=mysql://user@host:port/database."
 _ANY_NEXT_STEP = "The database was only read. Run the command again when the cause is gone."
 _NEXT_STEPS = {
     CR.CR_CONN_HOST_ERROR: "Check host and port in SOURCE, and that the server runs and can be reached from here.",
@@ -96,37 +98,54 @@ def parse_source(url: str, password_file: Path | None = None, time_zone: str = "
     Raises:
         UserError: no such URL, or it holds a password, which every user of the machine could see.
     """
-    form = "Write SOURCE=mysql://user@host:port/database."
+    source = address(url)
+    if not source.database:
+        raise UserError(f"SOURCE '{url}' is no address of a database.", _FORM)
+    return replace(source, password=_password(password_file, source.user), time_zone=time_zone)
+
+
+def address(url: str) -> Source:
+    """A URL as of `parse_source` -> its source without a password; the database may be empty.
+
+    Raises:
+        UserError: no such URL, or it holds a password.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port or DEFAULT_PORT
     except ValueError as error:
-        raise UserError(f"SOURCE is no address: {error}.", form) from error
+        raise UserError(f"SOURCE is no address: {error}.", _FORM) from error
     if parts.password is not None:
         raise UserError(
             "SOURCE holds a password; a command line can be read by every user of the machine.",
             "Leave it out, and set MYSQL_PWD, use --password-file, or type it at the prompt.",
         )
-    database = unquote(parts.path.strip("/"))
-    if parts.scheme not in ("mysql", "mariadb") or not parts.username or not parts.hostname or not database:
-        raise UserError(f"SOURCE '{url}' is no address of a database.", form)
+    if parts.scheme not in ("mysql", "mariadb") or not parts.username or not parts.hostname:
+        raise UserError(f"SOURCE '{url}' is no address of a database.", _FORM)
     return Source(
         user=unquote(parts.username),
         host=parts.hostname,
         port=port,
-        database=database,
+        database=unquote(parts.path.strip("/")),
         unix_socket=parse_qs(parts.query).get("unix_socket", [None])[0],
-        password=_password(password_file, parts.username),
-        time_zone=time_zone,
     )
+
+
+def read_password(file: Path) -> str:
+    """The first line of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return file.read_text().partition("\n")[0]
+    except OSError as error:
+        raise UserError(f"The password file {file} cannot be read: {error.strerror}.") from error
 
 
 def _password(file: Path | None, user: str) -> str:
     if file:
-        try:
-            return file.read_text().partition("\n")[0]
-        except OSError as error:
-            raise UserError(f"The password file {file} cannot be read: {error.strerror}.") from error
+        return read_password(file)
     if "MYSQL_PWD" in os.environ:
         return os.environ["MYSQL_PWD"]
     return getpass.getpass(f"Password of {user}: ") if sys.stdin.isatty() else ""

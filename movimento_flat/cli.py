@@ -2,43 +2,47 @@
 
 import errno
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import click
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
-from extract.sink import FolderSink
+from extract.hdfs_sink import HdfsSink
+from extract.sink import FolderSink, Sink
 from extract.source import parse_source
 from merge.output_folder import RUN_NAME, open_output
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME
-from movimento_flat import __version__
-from movimento_flat.embedded import DEFAULT_MOVEMENTS, DEFAULT_SEED, embedded_database
+from movimento_flat import __version__, pipeline
+from movimento_flat.engines import Engine
+from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder, join_with_progress
+from movimento_flat.engines.local import LocalEngine, tsv_files
 from movimento_flat.errors import UserError
+from movimento_flat.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED, fictitious_database
+from movimento_flat.hadoop import Hadoop
 from movimento_flat.manifest import (
     EXTRACTION_NAME,
     Delivery,
+    as_json,
     extraction_as_json,
     extraction_from_json,
-    write_json,
 )
 from movimento_flat.money import reais
-from movimento_flat.pipeline import merge_and_publish, run_locally
 from movimento_flat.progress import Console
-from movimento_flat.state import state_dir
 from mr_jobs.local import join_locally
 from seed.load import fill
 from seed.plan import Plan
 
 USER_ERROR, INTERRUPTED = 1, 130
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+LOCAL, HADOOP = "local", "hadoop"
 
 source_options = [
     click.option("--source", metavar="URL", help="mysql://user@host:port/database of the four tables."),
@@ -78,7 +82,25 @@ dirty_option = click.option(
     type=click.FloatRange(0, 1),
     help="Share of fictitious rows that are damaged, to see what is rejected.",
 )
-
+engine_option = click.option(
+    "--engine",
+    default=LOCAL,
+    show_default=True,
+    type=click.Choice([LOCAL, HADOOP]),
+    help="Where the join runs: here, or on the cluster of the hadoop command.",
+)
+hdfs_folder_option = click.option(
+    "--hdfs-folder",
+    metavar="URI",
+    help="Where runs work in HDFS.  [default: movimento-flat in your home there]",
+)
+property_option = click.option(
+    "-D",
+    "properties",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Property of the join's jobs on a cluster, for example mapreduce.job.queuename=nightly; may be repeated.",
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -109,11 +131,9 @@ def cli() -> None:
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV; made if need be."
 )
-@click.option(
-    "--engine", default="auto", show_default=True, type=click.Choice(["auto", "local"]), help="Where it runs."
-)
+@_with([engine_option])
 @_with(source_options)
-@_with([movements_option, seed_option, dirty_option, cores_option])
+@_with([movements_option, seed_option, dirty_option, cores_option, hdfs_folder_option, property_option])
 def run(
     output: Path,
     engine: str,
@@ -125,22 +145,23 @@ def run(
     seed: int,
     dirty: float,
     cores: int | None,
+    hdfs_folder: str | None,
+    properties: tuple[str, ...],
 ) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
 
     Without --source it makes a database of its own, with fictitious data, and keeps it for the next run.
     """
     console = Console()
-    reason = "as asked" if engine == "local" else "no Docker engine answers"
-    console.say(f"Engine: local ({reason}): mrjob's local runner on {cores or os.cpu_count()} cores.")
+    chosen: Engine = LocalEngine(cores)
+    if engine == HADOOP:
+        chosen = HadoopEngine(hdfs_folder or default_hdfs_folder(), properties)
     if source:
         database = parse_source(source, password_file, time_zone)
-        delivery = run_locally(database, output, connections, cores, console)
+        delivery = pipeline.run(database, output, chosen, connections, console)
     else:
-        with embedded_database(
-            state_dir(), Plan(movements=movements, seed=seed, dirty=dirty), console
-        ) as database:
-            delivery = run_locally(database, output, connections, cores, console)
+        with fictitious_database(Plan(movements=movements, seed=seed, dirty=dirty), console) as database:
+            delivery = pipeline.run(database, output, chosen, connections, console)
     console.say(_summary(delivery, output))
 
 
@@ -154,44 +175,73 @@ def seed_command(
     console = Console()
     plan = Plan(movements=movements, seed=seed, dirty=dirty)
     if source:
-        connection = parse_source(source, password_file).connect()
+        connection = parse_source(source, password_file).connect(local_infile=True)
         with console.stage("seed", total=plan.movements) as progress:
             fill(connection, plan, progress)
         connection.close()
     else:
-        with embedded_database(state_dir(), plan, console):
+        with fictitious_database(plan, console):
             pass
 
 
 @cli.command("extract")
 @_with(source_options)
-@click.option("--to", "folder", required=True, type=FOLDER, help="New folder for tagged TSV.")
+@click.option("--to", "folder", required=True, help="New folder for tagged TSV, or its URI in HDFS.")
 def extract_command(
-    source: str | None, password_file: Path | None, time_zone: str, connections: int, folder: Path
+    source: str | None, password_file: Path | None, time_zone: str, connections: int, folder: str
 ) -> None:
     """Stage 1: from a database to tagged TSV."""
     if not source:
         raise click.UsageError("--source is needed.")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty.", "Name a new folder.")
     console = Console()
     database = parse_source(source, password_file, time_zone)
+    sink = _new_sink(folder)
     with console.stage("extract") as progress:
-        extraction = extract(database, FolderSink(folder), connections, console.say, progress)
-    write_json(folder / EXTRACTION_NAME, extraction_as_json(extraction) | {"address": str(database)})
+        extraction = extract(database, sink, connections, console.say, progress)
+    with sink.file(EXTRACTION_NAME) as file:
+        file.write(as_json(extraction_as_json(extraction) | {"address": str(database)}))
+
+
+def _new_sink(folder: str) -> Sink:
+    if _is_uri(folder):
+        hadoop = Hadoop.find()
+        hadoop.fs("-mkdir", folder)
+        hadoop.fs("-mkdir", *(f"{folder}/{name}" for name in (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)))
+        return HdfsSink(hadoop, folder)
+    if Path(folder).exists() and any(Path(folder).iterdir()):
+        raise UserError(f"{folder} is not empty.", "Name a new folder.")
+    return FolderSink(Path(folder))
+
+
+def _is_uri(folder: str) -> bool:
+    return "://" in folder
 
 
 @cli.command()
-@click.option("--from", "folder", required=True, type=EXISTING_FOLDER, help="Tagged TSV of stage 1.")
-@click.option("--to", "parts", required=True, type=FOLDER, help="New folder for the join's sorted parts.")
-@_with([cores_option])
-def join(folder: Path, parts: Path, cores: int | None) -> None:
-    """Stage 2: from tagged TSV to the join's sorted parts, by mrjob's local runner."""
+@click.option("--from", "folder", required=True, help="Tagged TSV of stage 1: a folder, or its URI in HDFS.")
+@click.option("--to", "parts", required=True, help="New folder, or URI in HDFS, for the join's sorted parts.")
+@_with([cores_option, property_option])
+def join(folder: str, parts: str, cores: int | None, properties: tuple[str, ...]) -> None:
+    """Stage 2: from tagged TSV to the join's sorted parts.
+
+    Where the tagged TSV lies in HDFS the cluster joins it, else mrjob's local runner.
+    """
     console = Console()
-    small_tables = sorted((folder / SMALL_TABLES_FOLDER).glob("*.tsv"))
-    movements = sorted((folder / MOVEMENTS_FOLDER).glob("*.tsv"))
+    small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
+    if _is_uri(folder):
+        with TemporaryDirectory(prefix="movimento-flat-") as scripts:
+            work = f"{parts.rstrip('/')}.work"
+            hadoop = Hadoop.find()
+            join_with_progress(
+                hadoop, small_tables, lambda: movements, parts, work, Path(scripts), properties, console
+            )
+            hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
+        return
+    if not Path(folder).is_dir():
+        raise click.UsageError(f"{folder} is not a folder.")
     with console.stage("join", unit=" tasks") as progress:
-        join_locally(small_tables, lambda: movements, parts, parts.parent, cores, progress)
+        files, movement_files = tsv_files(Path(small_tables)), tsv_files(Path(movements))
+        join_locally(files, lambda: movement_files, Path(parts), Path(parts).parent, cores, progress)
 
 
 @cli.command()
@@ -205,7 +255,9 @@ def merge(parts: Path, tsv: Path, output: Path) -> None:
     extraction = extraction_from_json(description)
     with open_output(output) as folder:
         part_files = sorted(parts.glob("part-*"))
-        delivery = merge_and_publish(folder, part_files, extraction, "local", description["address"], console)
+        delivery = pipeline.merge_and_publish(
+            folder, part_files, extraction, "local", description["address"], console
+        )
     console.say(_summary(delivery, output))
 
 

@@ -59,7 +59,9 @@ class Delivery:
 
     def write(self, folder: Path) -> None:
         """Write MANIFEST_NAME into `folder`."""
-        write_json(folder / MANIFEST_NAME, self.as_json())
+        path = folder / MANIFEST_NAME
+        path.touch(mode=0o600)
+        path.write_bytes(as_json(self.as_json()))
 
 
 def totals_as_json(totals: Totals) -> dict[str, int]:
@@ -89,7 +91,6 @@ def extraction_from_json(content: dict[str, Any]) -> Extraction:
     )
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write indented UTF-8 JSON that only the owner may read."""
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def as_json(content: dict[str, Any]) -> bytes:
+    """-> indented UTF-8 JSON."""
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

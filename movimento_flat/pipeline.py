@@ -1,4 +1,4 @@
-"""The four stages in one run, on this machine: extract, join, merge, publish."""
+"""The four stages in one run: extract, join, merge, publish."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,34 +6,29 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, Extraction, extract
-from extract.sink import FolderSink
+from extract.extraction import Extraction, extract
 from extract.source import Source
 from merge.accounting import check_identity
 from merge.csv_audit import audit
 from merge.output_folder import OutputFolder, open_output
 from merge.parts import CSV_NAME, merge_parts
+from movimento_flat.engines import Engine, Workspace
 from movimento_flat.manifest import Delivery
 from movimento_flat.progress import Console
 from movimento_flat.schema import MOVIMENTO
-from mr_jobs.local import join_locally
-
-TSV_NAME = "tagged_tsv"
-PARTS_NAME = "parts"
 
 
-def run_locally(
-    source: Source, output: Path, connections: int, cores: int | None, console: Console
-) -> Delivery:
-    """From a database to OUTPUT, on this machine alone.
+def run(source: Source, output: Path, engine: Engine, connections: int, console: Console) -> Delivery:
+    """From a database to OUTPUT.
 
     Raises:
         UserError: something that the user can mend; OUTPUT is as it was.
         OSError: a disk is full or broken; OUTPUT is as it was.
     """
     with open_output(output) as folder:
-        extraction, parts = _extract_and_join(source, folder.work, connections, cores, console)
-        return merge_and_publish(folder, parts, extraction, "local", str(source), console)
+        with engine.open(folder.work, console) as workspace:
+            extraction, parts = _extract_and_join(source, workspace, connections, console)
+        return merge_and_publish(folder, parts, extraction, engine.name, str(source), console)
 
 
 def merge_and_publish(
@@ -64,10 +59,9 @@ def merge_and_publish(
 
 
 def _extract_and_join(
-    source: Source, work: Path, connections: int, cores: int | None, console: Console
+    source: Source, workspace: Workspace, connections: int, console: Console
 ) -> tuple[Extraction, list[Path]]:
     """The join's first step runs on the small tables while movements are still being extracted."""
-    tsv = work / TSV_NAME
     small_tables: Future[None] = Future()
     stopping = Event()
 
@@ -77,7 +71,7 @@ def _extract_and_join(
                 stoppable = _stoppable(progress, stopping)
                 small_tables_complete = partial(small_tables.set_result, None)
                 return extract(
-                    source, FolderSink(tsv), connections, console.say, stoppable, small_tables_complete
+                    source, workspace.sink, connections, console.say, stoppable, small_tables_complete
                 )
         except BaseException as error:
             if not small_tables.done():
@@ -86,24 +80,17 @@ def _extract_and_join(
 
     with ThreadPoolExecutor(1) as background:
         extraction = background.submit(extracting)
-
-        def movements() -> list[Path]:
-            extraction.result()
-            return _files(tsv / MOVEMENTS_FOLDER)
-
         try:
             small_tables.result()
-            with console.stage("join", unit=" tasks") as progress:
-                small_files = _files(tsv / SMALL_TABLES_FOLDER)
-                parts = join_locally(small_files, movements, work / PARTS_NAME, work, cores, progress)
+            parts = workspace.join(lambda: _wait(extraction))
         except BaseException:
             stopping.set()
             raise
         return extraction.result(), parts
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.tsv"))
+def _wait(extraction: "Future[Extraction]") -> None:
+    extraction.result()
 
 
 def _stoppable(progress: Callable[[int], None], stopping: Event) -> Callable[[int], None]:

@@ -2,10 +2,26 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tqdm import tqdm
+
+
+class Progress:
+    """A stage's bar on the terminal."""
+
+    def __init__(self, bar: "tqdm[Any]") -> None:
+        self._bar = bar
+
+    def __call__(self, done: int) -> None:
+        """So many more units are done."""
+        self._bar.update(done)
+
+    def describe(self, what: str) -> None:
+        """What is going on within the stage, shown behind its bar."""
+        self._bar.set_postfix_str(what)
 
 
 class Console:
@@ -23,10 +39,8 @@ class Console:
         tqdm.write(sentence, file=sys.stderr)
 
     @contextmanager
-    def stage(
-        self, name: str, total: int | None = None, unit: str = " rows"
-    ) -> Iterator[Callable[[int], None]]:
-        """Time a stage; -> a function that is told of each so many units done."""
+    def stage(self, name: str, total: int | None = None, unit: str = " rows") -> Iterator[Progress]:
+        """Time a stage, and show how far it is of `total` units."""
         started = time.monotonic()
         bar = tqdm(
             total=total,
@@ -37,10 +51,6 @@ class Console:
             disable=None,
             leave=False,
         )
-
-        def advance(done: int) -> None:
-            bar.update(done)
-
         with bar:
-            yield advance
+            yield Progress(bar)
         self.seconds[name] = round(time.monotonic() - started, 3)

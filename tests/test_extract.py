@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from extract import extraction as extraction_module
 from extract import pages as pages_module
 from extract.extraction import Extraction, extract
 from extract.sink import FolderSink
@@ -48,7 +47,7 @@ def test_every_row_comes_once_whatever_the_number_of_connections(
     filled: Database, tmp_path: Path, connections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages_module, "ROWS_PER_PAGE", 700)
-    monkeypatch.setattr(extraction_module, "FILE_BYTES", 100_000)
+    monkeypatch.setattr(FolderSink, "file_bytes", 100_000)
     result, lines = extracted(filled.reader(), tmp_path, connections)
     assert lines == expected_lines(filled)
     assert result.connections == connections

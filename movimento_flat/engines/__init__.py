@@ -1,0 +1,35 @@
+"""Where the join runs. Each engine gives a run a workspace; the pipeline is the same for all."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from extract.sink import Sink
+from movimento_flat.progress import Console
+
+
+class Workspace(Protocol):
+    """A private place of one run for tagged TSV and the join's work; it is gone when the run ends."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where the extraction writes."""
+
+    def join(self, movements_complete: Callable[[], None]) -> list[Path]:
+        """Join what the sink holds; -> the sorted parts, as files of this machine.
+
+        The small tables are complete when this is called. `movements_complete` is called when the
+        movements are needed: it waits until they are, and raises what hindered it.
+        """
+
+
+class Engine(Protocol):
+    """A way to run the join."""
+
+    @property
+    def name(self) -> str:
+        """As the user calls it."""
+
+    def open(self, work: Path, console: Console) -> AbstractContextManager[Workspace]:
+        """Open a workspace; `work` is a private folder of this machine, on the disk of OUTPUT."""

@@ -1,0 +1,172 @@
+"""mrjob's hadoop runner for this job: movements join in at step 2, and one sees how far it is and why it failed.
+
+mrjob's own runner knows the input of the first step only, asks Hadoop for its version and copies its files by
+four commands of a second each, and shows what `hadoop jar` says as a log. Changed here through its own methods.
+"""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mrjob.hadoop import HadoopJobRunner
+
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop import Hadoop, explain, last_words
+from movimento_flat.processes import die_with_parent
+from mr_jobs.join import MovimentoFlat
+
+#: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
+HADOOP_VERSION = "3"
+
+#: URI of the folder of movements; waits until they are complete.
+MovementFolder = Callable[[], str]
+
+
+@dataclass
+class JobReport:
+    """What `hadoop jar` has said about one job so far.
+
+    Attributes:
+        application: YARN's id, once submitted.
+        address: where its progress can be seen in a browser.
+        done: percent of the map and of the reduce tasks.
+        failed_attempts: one line for each attempt of a task that failed.
+        lines: everything, for the case that it fails.
+    """
+
+    application: str = ""
+    address: str = ""
+    done: tuple[int, int] = (0, 0)
+    failed_attempts: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def read(self, line: str) -> None:
+        """Take in the next line."""
+        self.lines.append(line)
+        if found := re.search(r"Submitted application (application_\d+_\d+)", line):
+            self.application = found[1]
+        elif found := re.search(r"The url to track the job: (\S+)", line):
+            self.address = found[1]
+        elif found := re.search(r"\bmap (\d+)% reduce (\d+)%", line):
+            self.done = int(found[1]), int(found[2])
+        elif found := re.search(r"Task Id *: (attempt_\S+), Status *: FAILED", line):
+            self.failed_attempts.append(found[1])
+
+
+#: Told of a step's number (1 or 2) and its report whenever that has changed.
+Watch = Callable[[int, JobReport], None]
+
+
+def join_on_hadoop(
+    hadoop: Hadoop,
+    small_tables: str,
+    movements: MovementFolder,
+    parts: str,
+    work: str,
+    local_work: Path,
+    options: tuple[str, ...] = (),
+    watch: Watch = lambda step, report: None,
+) -> None:
+    """Run the join's two steps on the cluster of the `hadoop` command.
+
+    Args:
+        hadoop: the command.
+        small_tables: URI of the folder of tagged TSV of associates, accounts and cards.
+        movements: called when step 2 begins; waits until the movements are complete, and answers their folder.
+        parts: URI of the output, not there yet; its files are each sorted by card.
+        work: URI of a folder for what lies between the steps.
+        local_work: folder of this machine for scripts that go to the tasks.
+        options: Hadoop properties (`key=value`) of both steps.
+        watch: told of the progress.
+
+    Raises:
+        UserError: a step failed; the message has what its task wrote to standard error.
+    """
+    arguments = ["--runner=hadoop", f"--output-dir={parts}", f"--hadoop-tmp-dir={work}"]
+    arguments += [
+        f"--local-tmp-dir={local_work}",
+        "--cleanup=NONE",
+        "--no-read-logs",
+        "--no-check-input-paths",
+    ]
+    arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in options), small_tables]
+    job = MovimentoFlat(arguments)
+    job.set_up_logging(quiet=True)
+    with _Runner(hadoop, movements, watch, **job._runner_kwargs()) as runner:
+        runner.run()
+
+
+class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
+    def __init__(self, hadoop: Hadoop, movements: MovementFolder, watch: Watch, **options: Any) -> None:
+        super().__init__(**options)
+        self._hadoop = hadoop
+        self._movements = movements
+        self._watch = watch
+        # Without a manager for uploads the submitting command takes the files along from where they lie.
+        self._upload_mgr = None
+
+    def _run(self) -> None:
+        self._create_setup_wrapper_scripts()
+        self._run_job_in_hadoop()
+
+    def get_hadoop_version(self) -> str:
+        return HADOOP_VERSION
+
+    def _step_input_uris(self, step_num: int) -> list[str]:
+        uris = list(super()._step_input_uris(step_num))
+        if step_num == self._num_steps() - 1:
+            uris.append(self._movements())
+        return uris
+
+    def _run_hadoop(
+        self, hadoop_args: list[str], env: dict[str, str], record_callback: object
+    ) -> tuple[int, dict[str, Any]]:
+        """Run `hadoop jar`, reporting what it says while it says it."""
+        step = len(self._log_interpretations)
+        report = JobReport()
+        with subprocess.Popen(
+            hadoop_args,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            process_group=0,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # it only calls prctl
+        ) as process:
+            assert process.stderr
+            try:
+                for line in process.stderr:
+                    report.read(line.rstrip("\n"))
+                    self._watch(step, report)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise self._failure(step, report)
+        return 0, {}
+
+    def _failure(self, step: int, report: JobReport) -> UserError:
+        said = "\n".join(report.lines)
+        what = f"Step {step} of the join failed on the cluster"
+        if not report.application:
+            return UserError(f"{what} before it was submitted:\n{last_words(said)}", explain(said))
+        logs = self._hadoop.task_logs(report.application)
+        errors = "\n".join(_tracebacks(logs)) or last_words(said)
+        attempts = f" after {len(report.failed_attempts)} failed attempts" if report.failed_attempts else ""
+        return UserError(
+            f"{what}{attempts} ({report.application}, {report.address}). A task said:\n{errors}",
+            f"Mend what it names. Everything it said: yarn logs -applicationId {report.application}",
+        )
+
+
+def _tracebacks(logs: str) -> Iterator[str]:
+    """`yarn logs` of standard errors -> the last lines of the last one that says something, indented."""
+    texts = re.findall(r"^LogContents:\n(.*?)^End of LogType:", logs, re.MULTILINE | re.DOTALL)
+    said = [words for words in map(last_words, texts) if words]
+    python = [words for words in said if re.search("Error|Exception", words)]
+    yield from (python or said)[-1:]

@@ -62,26 +62,36 @@ source_options = [
     ),
 ]
 cores_option = click.option("--cores", type=click.IntRange(1), help="Tasks at once.  [default: all cores]")
-movements_option = click.option(
-    "--movements",
-    default=DEFAULT_MOVEMENTS,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Fictitious movements.",
-)
-seed_option = click.option(
-    "--seed",
-    default=DEFAULT_SEED,
-    show_default=True,
-    help="The same seed gives the same fictitious database.",
-)
-dirty_option = click.option(
-    "--dirty",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of fictitious rows that are damaged, to see what is rejected.",
-)
+plan_options = [
+    click.option(
+        "--movements",
+        default=DEFAULT_MOVEMENTS,
+        show_default=True,
+        type=click.IntRange(0),
+        help="Fictitious movements.",
+    ),
+    *(
+        click.option(f"--{table}", type=click.IntRange(0), help=f"Fictitious {table}.  [default: {share}]")
+        for table, share in (
+            ("cards", "1 for 10 movements"),
+            ("accounts", "3 for 4 cards"),
+            ("associates", "2 for 3 accounts"),
+        )
+    ),
+    click.option(
+        "--seed",
+        default=DEFAULT_SEED,
+        show_default=True,
+        help="The same seed gives the same fictitious database.",
+    ),
+    click.option(
+        "--dirty",
+        default=0.0,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        help="Share of fictitious rows that are damaged, to see what is rejected.",
+    ),
+]
 engine_option = click.option(
     "--engine",
     default=LOCAL,
@@ -133,7 +143,8 @@ def cli() -> None:
 )
 @_with([engine_option])
 @_with(source_options)
-@_with([movements_option, seed_option, dirty_option, cores_option, hdfs_folder_option, property_option])
+@_with([cores_option, hdfs_folder_option, property_option])
+@_with(plan_options)
 def run(
     output: Path,
     engine: str,
@@ -141,12 +152,10 @@ def run(
     password_file: Path | None,
     time_zone: str,
     connections: int,
-    movements: int,
-    seed: int,
-    dirty: float,
     cores: int | None,
     hdfs_folder: str | None,
     properties: tuple[str, ...],
+    **plan: Any,
 ) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
 
@@ -160,20 +169,18 @@ def run(
         database = parse_source(source, password_file, time_zone)
         delivery = pipeline.run(database, output, chosen, connections, console)
     else:
-        with fictitious_database(Plan(movements=movements, seed=seed, dirty=dirty), console) as database:
+        with fictitious_database(Plan(**plan), console) as database:
             delivery = pipeline.run(database, output, chosen, connections, console)
     console.say(_summary(delivery, output))
 
 
 @cli.command("seed")
 @_with([source_options[0], source_options[1]])
-@_with([movements_option, seed_option, dirty_option])
-def seed_command(
-    source: str | None, password_file: Path | None, movements: int, seed: int, dirty: float
-) -> None:
+@_with(plan_options)
+def seed_command(source: str | None, password_file: Path | None, **plan_parameters: Any) -> None:
     """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own."""
     console = Console()
-    plan = Plan(movements=movements, seed=seed, dirty=dirty)
+    plan = Plan(**plan_parameters)
     if source:
         connection = parse_source(source, password_file).connect(local_infile=True)
         with console.stage("seed", total=plan.movements) as progress:

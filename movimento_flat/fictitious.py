@@ -56,7 +56,7 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
         UserError: no server can be had here, or another run uses it.
     """
     with _server(console) as server:
-        name = f"sicooperative_{plan.movements}_{plan.seed}_{round(plan.dirty * 1_000_000)}"
+        name = _database_name(plan)
         _fill_once(server, name, plan, console)
         source = server.reader(name)
         with server.connect() as admin, admin.cursor() as cursor:
@@ -64,6 +64,11 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
             for statement in reader_statements(name, source.password, source.user, host):
                 cursor.execute(statement)
         yield source
+
+
+def _database_name(plan: Plan) -> str:
+    rows = (plan.movements, plan.cards, plan.accounts, plan.associates)
+    return "_".join(["sicooperative", *map(str, rows), str(plan.seed), str(round(plan.dirty * 1_000_000))])
 
 
 @contextmanager

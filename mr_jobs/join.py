@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 r"""Joins movements with their cards, accounts and associates: a reduce-side join in two steps.
 
-    python mr_jobs/join.py -r inline sample/*.tsv
+    python mr_jobs/join.py -r inline docs/sample/*.tsv
     python mr_jobs/join.py -r hadoop --output-dir hdfs:///user/me/parts hdfs:///user/me/tagged_tsv
 
 Input is tagged TSV (`movimento_flat.tagged_tsv`), in files of any number and order. All records between mappers

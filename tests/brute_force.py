@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from movimento_flat.schema import TABLES
-from movimento_flat.tagged_tsv import line
+from movimento_flat.tagged_tsv import line, unescape
 
 Value = str | None
 Row = tuple[Value, ...]
@@ -20,6 +20,17 @@ class Tables:
     conta: list[Row] = field(default_factory=list)
     cartao: list[Row] = field(default_factory=list)
     movimento: list[Row] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, tagged_tsv: bytes) -> "Tables":
+        """Tagged TSV of clean rows -> the tables."""
+        tables = cls()
+        for text in tagged_tsv.decode().splitlines():
+            tag, *fields = text.split("\t")
+            name = next(table.name for table in TABLES if table.tag == tag.encode())
+            values = (None if field == r"\N" else unescape(field.encode()).decode() for field in fields)
+            getattr(tables, name).append(tuple(values))
+        return tables
 
     def lines(self) -> list[bytes]:
         """Every row as a line of tagged TSV."""

@@ -160,6 +160,16 @@ def test_the_script_runs_from_a_plain_checkout_on_files_and_on_standard_input(
     assert merged(parts, tmp_path)[0] == expected_csv(many_rows)
 
 
+def test_the_readmes_sample_is_joined_by_the_readmes_command(tmp_path: Path) -> None:
+    tables = Tables.parse(b"".join(file.read_bytes() for file in SAMPLE))
+    command = [sys.executable, "mr_jobs/join.py", "-r", "inline", *map(str, SAMPLE)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    csv, rejected = merged([result.stdout], tmp_path)
+    assert csv == expected_csv(tables)
+    assert rejected == flat_rows(tables)[1]
+    assert csv.count(b"\n") + len(rejected) == 61
+
+
 @pytest.mark.parametrize("cores", [1, 2, 5])
 def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     many_rows: Tables, cores: int, tmp_path: Path

@@ -1,0 +1,212 @@
+"""The tests' own Docker cluster: made by hadoop-docker/cluster as a user does it, then hurt and looked at."""
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pymysql
+from pymysql.connections import Connection
+
+from sql import statements
+from tests.conftest import ROOT
+
+SCRIPT = ROOT / "hadoop-docker" / "cluster"
+PROJECT = "movimento-flat-test"
+RUNS = "/user/movimento/movimento-flat"
+PYTHON = "/opt/movimento-flat/bin/python"
+WAIT_SECONDS = 240
+POLL_SECONDS = 0.02
+
+T = TypeVar("T")
+Result = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        home: its state folder on this machine, with the secrets.
+    """
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of its script; it has its own name and free ports."""
+        ports = dict.fromkeys(("HDFS_WEB_PORT", "YARN_WEB_PORT", "HISTORY_WEB_PORT"), "0")
+        return {
+            **os.environ,
+            **ports,
+            "COMPOSE_PROJECT_NAME": PROJECT,
+            "MOVIMENTO_FLAT_HOME": str(self.home),
+        }
+
+    def script(self, *arguments: str, **environment: str) -> Result:
+        """Run hadoop-docker/cluster to its end."""
+        return subprocess.run(
+            [str(SCRIPT), *arguments],
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def run(self, output: Path, *arguments: str, **environment: str) -> Result:
+        """From a database to `output`."""
+        return self.script("run", *arguments, OUTPUT=str(output), **environment)
+
+    @contextmanager
+    def running(self, output: Path, *arguments: str, **environment: str) -> Iterator["Running"]:
+        """The same in the background; it has ended when the block is left."""
+        process = subprocess.Popen(
+            [str(SCRIPT), "run", *arguments],
+            env=self.environment | {"OUTPUT": str(output)} | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield Running(self, process, output)
+        finally:
+            process.terminate()
+            process.wait()
+
+    def container(self, service: str) -> str:
+        """Name of a service's container."""
+        label = f"label=com.docker.compose.service={service}"
+        project = f"label=com.docker.compose.project={PROJECT}"
+        (name,) = docker("ps", "--all", "--filter", label, "--filter", project, "--format", "{{.Names}}").split()
+        return name
+
+    def kill(self, service: str) -> None:
+        """SIGKILL, as by a crash of its machine."""
+        docker("kill", self.container(service))
+
+    def heal(self) -> None:
+        """Start what was stopped, and wait until everything is ready."""
+        result = self.script("up")
+        assert result.returncode == 0, result.stderr
+
+    def hadoop(self, *command: str) -> str:
+        """Run a command as HDFS's superuser, in the namenode's container."""
+        return docker("exec", self.container("namenode"), *command)
+
+    def list_folder(self, path: str) -> list[str]:
+        """Names in a folder of HDFS, without the time that a JVM takes; empty where it is not there."""
+        port = self._address("namenode", 9870)
+        url = f"http://{port}/webhdfs/v1{path}?op=LISTSTATUS&user.name=hadoop"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return [entry["pathSuffix"] for entry in json.load(answer)["FileStatuses"]["FileStatus"]]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return []
+            raise
+
+    def applications(self, states: str = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING") -> list[dict[str, Any]]:
+        """YARN's applications."""
+        url = f"http://{self._address('resourcemanager', 8088)}/ws/v1/cluster/apps?states={states}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return list((json.load(answer)["apps"] or {}).get("app", []))
+
+    def nodes_of_tasks(self) -> dict[str, int]:
+        """Nodemanager -> containers that run on it."""
+        url = f"http://{self._address('resourcemanager', 8088)}/ws/v1/cluster/nodes"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            nodes = json.load(answer)["nodes"]["node"]
+        return {node["nodeHostName"]: node["numContainers"] for node in nodes if node["state"] == "RUNNING"}
+
+    def admin(self, database: str | None = None) -> "Connection[Any]":
+        """Connect to the cluster's database as its administrator."""
+        return pymysql.connect(
+            host=self.ip_address("database"),
+            user="movimento_admin",
+            password=(self.home / "docker/secrets/admin_password").read_text().strip(),
+            database=database,
+            charset="utf8mb4",
+            local_infile=True,
+            autocommit=True,
+        )
+
+    def oracle(self, database: str, name: str = "oracle") -> list[tuple[Any, ...]]:
+        """Rows of sql/oracle.sql or sql/rejected.sql."""
+        with self.admin(database) as admin, admin.cursor() as cursor:
+            cursor.execute(statements(name)[0])
+            return list(cursor.fetchall())
+
+    def ip_address(self, service: str) -> str:
+        """Address of a service's container on the bridge."""
+        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return docker("inspect", "--format", template, self.container(service)).strip()
+
+    def _address(self, service: str, port: int) -> str:
+        return docker("port", self.container(service), f"{port}/tcp").splitlines()[0].strip()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run in the background."""
+
+    cluster: Cluster
+    process: "subprocess.Popen[str]"
+    output: Path
+
+    def folder(self) -> str:
+        """The run's folder in HDFS, once it is there."""
+        return f"{RUNS}/{wait_for(lambda: self.cluster.list_folder(RUNS), self.process)[0]}"
+
+    def wait_for_line(self, text: str) -> str:
+        """Read what it says up to a line with `text`."""
+        assert self.process.stderr
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"it ended before it said {text!r}:\n{''.join(said)}")
+
+    def kill_client(self) -> None:
+        """SIGKILL to everything in the client's container."""
+        names = client_containers()
+        assert names, "no client runs"
+        docker("kill", *names)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; -> (exit status, the rest of what it said)."""
+        _, stderr = self.process.communicate(timeout=WAIT_SECONDS)
+        return self.process.returncode, stderr
+
+
+def client_containers() -> list[str]:
+    """Names of the client containers that run now."""
+    project = f"label=com.docker.compose.project={PROJECT}"
+    client = "label=com.docker.compose.service=client"
+    return docker("ps", "--filter", project, "--filter", client, "--format", "{{.Names}}").split()
+
+
+def docker(*arguments: str) -> str:
+    """Run docker; -> its standard output."""
+    result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"docker {' '.join(arguments)}: {result.stderr}"
+    return result.stdout
+
+
+def wait_for(condition: Callable[[], T], process: "subprocess.Popen[str] | None" = None) -> T:
+    """Wait until a condition answers something true; -> its answer."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "it did not come to pass"
+        assert process is None or process.poll() is None, "the run ended before"
+        time.sleep(POLL_SECONDS)
+    return answer

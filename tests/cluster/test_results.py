@@ -1,0 +1,164 @@
+"""The cluster gives the right bytes, whatever the number of tasks and wherever the database is."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from merge.parts import CSV_NAME, REJECTED_NAME
+from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server.programs import get_programs
+from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.state import state_dir
+from seed.load import fill
+from seed.plan import Plan
+from sql import reader_statements
+from tests.brute_force import as_csv
+from tests.cluster.conftest import DATA, DATABASE, Data
+from tests.cluster.docker import PROJECT, Cluster, docker, wait_for
+from tests.conftest import ROOT
+
+RUN = "movimento_flat.run"
+
+
+def test_the_csv_is_what_a_plain_join_in_the_database_gives(cluster: Cluster, data: Data) -> None:
+    assert data.csv == as_csv(FLAT_COLUMNS, cluster.oracle(DATABASE))
+    rejected = (data.output / RUN / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
+    reasons = [(row.split("\t")[0], row.split("\t")[2]) for row in rejected]
+    assert sorted(reasons) == sorted(cluster.oracle(DATABASE, "rejected"))
+    assert sorted(path.name for path in data.output.iterdir()) == [CSV_NAME, RUN]
+
+
+def test_the_files_are_the_callers_and_nobody_elses(data: Data) -> None:
+    for path in (data.output / CSV_NAME, *(data.output / RUN).iterdir()):
+        assert path.stat().st_uid == os.geteuid()
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_run_names_engine_applications_and_web_addresses(data: Data) -> None:
+    assert "Step 1 of 2: application_" in data.said
+    assert "Step 2 of 2: application_" in data.said
+    assert "http://127.0.0.1:" in data.said
+    manifest = json.loads((data.output / RUN / "manifest.json").read_text())
+    assert manifest["engine"] == "hadoop"
+    assert manifest["source"]["connections"] == 2
+
+
+def test_no_secret_is_in_what_docker_and_the_run_show(cluster: Cluster, data: Data) -> None:
+    secrets = [path.read_text().strip() for path in (cluster.home / "docker" / "secrets").iterdir()]
+    assert len(secrets) == 2
+    names = docker("ps", "--all", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet").split()
+    shown = docker("inspect", *names) + docker("history", "--no-trunc", "movimento-flat") + data.said
+    shown += "".join(docker("logs", name) for name in names)
+    assert not any(secret in shown for secret in secrets)
+    for path in (cluster.home / "docker" / "secrets").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_ports_are_published_on_the_loopback_only(cluster: Cluster) -> None:
+    names = docker("ps", "--filter", f"label=com.docker.compose.project={PROJECT}", "--format", "{{.Ports}}")
+    assert "127.0.0.1:" in names
+    assert "0.0.0.0:" not in names
+    assert ":::" not in names
+
+
+@pytest.mark.parametrize("reducers", [1, 2, 5])
+def test_the_same_bytes_come_from_any_number_of_reducers(
+    cluster: Cluster, data: Data, tmp_path: Path, reducers: int
+) -> None:
+    result = cluster.run(tmp_path, *DATA, "-D", f"mapreduce.job.reduces={reducers}")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / CSV_NAME).read_bytes() == data.csv
+
+
+def test_the_same_bytes_come_from_the_local_engine(data: Data, tmp_path: Path) -> None:
+    """The same plan gives the same rows in the private database of this machine."""
+    subprocess.run(
+        [sys.executable, "-m", "movimento_flat.cli", "run", "--output", str(tmp_path / "out"), *DATA],
+        env={**os.environ, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state")},
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    assert (tmp_path / "out" / CSV_NAME).read_bytes() == data.csv
+
+
+def test_the_plain_script_is_right_on_the_cluster_by_itself(cluster: Cluster, tmp_path: Path) -> None:
+    """`python mr_jobs/join.py -r hadoop`, with mrjob's own runner: movements pass through step 1."""
+    sample = ROOT / "docs" / "sample"
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    for file in sample.glob("*.tsv"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    script = (
+        "cd \"$(dirname \"$(python3 -c 'import mr_jobs; print(mr_jobs.__path__[0])')\")\""
+        f" && python3 mr_jobs/join.py -r hadoop --quiet {folder}/movements.tsv {folder}/small_tables.tsv"
+    )
+    result = cluster.script("client", "sh", "-c", f"PATH=/opt/movimento-flat/bin:$PATH; {script}", OUTPUT=str(folder))
+    assert result.returncode == 0, result.stderr
+    inline = subprocess.run(
+        [sys.executable, "mr_jobs/join.py", "-r", "inline", "--quiet", *map(str, sample.glob("*.tsv"))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sorted(result.stdout.splitlines()) == sorted(inline.stdout.splitlines())
+
+
+def test_empty_tables_give_a_header_only(cluster: Cluster, tmp_path: Path) -> None:
+    result = cluster.run(tmp_path, "--movements", "0")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / CSV_NAME).read_text() == ",".join(FLAT_COLUMNS) + "\n"
+
+
+def test_a_second_run_uses_cluster_and_database_again(cluster: Cluster, data: Data, tmp_path: Path) -> None:
+    containers = docker("ps", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet")
+    result = cluster.run(tmp_path, *DATA)
+    assert "as an earlier run filled it" in result.stderr
+    assert docker("ps", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet") == containers
+    assert (tmp_path / CSV_NAME).read_bytes() == data.csv
+
+
+@contextmanager
+def loopback_server(folder: Path, port: int) -> Iterator[PrivateServer]:
+    """A MariaDB that listens on this machine's loopback only."""
+    with PrivateServer(folder, print, get_programs(state_dir(), print), port=port) as server:
+        yield server
+
+
+def test_a_source_on_the_hosts_loopback_is_read_by_the_container(
+    cluster: Cluster, tmp_path: Path, unused_port: int
+) -> None:
+    with loopback_server(tmp_path / "server", unused_port) as server:
+        with server.connect() as admin, admin.cursor() as cursor:
+            cursor.execute("CREATE DATABASE own CHARACTER SET utf8mb4")
+            for statement in reader_statements("own", "a password", host="%"):
+                cursor.execute(statement)
+        with server.connect("own") as admin:
+            fill(admin, Plan(movements=5000, dirty=0.02), lambda rows: None)
+        output = tmp_path / "out"
+        url = f"mysql://movimento_reader@127.0.0.1:{unused_port}/own"
+        with cluster.running(output, SOURCE=url, MYSQL_PWD="a password") as running:
+            name = wait_for(lambda: client_names(), running.process)
+            assert "a password" not in docker("inspect", name)
+            status, said = running.end()
+        assert status == 0, said
+        assert "a password" not in said
+        with server.connect("own") as admin, admin.cursor() as cursor:
+            from sql import statements
+
+            cursor.execute(statements("oracle")[0])
+            expected = as_csv(FLAT_COLUMNS, list(cursor.fetchall()))
+        assert (output / CSV_NAME).read_bytes() == expected
+
+
+def client_names() -> str:
+    from tests.cluster.docker import client_containers
+
+    return next(iter(client_containers()), "")

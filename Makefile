@@ -2,7 +2,7 @@
 #
 # Parameters of run, as in `make run OUTPUT=./out MOVEMENTS=1000000`:
 #   OUTPUT     folder for movimento_flat.csv (needed)
-#   ENGINE     auto or local                                           [auto]
+#   ENGINE     auto, docker, hadoop (your own cluster) or local        [auto]
 #   SOURCE     mysql://user@host:port/database, read only; without it, fictitious data
 #   MOVEMENTS  movements of the fictitious database                    [100000]
 #   SEED       the same seed gives the same fictitious database        [1]
@@ -11,10 +11,9 @@
 SHELL := /bin/sh
 VENV := .venv
 export MOVIMENTO_FLAT_HOME ?= $(CURDIR)/.movimento-flat
-COMMAND := $(VENV)/bin/movimento-flat
 
 # Values reach the shell as variables of the environment: spaces and quotes in them mean nothing.
-export OUTPUT ENGINE SOURCE MOVEMENTS SEED
+export OUTPUT ENGINE SOURCE MOVEMENTS SEED PASSWORD_FILE SERVICE SUITE VENV
 
 .PHONY: help
 help: ## this help
@@ -23,10 +22,28 @@ help: ## this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 22
 
 .PHONY: run
-run: install ## from a database to OUTPUT/movimento_flat.csv
-	@test -n "$$OUTPUT" || { echo 'make run: say where the CSV goes: make run OUTPUT=./out' >&2; exit 2; }
-	@$(COMMAND) run --output "$$OUTPUT" $${ENGINE:+--engine "$$ENGINE"} $${SOURCE:+--source "$$SOURCE"} \
-		$${MOVEMENTS:+--movements "$$MOVEMENTS"} $${SEED:+--seed "$$SEED"}
+run: ## from a database to OUTPUT/movimento_flat.csv
+	@bootstrap/run
+
+.PHONY: cluster-up
+cluster-up: ## build and start the cluster in Docker, and wait until it is ready
+	@hadoop-docker/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## stop it; its data stay
+	@hadoop-docker/cluster down
+
+.PHONY: status
+status: ## its services and web pages
+	@hadoop-docker/cluster status
+
+.PHONY: logs
+logs: ## what its services say, or one: make logs SERVICE=namenode
+	@hadoop-docker/cluster logs $${SERVICE:+"$$SERVICE"}
+
+.PHONY: base-image
+base-image: ## its Debian, for a machine that reaches no registry (as root)
+	@hadoop-docker/cluster base-image
 
 .PHONY: test
 test: install-test lint ## all tests, after the checks of lint
@@ -52,5 +69,6 @@ install-test:
 	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" test
 
 .PHONY: clean
-clean: ## remove the virtual environment and the fictitious database
+clean: ## remove the cluster with its data, the virtual environment and the fictitious database
+	@! docker version >/dev/null 2>&1 || hadoop-docker/cluster clean
 	rm -rf $(VENV) "$$MOVIMENTO_FLAT_HOME"

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -42,6 +43,7 @@ USER_ERROR, INTERRUPTED = 1, 130
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+CONTAINER_OUTPUT = "/output"
 LOCAL, HADOOP = "local", "hadoop"
 
 source_options = [
@@ -171,7 +173,7 @@ def run(
     else:
         with fictitious_database(Plan(**plan), console) as database:
             delivery = pipeline.run(database, output, chosen, connections, console)
-    console.say(_summary(delivery, output))
+    console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
 @cli.command("seed")
@@ -265,7 +267,7 @@ def merge(parts: Path, tsv: Path, output: Path) -> None:
         delivery = pipeline.merge_and_publish(
             folder, part_files, extraction, "local", description["address"], console
         )
-    console.say(_summary(delivery, output))
+    console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
 def _summary(delivery: Delivery, output: Path) -> str:
@@ -311,8 +313,13 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    print(f"movimento-flat: {message}", file=sys.stderr)
+    print(f"movimento-flat: {_as_the_user_wrote(message)}", file=sys.stderr)
     sys.exit(status)
+
+
+def _as_the_user_wrote(message: str) -> str:
+    """In the cluster's client container OUTPUT is another path than the one that the user knows."""
+    return message.replace(CONTAINER_OUTPUT, os.environ.get("MOVIMENTO_FLAT_OUTPUT_SHOWN", CONTAINER_OUTPUT))
 
 
 if __name__ == "__main__":

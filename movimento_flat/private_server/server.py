@@ -1,12 +1,10 @@
 """The server itself: its data folder, its process, its secrets."""
 
-import ctypes
 import fcntl
 import hashlib
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -20,17 +18,16 @@ from pymysql.connections import Connection
 
 from movimento_flat.errors import UserError
 from movimento_flat.private_server.programs import Programs, get_programs
+from movimento_flat.processes import die_with_parent
 
 START_SECONDS = STOP_SECONDS = 120
 POLL_SECONDS = 0.05
 LINES_OF_LOG = 8
 #: A socket's whole path may have 107 bytes.
 LONGEST_RUN_FOLDER = 90
-_PR_SET_PDEATHSIG = 1
 
 #: Small enough for a laptop. The data are fictitious: durability to the last transaction is not worth its time.
 SETTINGS = [
-    "--skip-networking",
     "--local-infile=1",
     "--character-set-server=utf8mb4",
     "--innodb-buffer-pool-size=256M",
@@ -50,13 +47,21 @@ class PrivateServer:
 
     Attributes:
         socket: the Unix socket, in a private folder with a short name (its path may have 107 bytes).
+        port: on 127.0.0.1, for clients that cannot use a socket; normally None.
     """
 
-    def __init__(self, state: Path, say: Callable[[str], None], programs: Programs | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        say: Callable[[str], None],
+        programs: Programs | None = None,
+        port: int | None = None,
+    ) -> None:
         self._state = state
         self._data = state / "data"
         self._say = say
         self._programs = programs
+        self.port = port
 
     def __enter__(self) -> Self:
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,6 +116,7 @@ class PrivateServer:
             f"--pid-file={self._run_folder}/pid",
         ]
         command += [f"--tmpdir={self._run_folder}", "--lc-messages=en_US"]
+        command += ["--bind-address=127.0.0.1", f"--port={self.port}"] if self.port else ["--skip-networking"]
         with (self._run_folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,
@@ -119,7 +125,7 @@ class PrivateServer:
                 stdout=log,
                 stderr=log,
                 pass_fds=(server_lock,),
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # it only calls prctl
+                preexec_fn=die_with_parent,  # noqa: PLW1509  # it only calls prctl
             )
         os.close(server_lock)
         return process
@@ -229,8 +235,3 @@ def _indented(lines: list[str]) -> str:
 def _user_option() -> list[str]:
     """MariaDB refuses to run as root unless it is told so."""
     return ["--user=root"] if os.geteuid() == 0 else []
-
-
-def _die_with_parent() -> None:
-    """SIGTERM when the thread that started this process ends, however it ends (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,17 +1,21 @@
 """One cluster for all tests of this folder. Where no Docker engine answers they are skipped, and fail if CI=true."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from merge.parts import CSV_NAME
 from tests.cluster.docker import RUNS, Cluster
+from tests.conftest import ROOT
 
+#: Where this folder exists, the cluster is kept from one call of pytest to the next: for work on these tests.
+KEPT = ROOT / ".movimento-flat" / "test-cluster"
 #: Enough movements for two blocks in HDFS, so for several map tasks; and of every kind of damage.
-DATA = ("--movements", "300000", "--seed", "5", "--dirty", "0.01", *PROPERTIES)
+DATA = ("--movements", "300000", "--seed", "5", "--dirty", "0.01")
 DATABASE = "sicooperative_300000_30000_22500_15000_5_10000"
 
 
@@ -51,14 +55,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster made from nothing but the image's cached layers, and removed with its data at the end."""
     if not _engine_answers():
         pytest.skip("no Docker engine answers")
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    cluster.script("down", "--volumes")
+    cluster = Cluster(KEPT if KEPT.exists() else tmp_path_factory.mktemp("cluster"))
+    if not KEPT.exists():
+        cluster.script("clean")
     try:
         cluster.heal()
         yield cluster
     finally:
-        if os.environ.get("KEEP_CLUSTER") != "true":
-            cluster.script("down", "--volumes")
+        if not KEPT.exists():
+            cluster.script("clean")
 
 
 @pytest.fixture(scope="session")

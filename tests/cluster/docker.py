@@ -86,7 +86,9 @@ class Cluster:
         """Name of a service's container."""
         label = f"label=com.docker.compose.service={service}"
         project = f"label=com.docker.compose.project={PROJECT}"
-        (name,) = docker("ps", "--all", "--filter", label, "--filter", project, "--format", "{{.Names}}").split()
+        (name,) = docker(
+            "ps", "--all", "--filter", label, "--filter", project, "--format", "{{.Names}}"
+        ).split()
         return name
 
     def kill(self, service: str) -> None:
@@ -190,9 +192,9 @@ class Running:
 
 def client_containers() -> list[str]:
     """Names of the client containers that run now."""
-    project = f"label=com.docker.compose.project={PROJECT}"
-    client = "label=com.docker.compose.service=client"
-    return docker("ps", "--filter", project, "--filter", client, "--format", "{{.Names}}").split()
+    return docker(
+        "ps", "--filter", f"label=movimento-flat.client={PROJECT}", "--format", "{{.Names}}"
+    ).split()
 
 
 def docker(*arguments: str) -> str:

@@ -40,7 +40,7 @@ def assert_one_message(status: int, said: str, *texts: str) -> None:
     assert status == 1, said
     for text in texts:
         assert text in said
-    assert "Traceback (most recent call last):\n  File \"/opt/movimento-flat/bin" not in said
+    assert 'Traceback (most recent call last):\n  File "/opt/movimento-flat/bin' not in said
     assert len(said.splitlines()) < 40
 
 
@@ -162,7 +162,15 @@ def test_safe_mode_is_one_message(cluster: Cluster, data: Data, previous: Path) 
     cluster.hadoop("hdfs", "dfsadmin", "-safemode", "enter")
     try:
         result = cluster.script(
-            "client", "movimento-flat", "run", "--engine", "hadoop", "--output", str(previous), *DATA, OUTPUT=str(previous)
+            "client",
+            "movimento-flat",
+            "run",
+            "--engine",
+            "hadoop",
+            "--output",
+            str(previous),
+            *DATA,
+            OUTPUT=str(previous),
         )
         assert_one_message(result.returncode, result.stderr, "safe mode", "dfsadmin -safemode get")
         assert_untouched(previous)
@@ -173,7 +181,15 @@ def test_safe_mode_is_one_message(cluster: Cluster, data: Data, previous: Path) 
 def test_a_cluster_that_is_not_up_is_one_message(cluster: Cluster, data: Data, previous: Path) -> None:
     docker("stop", "--time", "0", cluster.container("namenode"))
     result = cluster.script(
-        "client", "movimento-flat", "run", "--engine", "hadoop", "--output", str(previous), *DATA, OUTPUT=str(previous)
+        "client",
+        "movimento-flat",
+        "run",
+        "--engine",
+        "hadoop",
+        "--output",
+        str(previous),
+        *DATA,
+        OUTPUT=str(previous),
     )
     assert_one_message(result.returncode, result.stderr, "Check that the cluster is up")
     assert_untouched(previous)
@@ -252,9 +268,7 @@ def test_speculative_attempts_count_no_row_twice(cluster: Cluster, data: Data, p
         assert_right(running, data)
 
 
-def test_two_runs_at_once_do_not_disturb_each_other(
-    cluster: Cluster, data: Data, tmp_path: Path
-) -> None:
+def test_two_runs_at_once_do_not_disturb_each_other(cluster: Cluster, data: Data, tmp_path: Path) -> None:
     with cluster.running(tmp_path / "one", *DATA) as one:
         one.wait_for_line("Step 1 of 2")
         with cluster.running(tmp_path / "two", *DATA) as two:

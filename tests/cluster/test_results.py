@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
-from sql import reader_statements
+from sql import reader_statements, statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
-from tests.cluster.docker import PROJECT, Cluster, docker, wait_for
+from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, wait_for
 from tests.conftest import ROOT
 
 RUN = "movimento_flat.run"
@@ -52,7 +53,9 @@ def test_the_run_names_engine_applications_and_web_addresses(data: Data) -> None
 def test_no_secret_is_in_what_docker_and_the_run_show(cluster: Cluster, data: Data) -> None:
     secrets = [path.read_text().strip() for path in (cluster.home / "docker" / "secrets").iterdir()]
     assert len(secrets) == 2
-    names = docker("ps", "--all", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet").split()
+    names = docker(
+        "ps", "--all", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet"
+    ).split()
     shown = docker("inspect", *names) + docker("history", "--no-trunc", "movimento-flat") + data.said
     shown += "".join(docker("logs", name) for name in names)
     assert not any(secret in shown for secret in secrets)
@@ -96,10 +99,12 @@ def test_the_plain_script_is_right_on_the_cluster_by_itself(cluster: Cluster, tm
     for file in sample.glob("*.tsv"):
         (folder / file.name).write_bytes(file.read_bytes())
     script = (
-        "cd \"$(dirname \"$(python3 -c 'import mr_jobs; print(mr_jobs.__path__[0])')\")\""
-        f" && python3 mr_jobs/join.py -r hadoop --quiet {folder}/movements.tsv {folder}/small_tables.tsv"
+        "cd \"$(python3 -c 'import mr_jobs; print(mr_jobs.__path__[0])')/..\""
+        " && python3 mr_jobs/join.py -r hadoop --quiet /output/movements.tsv /output/small_tables.tsv"
     )
-    result = cluster.script("client", "sh", "-c", f"PATH=/opt/movimento-flat/bin:$PATH; {script}", OUTPUT=str(folder))
+    result = cluster.script(
+        "client", "sh", "-c", f"PATH=/opt/movimento-flat/bin:$PATH; {script}", OUTPUT=str(folder)
+    )
     assert result.returncode == 0, result.stderr
     inline = subprocess.run(
         [sys.executable, "mr_jobs/join.py", "-r", "inline", "--quiet", *map(str, sample.glob("*.tsv"))],
@@ -125,6 +130,12 @@ def test_a_second_run_uses_cluster_and_database_again(cluster: Cluster, data: Da
     assert (tmp_path / CSV_NAME).read_bytes() == data.csv
 
 
+def unused_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def loopback_server(folder: Path, port: int) -> Iterator[PrivateServer]:
     """A MariaDB that listens on this machine's loopback only."""
@@ -132,10 +143,9 @@ def loopback_server(folder: Path, port: int) -> Iterator[PrivateServer]:
         yield server
 
 
-def test_a_source_on_the_hosts_loopback_is_read_by_the_container(
-    cluster: Cluster, tmp_path: Path, unused_port: int
-) -> None:
-    with loopback_server(tmp_path / "server", unused_port) as server:
+def test_a_source_on_the_hosts_loopback_is_read_by_the_container(cluster: Cluster, tmp_path: Path) -> None:
+    port = unused_port()
+    with loopback_server(tmp_path / "server", port) as server:
         with server.connect() as admin, admin.cursor() as cursor:
             cursor.execute("CREATE DATABASE own CHARACTER SET utf8mb4")
             for statement in reader_statements("own", "a password", host="%"):
@@ -143,22 +153,14 @@ def test_a_source_on_the_hosts_loopback_is_read_by_the_container(
         with server.connect("own") as admin:
             fill(admin, Plan(movements=5000, dirty=0.02), lambda rows: None)
         output = tmp_path / "out"
-        url = f"mysql://movimento_reader@127.0.0.1:{unused_port}/own"
+        url = f"mysql://movimento_reader@127.0.0.1:{port}/own"
         with cluster.running(output, SOURCE=url, MYSQL_PWD="a password") as running:
-            name = wait_for(lambda: client_names(), running.process)
-            assert "a password" not in docker("inspect", name)
+            names = wait_for(client_containers, running.process)
+            assert "a password" not in docker("inspect", *names)
             status, said = running.end()
         assert status == 0, said
         assert "a password" not in said
         with server.connect("own") as admin, admin.cursor() as cursor:
-            from sql import statements
-
             cursor.execute(statements("oracle")[0])
             expected = as_csv(FLAT_COLUMNS, list(cursor.fetchall()))
         assert (output / CSV_NAME).read_bytes() == expected
-
-
-def client_names() -> str:
-    from tests.cluster.docker import client_containers
-
-    return next(iter(client_containers()), "")

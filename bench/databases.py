@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from bench.measure import HOME, STATE, Content, Timing, fresh, ours, run, say
+from extract.source import Source
 from movimento_flat.money import Totals
 from movimento_flat.private_server import PrivateServer, server
 from movimento_flat.private_server.programs import Programs, get_programs
@@ -34,8 +35,9 @@ class Database:
 
     def flatten(self, output: Path) -> Timing:
         """One run of ours: database -> `output`/movimento_flat.csv, by the local engine."""
-        url = f"mysql://{READER}@{HOST}:{self.port}/{self.name}"
-        command = ours("run", "--engine", "local", "--source", url, "--output", str(fresh(output)))
+        command = ours(
+            "run", "--engine", "local", "--source", str(self.source), "--output", str(fresh(output))
+        )
         return run(command, self.environment)
 
     def all_in(self, found: Content) -> bool:
@@ -44,6 +46,11 @@ class Database:
         if not whole:
             say(f"The CSV of {self.name} has {found}; the database has {self.movements}.")
         return whole
+
+    @property
+    def source(self) -> Source:
+        """Its address for the project's own functions."""
+        return Source(READER, self.name, HOST, self.port, password=self.password)
 
     @property
     def environment(self) -> dict[str, str]:

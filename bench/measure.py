@@ -150,25 +150,24 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def table(results: Results) -> str:
-    """Seconds of each round, least and median, ratio of the first contestant's median to it, memory."""
+def table(results: Results, memory: bool = True) -> str:
+    """Seconds of each round, least and median, ratio of the first contestant's median to it, largest process."""
+    rounds = len(next(iter(results.values())))
     baseline = median(timing.seconds for timing in next(iter(results.values())))
-    heads = ["", *(f"round {number + 1}" for number in range(len(next(iter(results.values())))))]
-    heads += ["min s", "median s", "ratio", "peak MB", "of process"]
-    rows = [heads]
+    rows = [["", *(f"round {number + 1}" for number in range(rounds)), "min s", "median s", "ratio"]]
+    if memory:
+        rows[0] += ["peak MB", "of process"]
     for name, timings in results.items():
         seconds = [timing.seconds for timing in timings]
-        largest = max(timings, key=lambda timing: timing.peak)
         figures = [*seconds, min(seconds), median(seconds)]
         row = [name, *(f"{figure:.1f}" for figure in figures), f"{baseline / median(seconds):.2f}"]
-        rows.append([*row, f"{largest.peak / MB:.0f}", largest.largest])
+        if memory:
+            largest = max(timings, key=lambda timing: timing.peak)
+            row += [f"{largest.peak / MB:.0f}", largest.largest]
+        rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in (0, len(heads) - 1) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
     )
 
 

@@ -16,17 +16,23 @@ from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
 from sql import reader_statements, statements
+from tests.mysql9 import MySQL9
 
 ROOT = Path(__file__).resolve().parent.parent
+READER = "movimento_reader"
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+
+
+#: The administrator reaches both by `connect()` and over their `socket`.
+Server = PrivateServer | MySQL9
 
 
 @dataclass(frozen=True)
 class Database:
     """A schema on the tests' server."""
 
-    server: PrivateServer
+    server: Server
     name: str
 
     def execute(self, *commands: str) -> None:
@@ -53,12 +59,17 @@ class Database:
         self.execute(*statements("tables"))
 
     def reader(self) -> Source:
-        """The database as the least-privilege account sees it."""
+        """The database as the least-privilege account sees it: over TCP where the server listens."""
+        if isinstance(self.server, MySQL9):
+            self.execute(*reader_statements(self.name, PASSWORD))
+            return Source(READER, self.name, self.server.host, self.server.port, password=PASSWORD)
         self.execute(*reader_statements(self.name, PASSWORD, host="localhost"))
-        return Source("movimento_reader", self.name, unix_socket=str(self.server.socket), password=PASSWORD)
+        return Source(READER, self.name, unix_socket=str(self.server.socket), password=PASSWORD)
 
-    def url(self, user: str = "movimento_reader") -> str:
+    def url(self, user: str = READER) -> str:
         """Its address for a command line."""
+        if isinstance(self.server, MySQL9):
+            return f"mysql://{user}@{self.server.host}:{self.server.port}/{self.name}"
         return f"mysql://{user}@localhost/{self.name}?unix_socket={self.server.socket}"
 
 
@@ -70,7 +81,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
         yield running
 
 
-def _schema(server: PrivateServer) -> Database:
+def new_database(server: Server) -> Database:
+    """An empty schema with a name of its own."""
     database = Database(server, f"test_{next(_numbers)}")
     with server.connect() as admin:
         admin.query(f"CREATE DATABASE {database.name} CHARACTER SET utf8mb4")
@@ -78,18 +90,39 @@ def _schema(server: PrivateServer) -> Database:
 
 
 @pytest.fixture
-def database(server: PrivateServer) -> Database:
+def database(server: Server) -> Database:
     """An empty schema."""
-    return _schema(server)
+    return new_database(server)
 
 
 @pytest.fixture(scope="session")
-def filled(server: PrivateServer) -> Database:
+def filled(server: Server) -> Database:
     """A fictitious database with everything, damaged rows too."""
-    database = _schema(server)
+    return filled_database(server)
+
+
+def filled_database(server: Server) -> Database:
+    """See `filled`; for a module with a server of its own."""
+    database = new_database(server)
     with server.connect(database=database.name) as admin:
         fill(admin, Plan(movements=60_000, seed=3, dirty=0.03), lambda rows: None)
     return database
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of tests that fetch other servers (`tests.test_servers`)."""
+    config.addinivalue_line(
+        "markers", "machine: fetches much of Debian or Maven; run where CI=true, or by pytest -m machine"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave those tests out where nobody asked for them."""
+    if os.environ.get("CI") == "true" or "machine" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("machine"):
+            item.add_marker(pytest.mark.skip(reason="where CI=true, or by pytest -m machine"))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,0 +1,116 @@
+"""The servers that sql/tables.sql promises: what tests ask of the private one, asked of each kind of them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
+from movimento_flat.state import state_dir
+from tests import test_extract, test_run, test_sql
+from tests.conftest import READER, Database, Server, filled_database
+from tests.debian_unstable import unpacked
+from tests.mysql9 import MySQL9
+
+pytestmark = pytest.mark.machine
+
+MARIADB = ("mariadb-server-core", "mariadb-client-core")
+#: Server -> how its version begins.
+VERSIONS = {
+    "MySQL of Debian unstable": "9.",
+    "MariaDB of Debian unstable": "11.",
+    "MariaDB of Maven": MAVEN_ARTIFACT.rpartition(":")[2],
+}
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    if request.param == "MySQL of Debian unstable":
+        with MySQL9(folder, state_dir()) as mysql:
+            yield mysql
+    else:
+        programs = programs_of_maven(folder) if request.param == "MariaDB of Maven" else programs_of_debian()
+        with PrivateServer(folder / "state", print, programs) as mariadb:
+            yield mariadb
+
+
+@pytest.fixture(scope="session")
+def filled(server: Server) -> Database:
+    return filled_database(server)
+
+
+def programs_of_maven(folder: Path) -> Programs:
+    """As the program itself fetches them on a machine that has Maven and no apt."""
+    maven = shutil.which("mvn")
+    if not maven:
+        pytest.skip("Maven is not on this machine")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "mvn").symlink_to(maven)
+    return get_programs(state_dir() / "maven", print, search_path=str(folder / "bin"))
+
+
+def programs_of_debian() -> Programs:
+    usr = unpacked(state_dir(), *MARIADB) / "usr"
+    return Programs(usr / "sbin" / "mariadbd", usr / "bin" / "mariadb-install-db", usr)
+
+
+def test_it_is_the_server_that_was_meant(database: Database, request: pytest.FixtureRequest) -> None:
+    version = database.query("SELECT VERSION()")[0][0]
+    assert version.startswith(VERSIONS[request.node.callspec.params["server"]])
+
+
+def test_the_csv_is_what_a_plain_join_in_the_database_gives(filled: Database, tmp_path: Path) -> None:
+    """The whole way, as the least-privilege reader; on MySQL over TCP, by caching_sha2_password without TLS."""
+    result = test_run.run(filled, tmp_path, "--connections", "2", "--engine", "local")
+    assert result.returncode == 0, result.stderr
+    assert "One connection only" not in result.stderr
+    assert (tmp_path / test_run.CSV).read_bytes() == test_run.expected_csv(filled)
+
+
+def test_an_account_that_may_not_lock_reads_by_one_connection(filled: Database, tmp_path: Path) -> None:
+    source = filled.reader()
+    host = "%" if isinstance(filled.server, MySQL9) else "localhost"
+    name = filled.name.replace("_", r"\_")
+    filled.execute(f"REVOKE LOCK TABLES ON `{name}`.* FROM '{READER}'@'{host}'")
+    extraction, lines = test_extract.extracted(source, tmp_path)
+    assert extraction.connections == 1
+    assert lines == test_extract.expected_lines(filled)
+
+
+# Questions of other modules, which are asked there of the private server.
+
+test_running_the_tables_script_twice_changes_nothing = (
+    test_sql.test_running_the_tables_script_twice_changes_nothing
+)
+test_the_tables_have_the_columns_of_the_schema_and_each_has_a_comment = (
+    test_sql.test_the_tables_have_the_columns_of_the_schema_and_each_has_a_comment
+)
+test_a_card_number_is_13_to_19_digits = test_sql.test_a_card_number_is_13_to_19_digits
+test_the_reader_can_only_read = test_sql.test_the_reader_can_only_read
+test_the_reader_sees_its_own_schema_only = (
+    test_sql.test_the_reader_sees_its_own_schema_only_though_names_look_alike
+)
+test_empty_tables_give_no_lines = test_extract.test_empty_tables_give_no_lines
+test_every_row_comes_once_whatever_the_number_of_connections = (
+    test_extract.test_every_row_comes_once_whatever_the_number_of_connections
+)
+test_sparse_and_largest_ids_zero_dates_nulls_and_extreme_amounts = (
+    test_extract.test_sparse_and_largest_ids_zero_dates_nulls_and_extreme_amounts
+)
+test_other_types_of_the_same_meaning_give_the_same_text = (
+    test_extract.test_other_types_of_the_same_meaning_give_the_same_text
+)
+test_names_of_another_case_and_views_are_read = test_extract.test_names_of_another_case_and_views_are_read
+test_a_page_that_the_server_would_cut_is_divided = (
+    test_extract.test_a_page_that_the_server_would_cut_is_divided
+)
+test_all_connections_see_one_moment_while_others_write = (
+    test_extract.test_all_connections_see_one_moment_while_others_write
+)
+test_nothing_is_written_to_the_source = test_extract.test_nothing_is_written_to_the_source
+test_a_database_that_is_not_as_it_must_be_is_named = (
+    test_extract.test_a_database_that_is_not_as_it_must_be_is_named
+)

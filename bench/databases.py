@@ -1,16 +1,14 @@
-"""Databases to measure with: the project's private MariaDB, which here listens on 127.0.0.1 for JDBC as well."""
+"""Databases to measure with: the project's private MariaDB, filled once and kept."""
 
 import socket
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 from bench.measure import HOME, STATE, Content, Timing, fresh, ours, run, say
 from extract.source import Source
 from movimento_flat.money import Totals
-from movimento_flat.private_server import PrivateServer, server
-from movimento_flat.private_server.programs import Programs, get_programs
+from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server.programs import get_programs
 from movimento_flat.progress import Console
 from seed.load import fill
 from seed.plan import Plan
@@ -59,17 +57,11 @@ class Database:
 
 
 class Server(PrivateServer):
-    """The private server with the same settings, but on the network; its databases are kept between calls."""
+    """The private server, reached by TCP as JDBC needs it; its databases are kept between calls."""
 
     def __init__(self) -> None:
-        super().__init__(STATE / "server", say, get_programs(HOME, say))
-        self._port = _free_port()
-
-    def _start(self, programs: Programs, server_lock: int) -> "subprocess.Popen[bytes]":
-        network = [f"--bind-address={HOST}", f"--port={self._port}"]
-        settings = [option for option in server.SETTINGS if option != "--skip-networking"]
-        with patch.object(server, "SETTINGS", settings + network):
-            return super()._start(programs, server_lock)
+        self._free_port = _free_port()
+        super().__init__(STATE / "server", say, get_programs(HOME, say), self._free_port)
 
     def database(self, plan: Plan) -> Database:
         """The plan's database, filled at the first call, and read once: what fits is in the server's memory."""
@@ -89,7 +81,7 @@ class Server(PrivateServer):
             cursor.execute(
                 f"SELECT COUNT(*), CAST(COALESCE(SUM(vlr_transacao), 0) * 100 AS SIGNED) FROM {name}.movimento"
             )
-            return Database(name, self._port, self.reader_password(), Totals(*cursor.fetchone()))
+            return Database(name, self._free_port, self.reader_password(), Totals(*cursor.fetchone()))
 
 
 def _free_port() -> int:

@@ -46,8 +46,12 @@ base-image: ## its Debian, for a machine that reaches no registry (as root)
 	@hadoop-docker/cluster base-image
 
 .PHONY: test
-test: install-test lint ## all tests, after the checks of lint
-	@$(VENV)/bin/python -m pytest -q
+test: install-test lint ## all tests that need no cluster, after the checks of lint
+	@$(VENV)/bin/python -m pytest -q -m "not cluster"
+
+.PHONY: test-cluster
+test-cluster: install-test ## the tests of the cluster, on one of their own in Docker
+	@$(VENV)/bin/python -m pytest -q -m cluster
 
 .PHONY: lint
 lint: install-test ## ruff and mypy

@@ -181,9 +181,11 @@ def script() -> bool:
         fetched = {name: client.fetch(output, name) for name, output in outputs.items()}
     print(f"\n{arguments.movements:,} movements; ratio: {OURS}'s median to the line's.\n")
     print(table(results, memory=False), end="\n\n")
-    merge_parts(sorted(fetched[OURS].glob("part-*")), EXCHANGE)
+    merged = fresh(EXCHANGE / "merged")
+    merged.mkdir()
+    merge_parts(sorted(fetched[OURS].glob("part-*")), merged)
     contents = {
-        OURS: content([EXCHANGE / CSV_NAME]),
+        OURS: content([merged / CSV_NAME]),
         PYSPARK: content(sorted(fetched[PYSPARK].glob("*.csv"))),
     }
     for name, found in contents.items():

@@ -27,6 +27,7 @@ STATE = HOME / "bench"
 SAMPLE_SECONDS = 0.05
 LINES_OF_OUTPUT = 15
 MB = 1_000_000
+INTERRUPTED = 130
 
 
 def ours(*arguments: str) -> list[str]:
@@ -223,8 +224,10 @@ def fresh(folder: Path) -> Path:
 
 def main(script: Callable[[], bool]) -> None:
     """Run a script to its exit status: 0 where it answers True, 1 where not or where something is to be mended."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(0 if script() else 1)
     except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

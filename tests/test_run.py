@@ -62,6 +62,7 @@ def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> 
 def test_the_csv_is_what_a_plain_join_in_the_database_gives(
     filled: Database, tmp_path: Path, cores: str
 ) -> None:
+    tmp_path /= "a folder's \"name\"; $HOME"
     result = run(filled, tmp_path, "--cores", cores)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / CSV).read_bytes() == expected_csv(filled)

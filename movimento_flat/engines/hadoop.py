@@ -43,7 +43,8 @@ class HadoopEngine:
     def open(self, work: Path, console: Console) -> Iterator["HadoopWorkspace"]:
         """See `Engine.open`. What killed runs have left on the cluster is removed first."""
         hadoop = Hadoop.find()
-        with hdfs_run(hadoop, self.folder, state_dir(), console) as run:
+        folders = (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)
+        with hdfs_run(hadoop, self.folder, folders, state_dir(), console) as run:
             console.say(f"The join runs on the cluster of {hadoop.binary}, in {run.folder}.")
             yield HadoopWorkspace(hadoop, run, work, self.options, console)
 
@@ -59,9 +60,6 @@ class HadoopWorkspace:
         self._work = work
         self._options = options
         self._console = console
-        folders = [f"{run.folder}/{name}" for name in (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)]
-        hadoop.fs("-mkdir", "-p", *folders)
-        self._small_tables, self._movements = folders
         self.sink = HdfsSink(hadoop, run.folder)
 
     def join(self, movements_complete: Callable[[], None]) -> list[Path]:
@@ -69,12 +67,12 @@ class HadoopWorkspace:
 
         def movements() -> str:
             movements_complete()
-            return self._movements
+            return f"{self._run.folder}/{MOVEMENTS_FOLDER}"
 
         parts = f"{self._run.folder}/parts"
         join_with_progress(
             self._hadoop,
-            self._small_tables,
+            f"{self._run.folder}/{SMALL_TABLES_FOLDER}",
             movements,
             parts,
             f"{self._run.folder}/work",

@@ -31,8 +31,10 @@ class HdfsRun:
 
 
 @contextmanager
-def hdfs_run(hadoop: Hadoop, base: str, state: Path, console: Console) -> Iterator[HdfsRun]:
-    """Register a run, and remove everything of it from the cluster at the end.
+def hdfs_run(
+    hadoop: Hadoop, base: str, folders: tuple[str, ...], state: Path, console: Console
+) -> Iterator[HdfsRun]:
+    """Register a run, make `folders` in its own one, and remove everything of it from the cluster at the end.
 
     Raises:
         UserError: the cluster does not answer.
@@ -44,6 +46,7 @@ def hdfs_run(hadoop: Hadoop, base: str, state: Path, console: Console) -> Iterat
     run = HdfsRun(f"{base.rstrip('/')}/{tag}", tag)
     descriptor = _register(registry / tag, run)
     try:
+        _make_folders(hadoop, registry, run, folders)
         yield run
     except UserError:
         # Its applications have ended, or could not be reached.
@@ -56,6 +59,14 @@ def hdfs_run(hadoop: Hadoop, base: str, state: Path, console: Console) -> Iterat
         _try_to_remove(hadoop, registry, run, console)
     finally:
         os.close(descriptor)
+
+
+def _make_folders(hadoop: Hadoop, registry: Path, run: HdfsRun, folders: tuple[str, ...]) -> None:
+    try:
+        hadoop.fs("-mkdir", "-p", *(f"{run.folder}/{name}" for name in folders))
+    except UserError:
+        (registry / run.tag).unlink()
+        raise
 
 
 def _register(file: Path, run: HdfsRun) -> int:
@@ -84,6 +95,8 @@ def _try_to_remove(
     hadoop: Hadoop, registry: Path, run: HdfsRun, console: Console, kill: bool = False
 ) -> None:
     """A cluster that does not answer any more must not hide why the run ends; the next run tries again."""
+    if not (registry / run.tag).exists():
+        return
     try:
         _remove(hadoop, registry, run, kill)
     except UserError as error:

@@ -12,8 +12,6 @@ from merge.parts import CSV_NAME
 from tests.cluster.conftest import DATA, Data
 from tests.cluster.docker import PYTHON, RUNS, Cluster, Running, docker, wait_for
 
-MOVEMENTS = "movements/00-0000.tsv._COPYING_"
-
 
 @contextmanager
 def paused_extraction(cluster: Cluster, running: Running) -> Iterator[None]:
@@ -138,14 +136,11 @@ def test_a_database_restarted_during_extraction_is_one_message(
 
 def test_a_full_hdfs_is_one_message(cluster: Cluster, data: Data, previous: Path) -> None:
     """Every byte that the datanodes' disks have left is reserved for others."""
-    recreate = ("up", "datanode1", "datanode2")
-    assert cluster.script(*recreate, HDFS_RESERVED_BYTES=str(1 << 60)).returncode == 0
-    try:
-        result = cluster.run(previous, *DATA, HDFS_RESERVED_BYTES=str(1 << 60))
-        assert_one_message(result.returncode, result.stderr, "HDFS is full")
-        assert_untouched(previous)
-    finally:
-        assert cluster.script(*recreate).returncode == 0
+    full = {"HDFS_RESERVED_BYTES": str(1 << 60)}
+    assert cluster.script("up", **full).returncode == 0
+    result = cluster.run(previous, *DATA, **full)
+    assert_one_message(result.returncode, result.stderr, "HDFS is full")
+    assert_untouched(previous)
 
 
 def test_a_quota_that_is_used_up_is_one_message(cluster: Cluster, data: Data, previous: Path) -> None:

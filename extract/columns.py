@@ -1,5 +1,6 @@
 """Whether a database has the four tables as they must be, and the SQL expression of each one's lines."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -78,8 +79,21 @@ def inspect(connection: "Connection[Any]") -> list[SourceTable]:
                 "ALTER TABLE ... ENGINE=InnoDB, or read from a copy that has it.",
             )
         cursor.execute(_FIND_COLUMNS, (names,))
-        columns = {(row[0], row[1]): SourceColumn(*row[2:]) for row in cursor.fetchall()}
+        rows = cursor.fetchall()
+    _check_names({row[2] for row in rows})
+    columns = {(row[0], row[1]): SourceColumn(*row[2:]) for row in rows}
     return [_source_table(table, columns) for table in TABLES]
+
+
+def _check_names(tables: set[str]) -> None:
+    """Where names of tables have upper and lower case, two may differ in nothing else."""
+    alike = [name for name, count in Counter(map(str.lower, tables)).items() if count > 1]
+    if alike:
+        found = ", ".join(sorted(name for name in tables if name.lower() in alike))
+        raise UserError(
+            f"Which of these tables is meant is not clear: {found}.",
+            "Rename one, or give the program a database with views of the right ones.",
+        )
 
 
 def _source_table(table: Table, columns: dict[tuple[str, str], SourceColumn]) -> SourceTable:
@@ -121,7 +135,7 @@ def _field(column: Column, found: SourceColumn) -> str:
         return sql_text_field(name if in_utf8 else f"CONVERT({name} USING utf8mb4)")
     if column.kind is Kind.TIMESTAMP and (found.data_type == "date" or found.precision):
         return sql_null(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
-    if column.kind is Kind.MONEY and found.scale != MONEY_SCALE:
+    if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or "zerofill" in found.column_type):
         return sql_null(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
     if "zerofill" in found.column_type:
         return sql_null(f"CAST({name} AS UNSIGNED)")

@@ -82,16 +82,15 @@ def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes
     rows, lines = row[0], row[1] or b""
     if lines.count(b"\n") == rows and lines.endswith(b"\n"):
         yield lines, rows
-    elif rows > 1:
-        middle = _last_id(connection, table, page.after, rows // 2)
-        assert middle is not None
-        yield from read_page(connection, Page(table, page.after, middle))
-        yield from read_page(connection, Page(table, middle, page.last))
-    else:
+        return
+    middle = _last_id(connection, table, page.after, rows // 2) if rows > 1 else page.last
+    if middle is None or middle == page.last:
         raise UserError(
-            f"The row of table {table.table.name} with id {page.last} is longer than the server may send.",
+            f"What table {table.table.name} holds under id {page.last} is longer than the server may send.",
             "Raise the server's max_allowed_packet.",
         )
+    yield from read_page(connection, Page(table, page.after, middle))
+    yield from read_page(connection, Page(table, middle, page.last))
 
 
 def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:

@@ -50,8 +50,10 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
         guard = connect()
         try:
             tables = inspect(guard)
+            readers = [connect() for _ in range(connections)]  # before the lock, which is to be short
             locked = connections > 1 and _lock(guard, tables, say)
-            readers = [connect() for _ in range(connections if locked else 1)]
+            if not locked:
+                readers = readers[:1]
             for reader in readers:
                 reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             taken_at, server = _describe(readers[0])

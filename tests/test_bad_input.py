@@ -1,0 +1,185 @@
+"""Bad input from a real database to the command line: a rejected row with its reason, or one message and no CSV.
+
+What is asked elsewhere: unknown hosts, wrong passwords, OUTPUT that is no folder and the file that may not grow
+in `test_run`; missing tables, columns and privileges one by one in `test_extract`; lines of tagged TSV that are
+no rows, and cards that lack something, in `test_join`.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from extract.source import Source
+from movimento_flat.errors import UserError
+from tests.conftest import PASSWORD, Database
+from tests.test_extract import extracted
+from tests.test_run import COMMAND, CSV, RUN, assert_user_error, run
+
+LARGEST_ID = 2**64 - 1
+
+
+def test_bad_rows_are_rejected_with_their_reason_and_good_ones_are_not(
+    database: Database, tmp_path: Path
+) -> None:
+    """Ids beyond 2**63, bytes that are no UTF-8, latin1 with all its bytes, and keys that lead nowhere."""
+    database.create_tables()
+    database.execute(
+        "ALTER TABLE movimento MODIFY des_transacao VARBINARY(50)",
+        "ALTER TABLE cartao MODIFY nom_impresso VARCHAR(50) CHARACTER SET latin1",
+        f"INSERT INTO associado VALUES ({LARGEST_ID}, 'Zoé', 'Sá', 30, NULL)",
+        f"INSERT INTO conta VALUES ({LARGEST_ID - 1}, 'corrente', '2020-01-01', {LARGEST_ID}),"
+        f" (1, 'salario', '2020-01-01', NULL)",
+        "INSERT INTO cartao VALUES"
+        f" ({LARGEST_ID - 2}, '4111111111111111', X'C9812080', '2021-01-01', {LARGEST_ID - 1}, {LARGEST_ID}),"
+        f" (2, '4111111111111112', 'NO ACCOUNT', '2021-01-01', 99, {LARGEST_ID}),"
+        f" (3, '4111111111111113', 'NULL ACCOUNT', '2021-01-01', NULL, {LARGEST_ID}),"
+        " (4, '4111111111111114', 'NO HOLDER', '2021-01-01', 1, 99),"
+        " (5, '4111111111111115', 'NULL HOLDER', '2021-01-01', 1, NULL)",
+        "INSERT INTO movimento VALUES"
+        f" ({LARGEST_ID}, 1.00, X'C3A9', '2024-01-01', {LARGEST_ID - 2}),"
+        f" ({LARGEST_ID - 1}, 2.00, X'E9', '2024-01-01', {LARGEST_ID - 2}),"
+        f" ({2**63}, 4.00, X'EDA080', '2024-01-01', {LARGEST_ID - 2}),"
+        " (2, 8.00, 'x', '2024-01-01', 2), (3, 16.00, 'x', '2024-01-01', 3), (4, 32.00, 'x', '2024-01-01', 4),"
+        " (5, 64.00, 'x', '2024-01-01', 5), (6, 128.00, 'x', '2024-01-01', NULL),"
+        f" (7, -256.00, 'x', '2024-01-01', {LARGEST_ID})",
+    )
+    result = run(database, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / CSV).read_text("utf-8").splitlines()[1:] == [
+        "Zoé,Sá,30,1.00,é,2024-01-01 00:00:00,4111111111111111,É\x81 €,2021-01-01 00:00:00,corrente,2020-01-01 00:00:00"
+    ]
+    rejected = (tmp_path / RUN / "rejected.tsv").read_text("utf-8").splitlines()[1:]
+    assert sorted((row.split("\t")[0], int(row.split("\t")[2])) for row in rejected) == [
+        ("card_without_account", 2),
+        ("card_without_account", 3),
+        ("card_without_holder", 4),
+        ("card_without_holder", 5),
+        ("invalid_utf8", 2**63),
+        ("invalid_utf8", LARGEST_ID - 1),
+        ("movement_without_card", 6),
+        ("unknown_card", 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DROP TABLE movimento", "Table movimento lacks"),
+        ("ALTER TABLE associado DROP COLUMN idade", "Table associado lacks idade"),
+        ("ALTER TABLE movimento MODIFY vlr_transacao FLOAT", "vlr_transacao is float"),
+        ("CREATE TABLE Movimento LIKE movimento", "is not clear: Movimento, movimento"),
+    ],
+)
+def test_a_database_that_is_not_as_it_must_be_is_one_message(
+    database: Database, damage: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / CSV).write_text("the previous file")
+    database.create_tables()
+    database.execute(damage)
+    assert_user_error(run(database, tmp_path), said)
+    assert (tmp_path / CSV).read_text() == "the previous file"
+    assert [path.name for path in tmp_path.iterdir()] == [CSV]
+
+
+def account_of_columns(database: Database, movement_columns: str) -> Source:
+    """An account that may read three tables, and some columns of the fourth."""
+    tables = [
+        f"GRANT SELECT ON {name} TO some_columns@localhost" for name in ("associado", "conta", "cartao")
+    ]
+    database.execute(
+        "DROP USER IF EXISTS some_columns@localhost",
+        f"CREATE USER some_columns@localhost IDENTIFIED BY '{PASSWORD}'",
+        *tables,
+        f"GRANT {movement_columns} ON movimento TO some_columns@localhost",
+    )
+    return Source("some_columns", database.name, unix_socket=str(database.server.socket), password=PASSWORD)
+
+
+def test_an_account_that_may_not_read_a_column_is_told_which(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    others = "SELECT (id, vlr_transacao, data_movimento, id_cartao)"
+    with pytest.raises(UserError, match="movimento lacks des_transacao, or the account may not read it"):
+        extracted(account_of_columns(database, others), tmp_path)
+    # Here the column shows, since the account may write it.
+    with pytest.raises(UserError, match=r"denied .*des_transacao"):
+        extracted(account_of_columns(database, f"{others}, INSERT (des_transacao)"), tmp_path)
+
+
+def test_an_account_that_may_read_the_columns_needs_no_more(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    columns = "SELECT (id, vlr_transacao, des_transacao, data_movimento, id_cartao)"
+    extraction, lines = extracted(account_of_columns(database, columns), tmp_path)
+    assert lines == [b"M\t1\t1.00\tx\t2024-01-01 00:00:00\t\\N\n"]
+    assert extraction.connections == 1
+
+
+def test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are(
+    database: Database, tmp_path: Path
+) -> None:
+    database.create_tables()
+    database.execute(
+        "SET SESSION sql_mode = ''",
+        "ALTER TABLE movimento MODIFY vlr_transacao DECIMAL(10, 2) ZEROFILL, MODIFY data_movimento DATETIME(3)",
+        "ALTER TABLE conta MODIFY data_criacao DATE",
+        "INSERT INTO movimento VALUES (1, 12.34, '', '2024-02-00 00:00:00.5', 7), (2, 0.5, '', 0, 7)",
+        "INSERT INTO conta VALUES (1, 'corrente', 0, 7)",
+    )
+    _, lines = extracted(database.reader(), tmp_path)
+    assert lines == [
+        b"C\t1\tcorrente\t0000-00-00 00:00:00\t7\n",
+        b"M\t1\t12.34\t\t2024-02-00 00:00:00\t7\n",
+        b"M\t2\t0.50\t\t0000-00-00 00:00:00\t7\n",
+    ]
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 1_048_570), (3, 500_000)])
+def test_what_the_server_cannot_send_in_one_piece_is_named(
+    database: Database, rows: int, length: int, tmp_path: Path
+) -> None:
+    """One long row; or rows that cannot be told apart, since their table has no key."""
+    (largest,) = database.query("SELECT @@GLOBAL.max_allowed_packet")[0]
+    database.create_tables()
+    values = ", ".join([f"(5, 1, REPEAT('x', {length}), '2024-01-01', NULL)"] * rows)
+    database.execute(
+        "ALTER TABLE movimento MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY, MODIFY des_transacao LONGTEXT",
+        f"INSERT INTO movimento VALUES {values}",
+        "SET GLOBAL max_allowed_packet = 1048576",
+    )
+    try:
+        with pytest.raises(UserError, match=r"(?s)movimento holds under id 5 .* max_allowed_packet"):
+            extracted(database.reader(), tmp_path)
+    finally:
+        database.execute(f"SET GLOBAL max_allowed_packet = {largest}")
+
+
+#: Runs a command with OUTPUT on a disk of its own that is too small; then tells what lies there.
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o size="$1" none "$2" && echo the previous file >"$2/movimento_flat.csv" || exit 9
+output=$2; shift 2
+"$@"; status=$?
+ls -A "$output"; cat "$output/movimento_flat.csv"
+exit $status
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="only root can mount a disk")
+@pytest.mark.parametrize("size", ["64k", "1m"])
+def test_a_full_disk_is_one_message_and_the_previous_csv_stays(
+    filled: Database, size: str, tmp_path: Path
+) -> None:
+    filled.reader()
+    arguments = ["run", "--engine", "local", "--output", str(tmp_path), "--source", filled.url()]
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", ON_A_SMALL_DISK, "-", size, str(tmp_path), *COMMAND, *arguments],
+        env={**os.environ, "MYSQL_PWD": PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_user_error(result, "No space left on device")
+    assert result.stdout == f"{CSV}\nthe previous file\n"

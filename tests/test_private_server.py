@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_a_server_that_cannot_start_shows_what_it_said(tmp_path: Path, programs:
     (tmp_path / "data" / "ibdata1").write_bytes(b"broken")
     with pytest.raises(UserError, match=r"(?s)does not start. It says:\n.*ibdata1"):
         PrivateServer(tmp_path, print, programs).__enter__()
+
+
+def test_everything_may_lie_under_a_path_with_spaces(tmp_path: Path, programs: Programs) -> None:
+    """As where the project is cloned into such a folder, and the programs are fetched into it."""
+    real_base = programs.base or programs.server.parent.parent
+    base = tmp_path / "my project" / "mariadb"
+    base.parent.mkdir()
+    base.symlink_to(real_base)
+    moved = replace(programs, base=base, server=base / programs.server.relative_to(real_base))
+    with PrivateServer(tmp_path / "my project", print, moved) as server:
+        server.connect().close()
 
 
 def test_a_long_path_still_gives_a_socket(tmp_path: Path, programs: Programs) -> None:

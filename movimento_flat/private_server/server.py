@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -208,9 +209,13 @@ def _initialise(programs: Programs, data: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     with tempfile.TemporaryDirectory(prefix="movimento-flat-") as folder:
-        # The installer is a shell script that does not quote a path with spaces.
+        # The installer is a shell script that does not quote a path with spaces: it sees none.
         link = Path(folder) / "data"
         link.symlink_to(unfinished)
+        if programs.base:
+            base = Path(folder) / "base"
+            base.symlink_to(programs.base)
+            programs = replace(programs, base=base)
         command = [str(programs.installer), "--no-defaults", *programs.base_option(), *_user_option()]
         # --force: this machine's name need not be known to any name service; nobody connects by it.
         command += [

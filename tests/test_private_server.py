@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from movimento_flat.errors import UserError
 from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server import programs as programs_module
 from movimento_flat.private_server.programs import Programs, get_programs
 from movimento_flat.state import state_dir
 
@@ -19,6 +21,7 @@ OWNER = """
 import signal, sys, time
 from pathlib import Path
 from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server import programs as programs_module
 from movimento_flat.private_server.programs import get_programs
 from movimento_flat.state import state_dir
 say = lambda sentence: print(sentence, file=sys.stderr)
@@ -113,6 +116,26 @@ def test_the_readers_password_is_made_once_and_is_private(tmp_path: Path) -> Non
     assert len(password) >= 24
     assert server.reader_password() == password
     assert (tmp_path / "reader_password").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_that_need_the_programs_at_once_fetch_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = []
+
+    def fetch(folder: Path, *_: object) -> None:
+        fetched.append(folder)
+        time.sleep(0.2)
+        for name in ("sbin/mariadbd", "bin/mariadb-install-db"):
+            (folder / name).parent.mkdir()
+            (folder / name).touch()
+
+    monkeypatch.setattr(programs_module, "_fetch_packages", fetch)
+    nowhere = str(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: get_programs(tmp_path, print, nowhere), range(2))
+    assert first == second
+    assert len(fetched) == 1
 
 
 def test_without_any_way_to_a_server_each_refusal_is_told(tmp_path: Path) -> None:

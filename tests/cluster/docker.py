@@ -104,10 +104,9 @@ class Cluster:
         """Run a command as HDFS's superuser, in the namenode's container."""
         return docker("exec", self.container("namenode"), *command)
 
-    def list_folder(self, path: str) -> list[str]:
+    def list_folder(self, path: str, namenode: str = "") -> list[str]:
         """Names in a folder of HDFS, without the time that a JVM takes; empty where it is not there."""
-        port = self._address("namenode", 9870)
-        url = f"http://{port}/webhdfs/v1{path}?op=LISTSTATUS&user.name=hadoop"
+        url = f"http://{namenode or self.address('namenode', 9870)}/webhdfs/v1{path}?op=LISTSTATUS&user.name=hadoop"
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return [entry["pathSuffix"] for entry in json.load(answer)["FileStatuses"]["FileStatus"]]
@@ -118,13 +117,13 @@ class Cluster:
 
     def applications(self, states: str = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING") -> list[dict[str, Any]]:
         """YARN's applications."""
-        url = f"http://{self._address('resourcemanager', 8088)}/ws/v1/cluster/apps?states={states}"
+        url = f"http://{self.address('resourcemanager', 8088)}/ws/v1/cluster/apps?states={states}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return list((json.load(answer)["apps"] or {}).get("app", []))
 
     def nodes_of_tasks(self) -> dict[str, int]:
         """Nodemanager -> containers that run on it."""
-        url = f"http://{self._address('resourcemanager', 8088)}/ws/v1/cluster/nodes"
+        url = f"http://{self.address('resourcemanager', 8088)}/ws/v1/cluster/nodes"
         with urllib.request.urlopen(url, timeout=10) as answer:
             nodes = json.load(answer)["nodes"]["node"]
         return {node["nodeHostName"]: node["numContainers"] for node in nodes if node["state"] == "RUNNING"}
@@ -147,12 +146,21 @@ class Cluster:
             cursor.execute(statements(name)[0])
             return list(cursor.fetchall())
 
+    def database_process(self) -> int:
+        """Process of the database server, as this machine numbers it."""
+        for line in docker("top", self.container("database"), "-eo", "pid,comm").splitlines():
+            pid, name = line.split(None, 1)
+            if name in ("mariadbd", "mysqld"):
+                return int(pid)
+        raise AssertionError("the database does not run")
+
     def ip_address(self, service: str) -> str:
         """Address of a service's container on the bridge."""
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return docker("inspect", "--format", template, self.container(service)).strip()
 
-    def _address(self, service: str, port: int) -> str:
+    def address(self, service: str, port: int) -> str:
+        """Host and port at which this machine reaches a service's port."""
         return docker("port", self.container(service), f"{port}/tcp").splitlines()[0].strip()
 
 
@@ -163,10 +171,6 @@ class Running:
     cluster: Cluster
     process: "subprocess.Popen[str]"
     output: Path
-
-    def folder(self) -> str:
-        """The run's folder in HDFS, once it is there."""
-        return f"{RUNS}/{wait_for(lambda: self.cluster.list_folder(RUNS), self.process)[0]}"
 
     def wait_for_line(self, text: str) -> str:
         """Read what it says up to a line with `text`."""

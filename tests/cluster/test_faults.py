@@ -1,5 +1,6 @@
 """What may break while a run is under way: the result is right, or nothing is published and the message says why."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,16 +17,16 @@ from tests.cluster.docker import PYTHON, RUNS, Cluster, Running, docker, wait_fo
 @contextmanager
 def paused_extraction(cluster: Cluster, running: Running) -> Iterator[None]:
     """The database stands still while movements are being written to HDFS, and goes on afterwards."""
-    folder = running.folder()
-    wait_for(lambda: cluster.list_folder(f"{folder}/movements"), running.process)
-    database = cluster.container("database")
-    docker("pause", database)
+    namenode, database = cluster.address("namenode", 9870), cluster.database_process()
+    (run,) = wait_for(lambda: cluster.list_folder(RUNS, namenode), running.process)
+    wait_for(lambda: cluster.list_folder(f"{RUNS}/{run}/movements", namenode), running.process)
+    os.kill(database, signal.SIGSTOP)
     try:
-        names = cluster.list_folder(f"{folder}/movements")
+        names = cluster.list_folder(f"{RUNS}/{run}/movements", namenode)
         assert any(name.endswith("._COPYING_") for name in names), f"the extraction had ended: {names}"
         yield
     finally:
-        docker("unpause", database)
+        os.kill(database, signal.SIGCONT)
 
 
 def assert_right(running: Running, data: Data) -> None:

@@ -9,7 +9,7 @@ import pytest
 from movimento_flat.private_server import PrivateServer
 from movimento_flat.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from movimento_flat.state import state_dir
-from tests import test_extract, test_run, test_sql
+from tests import test_bad_input, test_extract, test_run, test_sql
 from tests.conftest import READER, Database, Server, filled_database
 from tests.debian_unstable import unpacked
 from tests.mysql9 import MySQL9
@@ -113,4 +113,22 @@ test_all_connections_see_one_moment_while_others_write = (
 test_nothing_is_written_to_the_source = test_extract.test_nothing_is_written_to_the_source
 test_a_database_that_is_not_as_it_must_be_is_named = (
     test_extract.test_a_database_that_is_not_as_it_must_be_is_named
+)
+test_bad_rows_are_rejected_with_their_reason_and_good_ones_are_not = (
+    test_bad_input.test_bad_rows_are_rejected_with_their_reason_and_good_ones_are_not
+)
+test_an_account_that_may_not_read_a_column_is_told_which = (
+    test_bad_input.test_an_account_that_may_not_read_a_column_is_told_which
+)
+test_an_account_that_may_read_the_columns_needs_no_more = (
+    test_bad_input.test_an_account_that_may_read_the_columns_needs_no_more
+)
+test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are = (
+    test_bad_input.test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are
+)
+test_a_row_longer_than_the_server_may_send_is_named = (
+    test_bad_input.test_a_row_longer_than_the_server_may_send_is_named
+)
+test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named = (
+    test_bad_input.test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named
 )

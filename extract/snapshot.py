@@ -12,7 +12,13 @@ from pymysql.constants import ER
 from extract.columns import SourceTable, inspect
 from extract.source import Source
 
-_LOCK_REFUSED = {ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.LOCK_WAIT_TIMEOUT}
+#: The last one is of a view whose definer may read its tables and not lock them.
+_LOCK_REFUSED = {
+    ER.DBACCESS_DENIED_ERROR,
+    ER.TABLEACCESS_DENIED_ERROR,
+    ER.LOCK_WAIT_TIMEOUT,
+    ER.VIEW_INVALID,
+}
 
 
 @dataclass(frozen=True)

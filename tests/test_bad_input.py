@@ -15,7 +15,8 @@ import pytest
 from extract import source as source_module
 from extract.source import Source
 from movimento_flat.errors import UserError
-from tests.conftest import PASSWORD, Database
+from movimento_flat.schema import TABLES
+from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.test_extract import extracted
 from tests.test_run import COMMAND, CSV, RUN, assert_user_error, run
 
@@ -115,6 +116,25 @@ def test_an_account_that_may_read_the_columns_needs_no_more(database: Database, 
     database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
     columns = "SELECT (id, vlr_transacao, des_transacao, data_movimento, id_cartao)"
     extraction, lines = extracted(account_of_columns(database, columns), tmp_path)
+    assert lines == [b"M\t1\t1.00\tx\t2024-01-01 00:00:00\t\\N\n"]
+    assert extraction.connections == 1
+
+
+def test_views_whose_definer_may_not_lock_are_read_by_one_connection(
+    database: Database, server: Server, tmp_path: Path
+) -> None:
+    database.create_tables()
+    views = new_database(server)
+    database.execute(
+        "INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)",
+        "CREATE USER IF NOT EXISTS definer@localhost",
+        f"GRANT SELECT ON {database.name}.* TO definer@localhost",
+        *(
+            f"CREATE DEFINER = definer@localhost VIEW {views.name}.{table.name} AS SELECT * FROM {table.name}"
+            for table in TABLES
+        ),
+    )
+    extraction, lines = extracted(views.reader(), tmp_path)
     assert lines == [b"M\t1\t1.00\tx\t2024-01-01 00:00:00\t\\N\n"]
     assert extraction.connections == 1
 

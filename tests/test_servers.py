@@ -123,6 +123,9 @@ test_an_account_that_may_not_read_a_column_is_told_which = (
 test_an_account_that_may_read_the_columns_needs_no_more = (
     test_bad_input.test_an_account_that_may_read_the_columns_needs_no_more
 )
+test_views_whose_definer_may_not_lock_are_read_by_one_connection = (
+    test_bad_input.test_views_whose_definer_may_not_lock_are_read_by_one_connection
+)
 test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are = (
     test_bad_input.test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are
 )

@@ -40,6 +40,11 @@ class Cluster:
     home: Path
 
     @property
+    def secrets(self) -> Path:
+        """Folder of its passwords."""
+        return self.home / f"docker.{PROJECT}" / "secrets"
+
+    @property
     def environment(self) -> dict[str, str]:
         """Environment of its script; it has its own name and free ports."""
         ports = dict.fromkeys(("HDFS_WEB_PORT", "YARN_WEB_PORT", "HISTORY_WEB_PORT"), "0")
@@ -133,7 +138,7 @@ class Cluster:
         return pymysql.connect(
             host=self.ip_address("database"),
             user="movimento_admin",
-            password=(self.home / "docker/secrets/admin_password").read_text().strip(),
+            password=(self.secrets / "admin_password").read_text().strip(),
             database=database,
             charset="utf8mb4",
             local_infile=True,

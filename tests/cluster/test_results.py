@@ -51,15 +51,15 @@ def test_the_run_names_engine_applications_and_web_addresses(data: Data) -> None
 
 
 def test_no_secret_is_in_what_docker_and_the_run_show(cluster: Cluster, data: Data) -> None:
-    secrets = [path.read_text().strip() for path in (cluster.home / "docker" / "secrets").iterdir()]
+    secrets = [path.read_text().strip() for path in cluster.secrets.iterdir()]
     assert len(secrets) == 2
     names = docker(
         "ps", "--all", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet"
     ).split()
-    shown = docker("inspect", *names) + docker("history", "--no-trunc", "movimento-flat") + data.said
+    shown = docker("inspect", *names) + docker("history", "--no-trunc", PROJECT) + data.said
     shown += "".join(docker("logs", name) for name in names)
     assert not any(secret in shown for secret in secrets)
-    for path in (cluster.home / "docker" / "secrets").iterdir():
+    for path in cluster.secrets.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
 
 

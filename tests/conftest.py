@@ -101,11 +101,11 @@ def filled(server: Server) -> Database:
     return filled_database(server)
 
 
-def filled_database(server: Server) -> Database:
+def filled_database(server: Server, movements: int = 60_000) -> Database:
     """See `filled`; for a module with a server of its own."""
     database = new_database(server)
     with server.connect(database=database.name) as admin:
-        fill(admin, Plan(movements=60_000, seed=3, dirty=0.03), lambda rows: None)
+        fill(admin, Plan(movements=movements, seed=3, dirty=0.03), lambda rows: None)
     return database
 
 

@@ -39,7 +39,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def filled(server: Server) -> Database:
-    return filled_database(server)
+    return filled_database(server, movements=20_000)
 
 
 def programs_of_maven(folder: Path) -> Programs:

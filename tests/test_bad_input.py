@@ -191,10 +191,11 @@ def test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named(
         extracted(database.reader(), tmp_path)
 
 
-#: Runs a command with OUTPUT on a disk of its own that is too small; then tells what lies there.
-ON_A_SMALL_DISK = """
-mount -t tmpfs -o size="$1" none "$2" && echo the previous file >"$2/movimento_flat.csv" || exit 9
-output=$2; shift 2
+#: Runs a command with OUTPUT on a disk of its own; then tells what lies there.
+ON_A_DISK = """
+options=$1 output=$2; shift 2
+mount -t tmpfs none "$output" && echo the previous file >"$output/movimento_flat.csv" || exit 9
+mount -o "remount,$options" "$output" || exit 9
 "$@"; status=$?
 ls -A "$output"; cat "$output/movimento_flat.csv"
 exit $status
@@ -211,18 +212,24 @@ def can_mount() -> bool:
 
 
 @pytest.mark.skipif(not can_mount(), reason="no disk can be mounted here")
-@pytest.mark.parametrize("size", ["64k"])
-def test_a_full_disk_is_one_message_and_the_previous_csv_stays(
-    filled: Database, size: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("disk", "said"),
+    [
+        ("ro", "may not be written to"),
+        ("size=64k", "No space left on device"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_message_and_the_previous_csv_stays(
+    filled: Database, disk: str, said: str, tmp_path: Path
 ) -> None:
     filled.reader()
     arguments = ["run", "--engine", "local", "--output", str(tmp_path), "--source", filled.url()]
     result = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", ON_A_SMALL_DISK, "-", size, str(tmp_path), *COMMAND, *arguments],
+        ["unshare", "--mount", "sh", "-c", ON_A_DISK, "-", disk, str(tmp_path), *COMMAND, *arguments],
         env={**os.environ, "MYSQL_PWD": PASSWORD},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert_user_error(result, "No space left on device")
+    assert_user_error(result, said)
     assert result.stdout == f"{CSV}\nthe previous file\n"

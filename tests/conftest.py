@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     programs = get_programs(state_dir(), print)
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs) as running:
         yield running
+
+
+def hear_interrupts() -> None:
+    """For `preexec_fn`: a shell's background job ignores Ctrl-C, and what it starts does so, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def new_database(server: Server) -> Database:

@@ -13,7 +13,7 @@ import pytest
 
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import as_csv
-from tests.conftest import PASSWORD, ROOT, Database
+from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
 
 CSV = "movimento_flat.csv"
 RUN = "movimento_flat.run"
@@ -62,7 +62,7 @@ def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> 
 def test_the_csv_is_what_a_plain_join_in_the_database_gives(
     filled: Database, tmp_path: Path, cores: str
 ) -> None:
-    tmp_path /= "a folder's \"name\"; $HOME"
+    tmp_path /= 'a folder\'s "name"; $HOME'
     result = run(filled, tmp_path, "--cores", cores)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / CSV).read_bytes() == expected_csv(filled)
@@ -179,6 +179,7 @@ def test_an_interrupted_run_says_so_and_cleans_up(
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     while not list((tmp_path / ".movimento_flat.work").glob(STAGES["join, step 1"])):
         assert process.poll() is None

@@ -16,7 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from sql import statements
-from tests.conftest import ROOT
+from tests.conftest import ROOT, hear_interrupts
 
 SCRIPT = ROOT / "hadoop-docker" / "cluster"
 PROJECT = "movimento-flat-test"
@@ -80,6 +80,7 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_interrupts,
         )
         try:
             yield Running(self, process, output)

@@ -18,11 +18,12 @@ from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
-from sql import reader_statements, statements
+from sql import reader_statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
 from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, wait_for
-from tests.conftest import ROOT
+from tests.conftest import PASSWORD, READER, ROOT, Server, new_database
+from tests.mysql9 import MySQL9
 
 RUN = "movimento_flat.run"
 
@@ -130,37 +131,35 @@ def test_a_second_run_uses_cluster_and_database_again(cluster: Cluster, data: Da
     assert (tmp_path / CSV_NAME).read_bytes() == data.csv
 
 
-def unused_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
-def loopback_server(folder: Path, port: int) -> Iterator[PrivateServer]:
-    """A MariaDB that listens on this machine's loopback only."""
-    with PrivateServer(folder, print, get_programs(state_dir(), print), port=port) as server:
-        yield server
+def loopback_server(kind: str, folder: Path) -> Iterator[Server]:
+    """A server that listens on this machine's loopback only."""
+    if kind == "MySQL 9":
+        with MySQL9(folder, state_dir()) as mysql:
+            yield mysql
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = int(listener.getsockname()[1])
+        with PrivateServer(folder, print, get_programs(state_dir(), print), port=port) as mariadb:
+            yield mariadb
 
 
-def test_a_source_on_the_hosts_loopback_is_read_by_the_container(cluster: Cluster, tmp_path: Path) -> None:
-    port = unused_port()
-    with loopback_server(tmp_path / "server", port) as server:
-        with server.connect() as admin, admin.cursor() as cursor:
-            cursor.execute("CREATE DATABASE own CHARACTER SET utf8mb4")
-            for statement in reader_statements("own", "a password", host="%"):
-                cursor.execute(statement)
-        with server.connect("own") as admin:
+@pytest.mark.parametrize("kind", ["MariaDB", "MySQL 9"])
+def test_a_source_on_this_machines_loopback_is_read_by_the_container(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, kind: str
+) -> None:
+    """As the least-privilege reader; MySQL by caching_sha2_password without TLS."""
+    with loopback_server(kind, tmp_path_factory.mktemp("server")) as server:
+        own = new_database(server)
+        own.execute(*reader_statements(own.name, PASSWORD, READER, "%"))
+        with server.connect(own.name) as admin:
             fill(admin, Plan(movements=5000, dirty=0.02), lambda rows: None)
-        output = tmp_path / "out"
-        url = f"mysql://movimento_reader@127.0.0.1:{port}/own"
-        with cluster.running(output, SOURCE=url, MYSQL_PWD="a password") as running:
+        url = f"mysql://{READER}@127.0.0.1:{server.port}/{own.name}"
+        with cluster.running(tmp_path, SOURCE=url, MYSQL_PWD=PASSWORD) as running:
             names = wait_for(client_containers, running.process)
-            assert "a password" not in docker("inspect", *names)
+            assert PASSWORD not in docker("inspect", *names)
             status, said = running.end()
         assert status == 0, said
-        assert "a password" not in said
-        with server.connect("own") as admin, admin.cursor() as cursor:
-            cursor.execute(statements("oracle")[0])
-            expected = as_csv(FLAT_COLUMNS, list(cursor.fetchall()))
-        assert (output / CSV_NAME).read_bytes() == expected
+        assert PASSWORD not in said
+        assert "One connection only" not in said
+        assert (tmp_path / CSV_NAME).read_bytes() == as_csv(FLAT_COLUMNS, own.oracle())

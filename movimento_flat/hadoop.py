@@ -44,7 +44,7 @@ _NEXT_STEPS = (
 _ANY_NEXT_STEP = "Run it again when the cause is gone; what was published before is as it was."
 #: Lines of the log4j appender and of Java's stack traces say nothing to a user.
 _is_noise = re.compile(
-    r"(\d\d)?\d\d[-/]\d\d[-/]\d\d .* (INFO|WARN|DEBUG) |\s+at |\s*\.\.\. \d+ more|WARNING: |log4j:"
+    r"(\d\d)?\d\d[-/]\d\d[-/]\d\d .* (INFO|WARN|DEBUG) |\s+at |\t|\s*\.\.\. \d+ more|WARNING: |log4j:"
 ).match
 
 

@@ -6,7 +6,8 @@ four commands of a second each, and shows what `hadoop jar` says as a log. Chang
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from mr_jobs.join import MovimentoFlat
 #: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
 HADOOP_VERSION = "3"
 
+#: How Java says that the task's own program failed; why, only that program has said.
+PYTHON_FAILED = "subprocess failed"
+LOG_SECONDS, POLL_SECONDS = 30, 0.5
+
 #: URI of the folder of movements; waits until they are complete.
 MovementFolder = Callable[[], str]
 
@@ -33,14 +38,14 @@ class JobReport:
         application: YARN's id, once submitted.
         address: where its progress can be seen in a browser.
         done: percent of the map and of the reduce tasks.
-        failed_attempts: one line for each attempt of a task that failed.
+        failures: Java's error of each attempt of a task that failed.
         lines: everything, for the case that it fails.
     """
 
     application: str = ""
     address: str = ""
     done: tuple[int, int] = (0, 0)
-    failed_attempts: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def read(self, line: str) -> None:
@@ -52,8 +57,10 @@ class JobReport:
             self.address = found[1]
         elif found := re.search(r"\bmap (\d+)% reduce (\d+)%", line):
             self.done = int(found[1]), int(found[2])
-        elif found := re.search(r"Task Id *: (attempt_\S+), Status *: FAILED", line):
-            self.failed_attempts.append(found[1])
+        elif re.search(r"Task Id *: attempt_\S+, Status *: FAILED", line):
+            self.failures.append("")
+        elif line.startswith("Error: ") and self.failures and not self.failures[-1]:
+            self.failures[-1] = line
 
 
 #: Told of a step's number (1 or 2) and its report whenever that has changed.
@@ -151,22 +158,34 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         return 0, {}
 
     def _failure(self, step: int, report: JobReport) -> UserError:
+        """What failed, and what it said: a task's Python, else Java around it, else the submitting command."""
         said = "\n".join(report.lines)
         what = f"Step {step} of the join failed on the cluster"
         if not report.application:
             return UserError(f"{what} before it was submitted:\n{last_words(said)}", explain(said))
-        logs = self._hadoop.task_logs(report.application)
-        errors = "\n".join(_tracebacks(logs)) or last_words(said)
-        attempts = f" after {len(report.failed_attempts)} failed attempts" if report.failed_attempts else ""
+        error = report.failures[-1] if report.failures else ""
+        if PYTHON_FAILED in error:
+            error = self._words_of_tasks(report.application) or error
+        attempts = f" after {len(report.failures)} failed attempts" if report.failures else ""
+        everything = f"Everything that its tasks said: yarn logs -applicationId {report.application}"
         return UserError(
-            f"{what}{attempts} ({report.application}, {report.address}). A task said:\n{errors}",
-            f"Mend what it names. Everything it said: yarn logs -applicationId {report.application}",
+            f"{what}{attempts} ({report.application}):\n{last_words(error or said)}",
+            f"{explain(error or said)}\n  -> {everything}",
         )
 
+    def _words_of_tasks(self, application: str) -> str:
+        """The cluster gathers what tasks wrote to standard error some seconds after they have ended."""
+        deadline = time.monotonic() + LOG_SECONDS
+        while not (words := words_of_a_task(self._hadoop.task_logs(application))):
+            if time.monotonic() > deadline:
+                return ""
+            time.sleep(POLL_SECONDS)
+        return words
 
-def _tracebacks(logs: str) -> Iterator[str]:
-    """`yarn logs` of standard errors -> the last lines of the last one that says something, indented."""
+
+def words_of_a_task(logs: str) -> str:
+    """`yarn logs` of standard errors -> what the last task with a Python error said, else the last with any."""
     texts = re.findall(r"^LogContents:\n(.*?)^End of LogType:", logs, re.MULTILINE | re.DOTALL)
-    said = [words for words in map(last_words, texts) if words]
-    python = [words for words in said if re.search("Error|Exception", words)]
-    yield from (python or said)[-1:]
+    said = [text for text in texts if last_words(text)]
+    with_error = [text for text in said if re.search(r"^\w*(Error|Exception)\b", text, re.MULTILINE)]
+    return next(reversed(with_error or said), "")

@@ -71,7 +71,9 @@ def join_locally(
 
 class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def __init__(self, movements: MovementFiles, progress: Callable[[int], None], **options: Any) -> None:
-        super().__init__(**options | {"upload_dirs": [], "bootstrap_mrjob": False, "cmdenv": TASK_ENVIRONMENT})
+        super().__init__(
+            **options | {"upload_dirs": [], "bootstrap_mrjob": False, "cmdenv": TASK_ENVIRONMENT}
+        )
         self._movements = movements
         self._progress = progress
 

@@ -1,0 +1,83 @@
+"""What Hadoop's commands print, as a person needs it; the cluster's own tests are in tests/cluster."""
+
+from pathlib import Path
+
+import pytest
+
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop import Hadoop, explain, last_words
+from mr_jobs.hadoop import JobReport, words_of_a_task
+
+DRIVER = """\
+26/11/24 10:28:30 INFO impl.YarnClientImpl: Submitted application application_1795516067664_0003
+26/11/24 10:28:30 INFO mapreduce.Job: The url to track the job: http://rm:8088/proxy/application_1795516067664_0003/
+26/11/24 10:28:31 INFO mapreduce.Job:  map 0% reduce 0%
+26/11/24 10:28:35 INFO mapreduce.Job: Task Id : attempt_1795516067664_0003_m_000000_0, Status : FAILED
+Error: java.lang.RuntimeException: PipeMapRed.waitOutputThreads(): subprocess failed with code 1
+\tat org.apache.hadoop.streaming.PipeMapRed.waitOutputThreads(PipeMapRed.java:326)
+
+26/11/24 10:28:39 INFO mapreduce.Job:  map 67% reduce 11%
+"""
+
+LOGS = """\
+Container: container_1_0003_01_000002 on node1_45454
+LogType:stderr
+LogLength:90
+LogContents:
+Traceback (most recent call last):
+  File "join.py", line 1, in <module>
+OSError: a broken disk
+
+End of LogType:stderr
+***********************************************************************
+
+Container: container_1_0003_01_000001 on node1_45454
+LogType:stderr
+LogContents:
+log4j:WARN No appenders could be found for logger (org.apache.hadoop.mapreduce.v2.app.MRAppMaster).
+End of LogType:stderr
+"""
+
+
+def test_a_report_knows_application_address_percents_and_failures() -> None:
+    report = JobReport()
+    for line in DRIVER.splitlines():
+        report.read(line)
+    assert report.application == "application_1795516067664_0003"
+    assert report.address == "http://rm:8088/proxy/application_1795516067664_0003/"
+    assert report.done == (67, 11)
+    assert report.failures == [
+        "Error: java.lang.RuntimeException: PipeMapRed.waitOutputThreads(): subprocess failed with code 1"
+    ]
+
+
+def test_a_tasks_python_error_is_found_among_the_logs() -> None:
+    assert last_words(words_of_a_task(LOGS)).splitlines()[-1] == "  OSError: a broken disk"
+    assert words_of_a_task("") == ""
+
+
+def test_log_lines_and_stack_traces_are_left_out() -> None:
+    assert last_words("26/11/24 10:00:00 WARN x.Y: z\nput: no\n\tat java.lang.Thread.run\n") == "  put: no"
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("Cannot create directory /x. Name node is in safe mode.", "safemode get"),
+        ("The DiskSpace quota of /user/x is exceeded", "quota"),
+        ("File /x could only be written to 0 of the 1 minReplication nodes.", "HDFS is full"),
+        ("Permission denied: user=x, access=WRITE", "--hdfs-folder"),
+        ("Client cannot authenticate via:[TOKEN, KERBEROS]", "kinit"),
+        ("java.net.ConnectException: Connection refused", "the cluster is up"),
+        ("something else", "Run it again"),
+    ],
+)
+def test_known_causes_have_a_next_step(said: str, step: str) -> None:
+    assert step in explain(said)
+
+
+def test_no_hadoop_command_is_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("HADOOP_HOME", raising=False)
+    with pytest.raises(UserError, match=r"no `hadoop` command.*\n.*ENGINE=docker"):
+        Hadoop.find()

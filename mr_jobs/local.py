@@ -7,7 +7,7 @@ input of the first step only. Both are changed here through the methods that it 
 import os
 import shutil
 import subprocess
-import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,9 +20,10 @@ from movimento_flat.errors import UserError
 from mr_jobs.join import MovimentoFlat
 
 #: Tasks find the packages here. mrjob imports distutils, which setuptools replaces by its own slow one
-#: (0.2 s for every task) unless told not to; Python 3.12 and later have setuptools' only.
+#: (0.2 s for every task) unless told not to. Python 3.12 and later, and Debian's python3 without its package
+#: python3-distutils, have setuptools' only.
 TASK_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-if sys.version_info < (3, 12):
+if Path(sysconfig.get_path("stdlib"), "distutils", "spawn.py").exists():
     TASK_ENVIRONMENT["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
 
 #: Bytes up to which files share a map task: starting one costs as much as reading this.

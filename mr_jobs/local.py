@@ -4,6 +4,7 @@ mrjob's own local runner copies every input line by line in one process to cut i
 input of the first step only. Both are changed here through the methods that it keeps for its subclasses.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ if Path(sysconfig.get_path("stdlib"), "distutils", "spawn.py").exists():
 SMALL_INPUT = 4 << 20
 SORT_MEMORY = "64M"
 LINES_OF_STDERR = 8
+LITTLE_SPACE = 1 << 20
 
 MovementFiles = Callable[[], list[Path]]
 
@@ -123,7 +125,12 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         stderr = Path(
             self._task_stderr_path(task["task_type"], failure.step_num, task["task_num"])
         ).read_text(errors="replace")
-        said = "\n".join(f"  {line}" for line in stderr.splitlines()[-LINES_OF_STDERR:])
+        lines = stderr.splitlines()[-LINES_OF_STDERR:]
+        if lines and lines[-1].startswith("OSError: "):  # where in the task a disk was full is no news
+            lines = lines[-1:]
+        if not lines and shutil.disk_usage(self._get_local_tmp_dir()).free < LITTLE_SPACE:
+            lines = [os.strerror(errno.ENOSPC)]  # not even that could be written
+        said = "\n".join(f"  {line}" for line in lines)
         return UserError(
             f"The {task['task_type']} of step {failure.step_num + 1} failed (task {task['task_num']}):\n{said}",
             "Mend what it names; the join starts from the beginning when the command is run again.",

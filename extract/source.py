@@ -50,7 +50,7 @@ class Source:
         try:
             connection = pymysql.connect(
                 user=self.user,
-                password=self.password,
+                password=self.password.encode(errors="surrogateescape"),  # PyMySQL takes text for Latin-1
                 host=self.host,
                 port=self.port,
                 unix_socket=self.unix_socket,
@@ -65,6 +65,8 @@ class Source:
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         except pymysql.MySQLError as error:
             raise self.explain(error) from error
+        except UnicodeError as error:  # the host's name is none that DNS could have
+            raise self.explain(pymysql.OperationalError(CR.CR_CONN_HOST_ERROR, str(error))) from error
         return connection
 
     def explain(self, error: pymysql.MySQLError) -> UserError:
@@ -138,7 +140,7 @@ def read_password(file: Path) -> str:
         UserError: it cannot be read.
     """
     try:
-        return file.read_text().partition("\n")[0]
+        return file.read_text(encoding="utf-8", errors="surrogateescape").partition("\n")[0]
     except OSError as error:
         raise UserError(f"The password file {file} cannot be read: {error.strerror}.") from error
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from extract import source as source_module
-from extract.source import Source
+from extract.source import Source, parse_source
 from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
+from sql import reader_statements
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.test_extract import extracted
 from tests.test_run import COMMAND, CSV, RUN, assert_user_error, run
@@ -84,6 +85,26 @@ def test_a_database_that_is_not_as_it_must_be_is_one_message(
     assert_user_error(run(database, tmp_path), said)
     assert (tmp_path / CSV).read_text() == "the previous file"
     assert [path.name for path in tmp_path.iterdir()] == [CSV]
+
+
+@pytest.mark.parametrize("password", ["a senha é ção", "пароль €", "\udcff is no UTF-8"])
+def test_a_password_may_be_any_text(database: Database, password: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(password.encode(errors="surrogateescape") + b"\n")
+    source = parse_source(database.url(), tmp_path / "password")
+    assert source.password == password
+    database.reader()
+    if password.isprintable():
+        database.execute(*reader_statements(database.name, password, host="localhost"))
+        source.connect().close()
+    else:
+        with pytest.raises(UserError, match="Access denied"):
+            source.connect()
+
+
+@pytest.mark.parametrize("host", ["a" * 70, "..", "no-such-host.invalid"])
+def test_a_host_that_cannot_be_is_named(host: str) -> None:
+    with pytest.raises(UserError, match="Check host and port"):
+        Source("reader", "db", host=host).connect()
 
 
 def account_of_columns(database: Database, movement_columns: str) -> Source:

@@ -35,9 +35,24 @@ def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], No
         progress: told of each chunk of movements loaded.
 
     Raises:
-        UserError: the tables hold rows already, or the server does not take LOAD DATA LOCAL.
+        UserError: the tables hold rows already, the account may not make or fill them, or the server does not
+            take LOAD DATA LOCAL.
     """
     generator = Generator(plan)
+    try:
+        _create_empty_tables(connection)
+        _load(connection, "associado", _chunks(generator.associado()))
+        _load(connection, "conta", _chunks(generator.conta()))
+        _load(connection, "cartao", _chunks(generator.cartao()))
+        _load(connection, "movimento", generator.movimento(), progress)
+    except pymysql.MySQLError as error:
+        raise UserError(
+            f"The rows could not be loaded: {error.args[-1]}.",
+            "The server must allow LOAD DATA LOCAL (SET GLOBAL local_infile = 1), the account CREATE and INSERT.",
+        ) from error
+
+
+def _create_empty_tables(connection: "Connection[Any]") -> None:
     with connection.cursor() as cursor:
         for statement in statements("tables"):
             cursor.execute(statement)
@@ -46,16 +61,6 @@ def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], No
             if cursor.fetchone():
                 raise UserError(f"Table {table.name} holds rows already.", "Name an empty database.")
         cursor.execute(_SESSION)
-    try:
-        _load(connection, "associado", _chunks(generator.associado()))
-        _load(connection, "conta", _chunks(generator.conta()))
-        _load(connection, "cartao", _chunks(generator.cartao()))
-        _load(connection, "movimento", generator.movimento(), progress)
-    except pymysql.MySQLError as error:
-        raise UserError(
-            f"The rows could not be loaded: {error.args[-1]}.",
-            "The server must allow LOAD DATA LOCAL (SET GLOBAL local_infile = 1) and the account INSERT.",
-        ) from error
 
 
 def _load(
@@ -69,7 +74,8 @@ def _load(
         for rows in chunks:
             file.write_text("".join(map(_line, rows)), encoding="utf-8", newline="\n")
             cursor.execute(
-                f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE {table} CHARACTER SET utf8mb4 ({COLUMNS[table]})"
+                f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4 ({COLUMNS[table]})",
+                (str(file),),
             )
             progress(len(rows))
         connection.commit()

@@ -116,6 +116,11 @@ def test_the_largest_tables_rows_come_in_chunks() -> None:
     assert [len(chunk) for chunk in chunks] == [50_000, 50_000, 20_000]
 
 
+def test_an_account_that_may_not_fill_is_named(database: Database) -> None:
+    with pytest.raises(UserError, match=r"(?s)denied.*the account CREATE and INSERT"):
+        fill(database.reader().connect(), Plan(movements=10), lambda rows: None)
+
+
 def test_a_server_without_local_infile_is_named(server: PrivateServer, database: Database) -> None:
     database.execute("SET GLOBAL local_infile = 0")
     try:

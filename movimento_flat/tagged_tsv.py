@@ -52,12 +52,13 @@ def line(table: Table, values: tuple[bytes | None, ...]) -> bytes:
 def sql_text_field(column: str) -> str:
     """SQL expression: a text column, already quoted as a name, as a field.
 
-    The replacements work on bytes: a collation must not decide what equals a tab.
+    The replacements work on bytes: a collation must not decide what equals a tab. Whether it is NULL is asked
+    of the column: a text too long for the server to replace in is NULL, too, and must not pass for a missing one.
     """
     expression = f"CAST({column} AS BINARY)"
     for bare, letter in ESCAPES.items():
         expression = f"REPLACE({expression}, X'{bare.hex()}', X'{(chr(92).encode() + letter).hex()}')"
-    return sql_null(expression)
+    return f"IF({column} IS NULL, X'{NULL.hex()}', {expression})"
 
 
 def sql_null(expression: str) -> str:

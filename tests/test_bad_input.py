@@ -179,7 +179,7 @@ def test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are(
     ]
 
 
-@pytest.mark.parametrize("length", [1_048_570])
+@pytest.mark.parametrize("length", [1_048_570, 1_100_000])
 def test_a_row_longer_than_the_server_may_send_is_named(
     database: Database, length: int, tmp_path: Path
 ) -> None:

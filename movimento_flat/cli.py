@@ -260,13 +260,16 @@ def join(folder: str, parts: str, cores: int | None, properties: tuple[str, ...]
 def merge(parts: Path, tsv: Path, output: Path) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance."""
     console = Console()
-    description = json.loads((tsv / EXTRACTION_NAME).read_text())
-    extraction = extraction_from_json(description)
+    try:
+        description = json.loads((tsv / EXTRACTION_NAME).read_text())
+        extraction, address = extraction_from_json(description), description["address"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"{tsv / EXTRACTION_NAME} is damaged: {error}.", "Extract again into a new folder."
+        ) from error
     with open_output(output) as folder:
         part_files = sorted(parts.glob("part-*"))
-        delivery = pipeline.merge_and_publish(
-            folder, part_files, extraction, "local", description["address"], console
-        )
+        delivery = pipeline.merge_and_publish(folder, part_files, extraction, "local", address, console)
     console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 

@@ -265,6 +265,13 @@ def test_a_failing_task_shows_what_it_said(filled: Database, tmp_path: Path) -> 
     assert_user_error(result, "No space left on device")
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"rows": 1}'])
+def test_a_damaged_description_of_an_extraction_is_one_message(tmp_path: Path, content: str) -> None:
+    (tmp_path / "extraction.json").write_text(content)
+    result = command("merge", "--from", tmp_path, "--tsv", tmp_path, "--output", tmp_path / "out")
+    assert_user_error(result, "extraction.json is damaged")
+
+
 def test_wrong_options_are_named() -> None:
     for arguments, said in [
         (("run",), "Missing option '--output'"),

@@ -263,7 +263,7 @@ def merge(parts: Path, tsv: Path, output: Path) -> None:
     try:
         description = json.loads((tsv / EXTRACTION_NAME).read_text())
         extraction, address = extraction_from_json(description), description["address"]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(
             f"{tsv / EXTRACTION_NAME} is damaged: {error}.", "Extract again into a new folder."
         ) from error

@@ -170,7 +170,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         everything = f"Everything that its tasks said: yarn logs -applicationId {report.application}"
         return UserError(
             f"{what}{attempts} ({report.application}):\n{last_words(error or said)}",
-            f"{explain(error or said)}\n  -> {everything}",
+            f"{explain(said + error)}\n  -> {everything}",
         )
 
     def _words_of_tasks(self, application: str) -> str:

@@ -38,7 +38,7 @@ def assert_right(running: Running, data: Data) -> None:
 def assert_one_message(status: int, said: str, *texts: str) -> None:
     assert status == 1, said
     for text in texts:
-        assert text in said
+        assert text in said, said
     assert 'Traceback (most recent call last):\n  File "/opt/movimento-flat/bin' not in said
     assert len(said.splitlines()) < 40
 
@@ -144,7 +144,8 @@ def test_a_full_hdfs_is_one_message(cluster: Cluster, data: Data, previous: Path
 
 
 def test_a_quota_that_is_used_up_is_one_message(cluster: Cluster, data: Data, previous: Path) -> None:
-    cluster.hadoop("hdfs", "dfsadmin", "-setSpaceQuota", "200m", RUNS)
+    """Not one block of two copies fits in."""
+    cluster.hadoop("hdfs", "dfsadmin", "-setSpaceQuota", "100m", RUNS)
     try:
         result = cluster.run(previous, *DATA)
         assert_one_message(result.returncode, result.stderr, "quota")

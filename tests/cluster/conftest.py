@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 #: Where this folder exists, the cluster is kept from one call of pytest to the next: for work on these tests.
 KEPT = ROOT / ".movimento-flat" / "test-cluster"
-#: Enough movements for two blocks in HDFS, so for several map tasks; and of every kind of damage.
+#: Enough movements for several pages and packs, and of every kind of damage.
 DATA = ("--movements", "300000", "--seed", "5", "--dirty", "0.01")
 DATABASE = "sicooperative_300000_30000_22500_15000_5_10000"
 

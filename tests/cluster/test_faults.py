@@ -254,11 +254,7 @@ def test_a_task_that_always_fails_shows_what_it_said(cluster: Cluster, data: Dat
 @pytest.mark.usefixtures("tasks_python")
 def test_speculative_attempts_count_no_row_twice(cluster: Cluster, data: Data, previous: Path) -> None:
     replace_python(cluster, IS_SLOW_ONCE)
-    properties = [
-        "mapreduce.map.speculative=true",
-        "mapreduce.reduce.speculative=true",
-        "mapreduce.input.fileinputformat.split.maxsize=4000000",
-    ]
+    properties = ["mapreduce.map.speculative=true", "mapreduce.reduce.speculative=true"]
     options = [word for key_value in properties for word in ("-D", key_value)]
     with cluster.running(previous, *DATA, *options) as running:
         assert_right(running, data)

@@ -12,10 +12,9 @@ from movimento_flat.private_server.programs import get_programs
 from movimento_flat.progress import Console
 from seed.load import fill
 from seed.plan import Plan
-from sql import reader_statements
+from sql import READER, reader_statements
 
 HOST = "127.0.0.1"
-READER = "movimento_reader"
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,10 @@ from movimento_flat.progress import Console
 from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
-from sql import reader_statements
+from sql import READER, reader_statements
 
 DEFAULT_MOVEMENTS = 100_000
 DEFAULT_SEED = 1
-READER = "movimento_reader"
 
 #: URL of the cluster's server and its administrator, and the folder of both accounts' passwords.
 SERVER_VARIABLE = "MOVIMENTO_FLAT_SERVER"

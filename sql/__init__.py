@@ -5,6 +5,9 @@ from importlib.resources import files
 
 from pymysql.converters import escape_string
 
+#: The account that the program reads its own databases with.
+READER = "movimento_reader"
+
 
 def statements(name: str) -> list[str]:
     """The statements of a script, without its comments; each ends with a semicolon at the end of a line."""
@@ -13,9 +16,7 @@ def statements(name: str) -> list[str]:
     return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
 
 
-def reader_statements(
-    database: str, password: str, user: str = "movimento_reader", host: str = "%"
-) -> list[str]:
+def reader_statements(database: str, password: str, user: str = READER, host: str = "%") -> list[str]:
     """The statements that make, or renew, the reader account of one database.
 
     In the name of a database GRANT takes _ and % for any text; they are escaped.

@@ -16,11 +16,10 @@ from movimento_flat.private_server.programs import get_programs
 from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
-from sql import reader_statements, statements
+from sql import READER, reader_statements, statements
 from tests.mysql9 import MySQL9
 
 ROOT = Path(__file__).resolve().parent.parent
-READER = "movimento_reader"
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
 
@@ -113,13 +112,6 @@ def filled_database(server: Server, movements: int = 60_000) -> Database:
     with server.connect(database=database.name) as admin:
         fill(admin, Plan(movements=movements, seed=3, dirty=0.03), lambda rows: None)
     return database
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark of tests that fetch other servers (`tests.test_servers`)."""
-    config.addinivalue_line(
-        "markers", "machine: fetches much of Debian or Maven; run where CI=true, or by pytest -m machine"
-    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -36,7 +36,7 @@ class MySQL9:
 
     def __enter__(self) -> Self:
         tree = unpacked(self._state, PACKAGE)
-        self.port = _free_port()
+        self.port = free_port()
         command = [
             str(tree / "usr/sbin/mysqld"),
             "--no-defaults",
@@ -103,7 +103,8 @@ class MySQL9:
             self._process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

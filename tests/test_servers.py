@@ -9,8 +9,9 @@ import pytest
 from movimento_flat.private_server import PrivateServer
 from movimento_flat.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from movimento_flat.state import state_dir
+from sql import READER
 from tests import test_bad_input, test_extract, test_run, test_sql
-from tests.conftest import READER, Database, Server, filled_database
+from tests.conftest import Database, Server, filled_database
 from tests.debian_unstable import unpacked
 from tests.mysql9 import MySQL9
 

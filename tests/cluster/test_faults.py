@@ -11,7 +11,7 @@ import pytest
 
 from merge.parts import CSV_NAME
 from tests.cluster.conftest import DATA, Data
-from tests.cluster.docker import PYTHON, RUNS, Cluster, Running, docker, wait_for
+from tests.cluster.docker import PYTHON, RUNS, Cluster, Result, Running, docker, wait_for
 
 
 @contextmanager
@@ -83,11 +83,7 @@ def test_a_nodemanager_killed_during_the_join_loses_nothing(
         assert_right(running, data)
 
 
-#: What shows that a stage has begun.
-STAGES = ["extraction", "step 1", "step 2", "merge"]
-
-
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", ["extraction", "step 1", "step 2", "merge"])
 def test_a_client_killed_at_any_stage_leaves_the_previous_csv_and_the_next_run_works(
     cluster: Cluster, data: Data, previous: Path, stage: str
 ) -> None:
@@ -154,20 +150,16 @@ def test_a_quota_that_is_used_up_is_one_message(cluster: Cluster, data: Data, pr
         cluster.hadoop("hdfs", "dfsadmin", "-clrSpaceQuota", RUNS)
 
 
+def run_as_the_cluster_is(cluster: Cluster, output: Path) -> Result:
+    """A run without the script's `up`, which would mend the cluster first; OUTPUT is mounted at /output."""
+    command = ("movimento-flat", "run", "--engine", "hadoop", "--output", "/output", *DATA)
+    return cluster.script("client", *command, OUTPUT=str(output))
+
+
 def test_safe_mode_is_one_message(cluster: Cluster, data: Data, previous: Path) -> None:
     cluster.hadoop("hdfs", "dfsadmin", "-safemode", "enter")
     try:
-        result = cluster.script(
-            "client",
-            "movimento-flat",
-            "run",
-            "--engine",
-            "hadoop",
-            "--output",
-            str(previous),
-            *DATA,
-            OUTPUT=str(previous),
-        )
+        result = run_as_the_cluster_is(cluster, previous)
         assert_one_message(result.returncode, result.stderr, "safe mode", "dfsadmin -safemode get")
         assert_untouched(previous)
     finally:
@@ -176,17 +168,7 @@ def test_safe_mode_is_one_message(cluster: Cluster, data: Data, previous: Path) 
 
 def test_a_cluster_that_is_not_up_is_one_message(cluster: Cluster, data: Data, previous: Path) -> None:
     docker("stop", "--time", "0", cluster.container("namenode"))
-    result = cluster.script(
-        "client",
-        "movimento-flat",
-        "run",
-        "--engine",
-        "hadoop",
-        "--output",
-        str(previous),
-        *DATA,
-        OUTPUT=str(previous),
-    )
+    result = run_as_the_cluster_is(cluster, previous)
     assert_one_message(result.returncode, result.stderr, "Check that the cluster is up")
     assert_untouched(previous)
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,14 +15,12 @@ from movimento_flat.private_server import PrivateServer
 from movimento_flat.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
-from seed.load import fill
-from seed.plan import Plan
-from sql import reader_statements
+from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
 from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, wait_for
-from tests.conftest import PASSWORD, READER, ROOT, Server, new_database
-from tests.mysql9 import MySQL9
+from tests.conftest import PASSWORD, ROOT, Server, filled_database
+from tests.mysql9 import MySQL9, free_port
 
 RUN = "movimento_flat.run"
 
@@ -138,9 +135,7 @@ def loopback_server(kind: str, folder: Path) -> Iterator[Server]:
         with MySQL9(folder, state_dir()) as mysql:
             yield mysql
     else:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = int(listener.getsockname()[1])
-        with PrivateServer(folder, print, get_programs(state_dir(), print), port=port) as mariadb:
+        with PrivateServer(folder, print, get_programs(state_dir(), print), port=free_port()) as mariadb:
             yield mariadb
 
 
@@ -150,10 +145,8 @@ def test_a_source_on_this_machines_loopback_is_read_by_the_container(
 ) -> None:
     """As the least-privilege reader; MySQL by caching_sha2_password without TLS."""
     with loopback_server(kind, tmp_path_factory.mktemp("server")) as server:
-        own = new_database(server)
-        own.execute(*reader_statements(own.name, PASSWORD, READER, "%"))
-        with server.connect(own.name) as admin:
-            fill(admin, Plan(movements=5000, dirty=0.02), lambda rows: None)
+        own = filled_database(server, movements=5000)
+        own.execute(*reader_statements(own.name, PASSWORD))
         url = f"mysql://{READER}@127.0.0.1:{server.port}/{own.name}"
         with cluster.running(tmp_path, SOURCE=url, MYSQL_PWD=PASSWORD) as running:
             names = wait_for(client_containers, running.process)

@@ -91,21 +91,15 @@ class Hadoop:
             UserError: HDFS does not take it.
         """
         command = self._fs_command(("-put", "-", uri))
-        with tempfile.TemporaryFile() as stderr:
-            process = _start(command, stderr, stdin=subprocess.PIPE)
+        # Killed on an error: an end of input would be taken for the file's end.
+        with tempfile.TemporaryFile() as stderr, _running(command, stderr, stdin=subprocess.PIPE) as process:
             assert process.stdin
             try:
                 yield process.stdin  # type: ignore[misc]  # a buffered writer of bytes
                 process.stdin.close()
-                status = process.wait()
             except BrokenPipeError as error:
                 raise _failure(command, process.wait(), _read(stderr)) from error
-            except BaseException:
-                # An end of input would be taken for the file's end.
-                process.kill()
-                process.wait()
-                raise
-            if status:
+            if status := process.wait():
                 raise _failure(command, status, _read(stderr))
 
     def kill_jobs(self, tag: str) -> None:
@@ -132,15 +126,12 @@ class Hadoop:
         return [str(self.binary), "fs", *_CLIENT_OPTIONS, *arguments]
 
     def _run(self, command: list[str]) -> str:
-        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-            process = _start(command, stderr, stdout=stdout)
-            try:
-                status = process.wait()
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-            if status:
+        with (
+            tempfile.TemporaryFile() as stdout,
+            tempfile.TemporaryFile() as stderr,
+            _running(command, stderr, stdout=stdout) as process,
+        ):
+            if status := process.wait():
                 raise _failure(command, status, _read(stderr))
             return _read(stdout)
 
@@ -156,15 +147,19 @@ def last_words(stderr: str, lines: int = LINES_OF_STDERR) -> str:
     return "\n".join(f"  {line[:300]}" for line in said[-lines:])
 
 
-def _start(
+@contextmanager
+def _running(
     command: list[str],
     stderr: IO[bytes],
     stdin: int = subprocess.DEVNULL,
     stdout: "IO[bytes] | int" = subprocess.DEVNULL,
-) -> "subprocess.Popen[bytes]":
-    """In a process group of its own: at Ctrl-C this program decides what ends, and in which order."""
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A command, killed if the block ends by an error.
+
+    It has a process group of its own: at Ctrl-C this program decides what ends, and in which order.
+    """
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=stdin,
             stdout=stdout,
@@ -174,6 +169,12 @@ def _start(
         )
     except OSError as error:
         raise UserError(f"{command[0]} cannot be started: {error.strerror}.") from error
+    try:
+        yield process
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _failure(command: Sequence[str], status: int, stderr: str) -> UserError:

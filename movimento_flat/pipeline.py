@@ -82,15 +82,11 @@ def _extract_and_join(
         extraction = background.submit(extracting)
         try:
             small_tables.result()
-            parts = workspace.join(lambda: _wait(extraction))
+            parts = workspace.join(extraction.result)
         except BaseException:
             stopping.set()
             raise
         return extraction.result(), parts
-
-
-def _wait(extraction: "Future[Extraction]") -> None:
-    extraction.result()
 
 
 def _stoppable(progress: Callable[[int], None], stopping: Event) -> Callable[[int], None]:

@@ -16,7 +16,7 @@ class Workspace(Protocol):
     def sink(self) -> Sink:
         """Where the extraction writes."""
 
-    def join(self, movements_complete: Callable[[], None]) -> list[Path]:
+    def join(self, movements_complete: Callable[[], object]) -> list[Path]:
         """Join what the sink holds; -> the sorted parts, as files of this machine.
 
         The small tables are complete when this is called. `movements_complete` is called when the

@@ -62,7 +62,7 @@ class HadoopWorkspace:
         self._console = console
         self.sink = HdfsSink(hadoop, run.folder)
 
-    def join(self, movements_complete: Callable[[], None]) -> list[Path]:
+    def join(self, movements_complete: Callable[[], object]) -> list[Path]:
         """See `Workspace.join`."""
 
         def movements() -> str:

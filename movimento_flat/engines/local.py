@@ -41,7 +41,7 @@ class LocalWorkspace:
         self._console = console
         self.sink = FolderSink(self._tsv)
 
-    def join(self, movements_complete: Callable[[], None]) -> list[Path]:
+    def join(self, movements_complete: Callable[[], object]) -> list[Path]:
         """See `Workspace.join`."""
 
         def movements() -> list[Path]:

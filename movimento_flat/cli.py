@@ -5,25 +5,23 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
 
 import click
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
-from extract.source import parse_source
+from extract.source import Source
 from merge.output_folder import RUN_NAME, open_output
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME
-from movimento_flat import __version__, pipeline
+from movimento_flat import __version__, options, pipeline
 from movimento_flat.engines import Engine
-from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder, join_with_progress
-from movimento_flat.engines.local import LocalEngine, tsv_files
+from movimento_flat.engines.hadoop import join_with_progress
+from movimento_flat.engines.local import tsv_files
 from movimento_flat.errors import UserError
-from movimento_flat.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED, fictitious_database
+from movimento_flat.fictitious import fictitious_database
 from movimento_flat.hadoop import Hadoop
 from movimento_flat.manifest import (
     EXTRACTION_NAME,
@@ -40,90 +38,7 @@ from seed.plan import Plan
 
 USER_ERROR, INTERRUPTED = 1, 130
 
-EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 CONTAINER_OUTPUT = "/output"
-LOCAL, HADOOP = "local", "hadoop"
-
-source_options = [
-    click.option("--source", metavar="URL", help="mysql://user@host:port/database of the four tables."),
-    click.option(
-        "--password-file",
-        type=EXISTING_FILE,
-        help="Its password is the first line of this file; else MYSQL_PWD, else a prompt.",
-    ),
-    click.option(
-        "--time-zone",
-        default="-03:00",
-        show_default=True,
-        help="Zone in which TIMESTAMP columns are written; DATETIME columns are written as they are.",
-    ),
-    click.option(
-        "--connections", default=2, show_default=True, type=click.IntRange(1, 16), help="Readers at once."
-    ),
-]
-cores_option = click.option("--cores", type=click.IntRange(1), help="Tasks at once.  [default: all cores]")
-plan_options = [
-    click.option(
-        "--movements",
-        default=DEFAULT_MOVEMENTS,
-        show_default=True,
-        type=click.IntRange(0),
-        help="Fictitious movements.",
-    ),
-    *(
-        click.option(f"--{table}", type=click.IntRange(0), help=f"Fictitious {table}.  [default: {share}]")
-        for table, share in (
-            ("cards", "1 for 10 movements"),
-            ("accounts", "3 for 4 cards"),
-            ("associates", "2 for 3 accounts"),
-        )
-    ),
-    click.option(
-        "--seed",
-        default=DEFAULT_SEED,
-        show_default=True,
-        help="The same seed gives the same fictitious database.",
-    ),
-    click.option(
-        "--dirty",
-        default=0.0,
-        show_default=True,
-        type=click.FloatRange(0, 1),
-        help="Share of fictitious rows that are damaged, to see what is rejected.",
-    ),
-]
-engine_option = click.option(
-    "--engine",
-    default=LOCAL,
-    show_default=True,
-    type=click.Choice([LOCAL, HADOOP]),
-    help="Where the join runs: here, or on the cluster of the hadoop command.",
-)
-hdfs_folder_option = click.option(
-    "--hdfs-folder",
-    metavar="URI",
-    help="Where runs work in HDFS.  [default: movimento-flat in your home there]",
-)
-property_option = click.option(
-    "-D",
-    "properties",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Property of the join's jobs on a cluster, for example mapreduce.job.queuename=nightly; may be repeated.",
-)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _with(options: list[Callable[[Any], Any]]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -143,48 +58,32 @@ def cli() -> None:
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV; made if need be."
 )
-@_with([engine_option])
-@_with(source_options)
-@_with([cores_option, hdfs_folder_option, property_option])
-@_with(plan_options)
-def run(
-    output: Path,
-    engine: str,
-    source: str | None,
-    password_file: Path | None,
-    time_zone: str,
-    connections: int,
-    cores: int | None,
-    hdfs_folder: str | None,
-    properties: tuple[str, ...],
-    **plan: Any,
-) -> None:
+@options.engine
+@options.database_to_read
+@options.connections
+@options.plan
+def run(output: Path, engine: Engine, database: Source | None, connections: int, plan: Plan) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
 
     Without --source it makes a database of its own, with fictitious data, and keeps it for the next run.
     """
     console = Console()
-    chosen: Engine = LocalEngine(cores)
-    if engine == HADOOP:
-        chosen = HadoopEngine(hdfs_folder or default_hdfs_folder(), properties)
-    if source:
-        database = parse_source(source, password_file, time_zone)
-        delivery = pipeline.run(database, output, chosen, connections, console)
+    if database:
+        delivery = pipeline.run(database, output, engine, connections, console)
     else:
-        with fictitious_database(Plan(**plan), console) as database:
-            delivery = pipeline.run(database, output, chosen, connections, console)
+        with fictitious_database(plan, console) as own:
+            delivery = pipeline.run(own, output, engine, connections, console)
     console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
 @cli.command("seed")
-@_with([source_options[0], source_options[1]])
-@_with(plan_options)
-def seed_command(source: str | None, password_file: Path | None, **plan_parameters: Any) -> None:
+@options.database_to_fill
+@options.plan
+def seed_command(database: Source | None, plan: Plan) -> None:
     """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own."""
     console = Console()
-    plan = Plan(**plan_parameters)
-    if source:
-        connection = parse_source(source, password_file).connect(local_infile=True)
+    if database:
+        connection = database.connect(local_infile=True)
         with console.stage("seed", total=plan.movements) as progress:
             fill(connection, plan, progress)
         connection.close()
@@ -194,16 +93,14 @@ def seed_command(source: str | None, password_file: Path | None, **plan_paramete
 
 
 @cli.command("extract")
-@_with(source_options)
+@options.database_to_read
+@options.connections
 @click.option("--to", "folder", required=True, help="New folder for tagged TSV, or its URI in HDFS.")
-def extract_command(
-    source: str | None, password_file: Path | None, time_zone: str, connections: int, folder: str
-) -> None:
+def extract_command(database: Source | None, connections: int, folder: str) -> None:
     """Stage 1: from a database to tagged TSV."""
-    if not source:
+    if not database:
         raise click.UsageError("--source is needed.")
     console = Console()
-    database = parse_source(source, password_file, time_zone)
     sink = _new_sink(folder)
     with console.stage("extract") as progress:
         extraction = extract(database, sink, connections, console.say, progress)
@@ -229,7 +126,8 @@ def _is_uri(folder: str) -> bool:
 @cli.command()
 @click.option("--from", "folder", required=True, help="Tagged TSV of stage 1: a folder, or its URI in HDFS.")
 @click.option("--to", "parts", required=True, help="New folder, or URI in HDFS, for the join's sorted parts.")
-@_with([cores_option, property_option])
+@options.cores
+@options.properties
 def join(folder: str, parts: str, cores: int | None, properties: tuple[str, ...]) -> None:
     """Stage 2: from tagged TSV to the join's sorted parts.
 
@@ -254,8 +152,10 @@ def join(folder: str, parts: str, cores: int | None, properties: tuple[str, ...]
 
 
 @cli.command()
-@click.option("--from", "parts", required=True, type=EXISTING_FOLDER, help="Sorted parts of stage 2.")
-@click.option("--tsv", required=True, type=EXISTING_FOLDER, help="Tagged TSV of stage 1, for the accounts.")
+@click.option("--from", "parts", required=True, type=options.EXISTING_FOLDER, help="Sorted parts of stage 2.")
+@click.option(
+    "--tsv", required=True, type=options.EXISTING_FOLDER, help="Tagged TSV of stage 1, for the accounts."
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV.")
 def merge(parts: Path, tsv: Path, output: Path) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance."""

@@ -17,7 +17,7 @@ from statistics import median
 from zlib import crc32
 
 from movimento_flat.errors import UserError
-from movimento_flat.schema import AMOUNT_COLUMN, FLAT_COLUMNS
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What has to be made once (databases, PySpark) is kept here between calls; `make clean` removes it.
@@ -197,6 +197,7 @@ def content(files: Iterable[Path]) -> Content:
         UserError: there is none, or a row does not have the flat table's columns.
     """
     rows = centavos = digest = 0
+    amount = FLAT_COLUMNS.index(AMOUNT)
     header: list[str] | None = None
     for path in files:
         with path.open(newline="", encoding="utf-8") as file:
@@ -208,7 +209,7 @@ def content(files: Iterable[Path]) -> Content:
                 if len(row) != len(FLAT_COLUMNS):
                     raise UserError(f"{path}: a row has {len(row)} columns.")
                 rows += 1
-                centavos += int(row[AMOUNT_COLUMN].replace(".", ""))
+                centavos += int(row[amount].replace(".", ""))
                 digest += crc32("\0".join(row).encode())
     if header is None:
         raise UserError("No CSV was written.")

@@ -26,10 +26,16 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was extracted: totals of each table by name, and the moment as of which."""
+    """What was extracted: totals of each table by name, and the moment as of which.
+
+    Attributes:
+        taken_at: that moment in UTC, by the server's clock.
+        clock: the same in `time_zone`.
+    """
 
     tables: dict[str, Totals]
     taken_at: str
+    clock: str
     server: str
     time_zone: str
     connections: int
@@ -41,7 +47,7 @@ def extract(
     connections: int,
     say: Callable[[str], None],
     progress: Progress = lambda rows: None,
-    small_tables_complete: Callable[[], None] = lambda: None,
+    small_tables_complete: Callable[[str], None] = lambda clock: None,
 ) -> Extraction:
     """Write the four tables, as of one moment, as tagged TSV to `sink`.
 
@@ -51,7 +57,7 @@ def extract(
         connections: how many read at once.
         say: told what a user should know.
         progress: told the number of rows of each page of movements written.
-        small_tables_complete: called as soon as the three small tables are written.
+        small_tables_complete: called as soon as the three small tables are written, with the snapshot's `clock`.
 
     Raises:
         UserError: the database cannot be read, or what was written is not what the database counts.
@@ -65,11 +71,13 @@ def extract(
         with ThreadPoolExecutor(len(snapshot.connections)) as pool:
             counting = pool.submit(_count, counter, snapshot.tables)
             small_rows = _write_tables(pool, readers[:1], small, _Files(sink, SMALL_TABLES_FOLDER))
-            small_tables_complete()
+            small_tables_complete(snapshot.clock)
             movement_rows = _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
             counted = counting.result()
     _compare(small_rows + movement_rows, counted)
-    return Extraction(counted, snapshot.taken_at, snapshot.server, source.time_zone, len(readers))
+    return Extraction(
+        counted, snapshot.taken_at, snapshot.clock, snapshot.server, source.time_zone, len(readers)
+    )
 
 
 @dataclass(frozen=True)

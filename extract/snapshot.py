@@ -27,12 +27,14 @@ class Snapshot:
 
     Attributes:
         taken_at: when, by the server's clock, in UTC.
+        clock: the same in the session's time zone.
         server: the server's version.
     """
 
     connections: "list[Connection[Any]]"
     tables: list[SourceTable]
     taken_at: str
+    clock: str
     server: str
 
 
@@ -62,10 +64,10 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
                 readers = readers[:1]
             for reader in readers:
                 reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            taken_at, server = _describe(readers[0])
+            taken_at, clock, server = _describe(readers[0])
             if locked:
                 guard.query("UNLOCK TABLES")
-            yield Snapshot(readers, tables, taken_at, server)
+            yield Snapshot(readers, tables, taken_at, clock, server)
         except pymysql.MySQLError as error:
             raise source.explain(error) from error
 
@@ -81,12 +83,12 @@ def _lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[st
     return True
 
 
-def _describe(reader: "Connection[Any]") -> tuple[str, str]:
+def _describe(reader: "Connection[Any]") -> tuple[str, str, str]:
     with reader.cursor() as cursor:
-        cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), VERSION()")
+        cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(NOW() AS CHAR), VERSION()")
         row = cursor.fetchone()
     assert row
-    return str(row[0]), str(row[1])
+    return str(row[0]), str(row[1]), str(row[2])
 
 
 def _close(connection: "Connection[Any]") -> None:

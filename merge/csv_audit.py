@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.schema import AMOUNT_COLUMN, FLAT_COLUMNS, FLAT_HEADER
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 
 CHUNK = 8 << 20
 _QUOTE, _COMMA, _LINE_FEED, _POINT, _MINUS, _ZERO = b'",\n.-0'
@@ -31,8 +31,8 @@ class Audit:
     sha256: str
 
 
-def audit(csv: Path) -> Audit:
-    """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each column count checked.
+def audit(csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Audit:
+    """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each row's columns counted.
 
     Raises:
         UserError: it is no CSV of the flat table.
@@ -40,7 +40,9 @@ def audit(csv: Path) -> Audit:
     """
     with ThreadPoolExecutor(1) as pool:
         digest = pool.submit(_sha256, csv)
-        totals = sum(map(_count_rows, _whole_rows(csv)), Totals())
+        blocks = _whole_rows(csv, ",".join(columns))
+        place = columns.index(AMOUNT)
+        totals = sum((_count_rows(*block, len(columns), place) for block in blocks), Totals())
         return Audit(totals, csv.stat().st_size, digest.result())
 
 
@@ -49,10 +51,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _whole_rows(csv: Path) -> Iterator[tuple[Bytes, Positions]]:
+def _whole_rows(csv: Path, header: str) -> Iterator[tuple[Bytes, Positions]]:
     """-> (bytes of some whole rows, positions of the separators in them), without the header."""
     with csv.open("rb") as file:
-        if file.readline() != FLAT_HEADER + b"\n":
+        if file.readline() != f"{header}\n".encode():
             raise UserError(f"{csv} does not begin with the flat table's header.")
         rest = b""
         while chunk := file.read(CHUNK):
@@ -76,17 +78,17 @@ def _separators(block: Bytes) -> Positions:
     return np.flatnonzero(separator)
 
 
-def _count_rows(rows: tuple[Bytes, Positions]) -> Totals:
-    block, separators = rows
-    columns = len(FLAT_COLUMNS)
+def _count_rows(block: Bytes, separators: Positions, columns: int, place: int) -> Totals:
+    """The amount is the column at `place` of so many."""
     is_end = block[separators] == _LINE_FEED
     count = int(is_end.sum())
     if len(separators) != count * columns or not is_end[columns - 1 :: columns].all():
         raise UserError(f"A row of the CSV does not have {columns} columns.")
     if not count:
         return Totals()
-    start = separators[AMOUNT_COLUMN - 1 :: columns] + 1
-    end = separators[AMOUNT_COLUMN::columns]
+    end = separators[place::columns]
+    before = np.concatenate(([-1], separators[:-1]))
+    start = before[place::columns] + 1
     return Totals(count, _sum_of_amounts(block, start[end > start], end[end > start]))
 
 

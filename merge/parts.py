@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from movimento_flat.money import Totals, centavos
-from movimento_flat.schema import FLAT_HEADER, MOVIMENTO
+from movimento_flat.schema import FLAT_COLUMNS, MOVIMENTO
 from movimento_flat.tagged_tsv import ROW_SEPARATOR, unescape
-from mr_jobs.cards import DISAGREEMENT, DISAGREEMENT_COLUMNS, FLAT, REJECTED, REJECTED_COLUMNS
+from mr_jobs.report import (
+    DISAGREEMENT,
+    DISAGREEMENT_COLUMNS,
+    FLAT,
+    REJECTED,
+    REJECTED_COLUMNS,
+    WARNING,
+    WARNING_COLUMNS,
+)
 
 CSV_NAME = "movimento_flat.csv"
 REJECTED_NAME = "rejected.tsv"
 DISAGREEMENTS_NAME = "disagreements.tsv"
+WARNINGS_NAME = "warnings.tsv"
 
 
 @dataclass
@@ -34,16 +43,20 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Merged:
-    """What the merge wrote beside the CSV."""
+    """What the merge wrote beside the CSV; warnings by reason."""
 
     rejected: Rejected
     disagreements: int
+    warnings: Counter[str]
 
 
 def merge_parts(
-    parts: Iterable[Path], folder: Path, progress: Callable[[int], None] = lambda read: None
+    parts: Iterable[Path],
+    folder: Path,
+    columns: tuple[str, ...] = FLAT_COLUMNS,
+    progress: Callable[[int], None] = lambda read: None,
 ) -> Merged:
-    """Write CSV_NAME, REJECTED_NAME and DISAGREEMENTS_NAME into `folder`, in the order of the cards.
+    """Write the CSV, with these columns, and the lists beside it into `folder`, in the order of the cards.
 
     A part is read once, line by line, and holds a card's records together and the cards in order.
     `progress` is told of the bytes read.
@@ -51,11 +64,12 @@ def merge_parts(
     Raises:
         OSError: a file cannot be read or written.
     """
-    rejected, disagreements = Rejected(), 0
+    rejected, disagreements, warnings = Rejected(), 0, Counter[str]()
     with (
-        _new_file(folder / CSV_NAME, FLAT_HEADER) as csv,
+        _new_file(folder / CSV_NAME, ",".join(columns)) as csv,
         _new_file(folder / REJECTED_NAME, _header(REJECTED_COLUMNS)) as rejected_list,
         _new_file(folder / DISAGREEMENTS_NAME, _header(DISAGREEMENT_COLUMNS)) as disagreement_list,
+        _new_file(folder / WARNINGS_NAME, _header(WARNING_COLUMNS)) as warning_list,
     ):
         for kind, rows in _merged(parts):
             progress(len(rows))
@@ -68,9 +82,13 @@ def merge_parts(
             elif kind == DISAGREEMENT:
                 disagreement_list.write(rows)
                 disagreements += 1
+            elif kind == WARNING:
+                for row in rows.split(ROW_SEPARATOR):
+                    warnings[row.partition(b"\t")[0].decode()] += 1
+                warning_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
             else:
                 raise ValueError(f"a part has a record of unknown kind {kind!r}")
-    return Merged(rejected, disagreements)
+    return Merged(rejected, disagreements, warnings)
 
 
 def _merged(parts: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:
@@ -88,12 +106,12 @@ def _records(part: Path) -> Iterator[tuple[bytes, bytes]]:
             yield card, value
 
 
-def _new_file(path: Path, header: bytes) -> BinaryIO:
+def _new_file(path: Path, header: str) -> BinaryIO:
     path.touch(mode=0o600, exist_ok=False)
     file = path.open("wb", buffering=1 << 20)
-    file.write(header + b"\n")
+    file.write(f"{header}\n".encode())
     return file
 
 
-def _header(columns: tuple[str, ...]) -> bytes:
-    return "\t".join(columns).encode()
+def _header(columns: tuple[str, ...]) -> str:
+    return "\t".join(columns)

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +17,7 @@ from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
 from extract.source import Source
 from merge.output_folder import RUN_NAME, open_output
-from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME
+from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
 from movimento_flat import __version__, options, pipeline
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import join_with_progress
@@ -31,8 +33,11 @@ from movimento_flat.manifest import (
     extraction_from_json,
 )
 from movimento_flat.money import reais
+from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
 from movimento_flat.progress import Console
+from movimento_flat.token_key import with_key
 from mr_jobs.local import join_locally
+from mr_jobs.rules import Rules
 from seed.load import fill
 from seed.plan import Plan
 
@@ -61,18 +66,21 @@ def cli() -> None:
 @options.engine
 @options.database_to_read
 @options.connections
+@options.rules
 @options.plan
-def run(output: Path, engine: Engine, database: Source | None, connections: int, plan: Plan) -> None:
+def run(
+    output: Path, engine: Engine, database: Source | None, connections: int, rules: Rules, plan: Plan
+) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
 
     Without --source it makes a database of its own, with fictitious data, and keeps it for the next run.
     """
     console = Console()
     if database:
-        delivery = pipeline.run(database, output, engine, connections, console)
+        delivery = pipeline.run(database, output, engine, connections, rules, console)
     else:
         with fictitious_database(plan, console) as own:
-            delivery = pipeline.run(own, output, engine, connections, console)
+            delivery = pipeline.run(own, output, engine, connections, rules, console)
     console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
@@ -126,29 +134,37 @@ def _is_uri(folder: str) -> bool:
 @cli.command()
 @click.option("--from", "folder", required=True, help="Tagged TSV of stage 1: a folder, or its URI in HDFS.")
 @click.option("--to", "parts", required=True, help="New folder, or URI in HDFS, for the join's sorted parts.")
+@options.rules
+@click.option("--now", help="Clock of the source when it was read: movements after it lie in the future.")
 @options.cores
 @options.properties
-def join(folder: str, parts: str, cores: int | None, properties: tuple[str, ...]) -> None:
+def join(
+    folder: str, parts: str, rules: Rules, now: str | None, cores: int | None, properties: tuple[str, ...]
+) -> None:
     """Stage 2: from tagged TSV to the join's sorted parts.
 
     Where the tagged TSV lies in HDFS the cluster joins it, else mrjob's local runner.
     """
     console = Console()
     small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
-    if _is_uri(folder):
-        with TemporaryDirectory(prefix="movimento-flat-") as scripts:
+    with TemporaryDirectory(prefix="movimento-flat-") as name:
+        scratch = Path(name)
+        rules = with_key(replace(rules, now=now), scratch)
+        if _is_uri(folder):
             work = f"{parts.rstrip('/')}.work"
             hadoop = Hadoop.find()
             join_with_progress(
-                hadoop, small_tables, lambda: movements, parts, work, Path(scripts), properties, console
+                hadoop, small_tables, lambda: movements, parts, work, scratch, rules, properties, console
             )
             hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
-        return
-    if not Path(folder).is_dir():
-        raise click.UsageError(f"{folder} is not a folder.")
-    with console.stage("join", unit=" tasks") as progress:
-        files, movement_files = tsv_files(Path(small_tables)), tsv_files(Path(movements))
-        join_locally(files, lambda: movement_files, Path(parts), Path(parts).parent, cores, progress)
+            return
+        if not Path(folder).is_dir():
+            raise click.UsageError(f"{folder} is not a folder.")
+        with console.stage("join", unit=" tasks") as progress:
+            files, movement_files = tsv_files(Path(small_tables)), tsv_files(Path(movements))
+            join_locally(
+                files, lambda: movement_files, Path(parts), Path(parts).parent, rules, cores, progress
+            )
 
 
 @cli.command()
@@ -157,8 +173,12 @@ def join(folder: str, parts: str, cores: int | None, properties: tuple[str, ...]
     "--tsv", required=True, type=options.EXISTING_FOLDER, help="Tagged TSV of stage 1, for the accounts."
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV.")
-def merge(parts: Path, tsv: Path, output: Path) -> None:
-    """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance."""
+@options.rules
+def merge(parts: Path, tsv: Path, output: Path, rules: Rules) -> None:
+    """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
+
+    --card, --people and --drop are those of stage 2.
+    """
     console = Console()
     try:
         description = json.loads((tsv / EXTRACTION_NAME).read_text())
@@ -169,13 +189,15 @@ def merge(parts: Path, tsv: Path, output: Path) -> None:
         ) from error
     with open_output(output) as folder:
         part_files = sorted(parts.glob("part-*"))
-        delivery = pipeline.merge_and_publish(folder, part_files, extraction, "local", address, console)
+        delivery = pipeline.merge_and_publish(
+            folder, part_files, extraction, rules.privacy, "local", address, console
+        )
     console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
 def _summary(delivery: Delivery, output: Path) -> str:
     audit, rejected = delivery.audit, delivery.merged.rejected
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.reasons.items()))
+    reasons, warnings = _counts(rejected.reasons), delivery.merged.warnings
     seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in delivery.seconds.items())
     return "\n".join(
         [
@@ -185,12 +207,23 @@ def _summary(delivery: Delivery, output: Path) -> str:
             + (f" ({reasons}): {REJECTED_NAME}" if reasons else ""),
             f"  disagreements  {delivery.merged.disagreements:,} cards whose holder is not the account's owner"
             f": {DISAGREEMENTS_NAME}",
+            *([f"  warnings       {_counts(warnings)}: {WARNINGS_NAME}"] if warnings else []),
             f"  seconds        {seconds}",
             f"  The accounts balance with the database as of {delivery.extraction.taken_at} UTC."
             f" Details: {output / RUN_NAME}/",
-            "  The file holds whole card numbers; only its owner may read it (mode 0600).",
+            f"  {_what_shows(delivery.privacy)} Only its owner may read it (mode 0600).",
         ]
     )
+
+
+def _counts(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+
+
+def _what_shows(privacy: Privacy) -> str:
+    cards = {FULL: "whole card numbers", MASK: "masked card numbers", TOKEN: "tokens of card numbers"}
+    people = {FULL: "names", TOKEN: "tokens of people"}
+    return f"The file holds {cards[privacy.card]} and {people[privacy.people]}."
 
 
 def main() -> None:

@@ -12,11 +12,12 @@ from merge.csv_audit import Audit
 from merge.parts import Merged
 from movimento_flat import __version__
 from movimento_flat.money import Totals
-from movimento_flat.schema import FLAT_COLUMNS, MOVIMENTO
+from movimento_flat.privacy import Privacy
+from movimento_flat.schema import MOVIMENTO
 
 MANIFEST_NAME = "manifest.json"
 EXTRACTION_NAME = "extraction.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Delivery:
     extraction: Extraction
     audit: Audit
     merged: Merged
+    privacy: Privacy
     engine: str
     source: str
     seconds: dict[str, float]
@@ -36,16 +38,22 @@ class Delivery:
         return {
             "format": FORMAT,
             "csv": {
-                "columns": list(FLAT_COLUMNS),
+                "columns": list(self.privacy.columns),
                 "sha256": self.audit.sha256,
                 "bytes": self.audit.bytes,
                 **totals_as_json(self.audit.totals),
+            },
+            "privacy": {
+                "card": self.privacy.card,
+                "people": self.privacy.people,
+                "dropped": sorted(self.privacy.dropped),
             },
             "rejected": {
                 **totals_as_json(rejected.movements),
                 "by_reason": dict(sorted(rejected.reasons.items())),
             },
             "disagreements": self.merged.disagreements,
+            "warnings": {"by_reason": dict(sorted(self.merged.warnings.items()))},
             "source": {"address": self.source, **extraction_as_json(self.extraction)},
             "engine": self.engine,
             "seconds": self.seconds,
@@ -76,6 +84,7 @@ def extraction_as_json(extraction: Extraction) -> dict[str, Any]:
         "rows": rows,
         "movement_centavos": extraction.tables[MOVIMENTO.name].centavos,
         "snapshot_utc": extraction.taken_at,
+        "clock": extraction.clock,
         "time_zone": extraction.time_zone,
         "server": extraction.server,
         "connections": extraction.connections,
@@ -87,7 +96,12 @@ def extraction_from_json(content: dict[str, Any]) -> Extraction:
     tables = {name: Totals(rows) for name, rows in content["rows"].items()}
     tables[MOVIMENTO.name] = Totals(content["rows"][MOVIMENTO.name], content["movement_centavos"])
     return Extraction(
-        tables, content["snapshot_utc"], content["server"], content["time_zone"], content["connections"]
+        tables,
+        content["snapshot_utc"],
+        content["clock"],
+        content["server"],
+        content["time_zone"],
+        content["connections"],
     )
 
 

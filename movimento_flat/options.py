@@ -13,6 +13,8 @@ from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder
 from movimento_flat.engines.local import LocalEngine
 from movimento_flat.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
+from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+from mr_jobs.rules import Rules
 from seed.plan import Plan
 
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -108,6 +110,39 @@ engine = group(
         help="Where runs work in HDFS.  [default: movimento-flat in your home there]",
     ),
     properties,
+)
+
+
+def _rules(card: str, people: str, drop: tuple[str, ...], key_file: Path | None) -> Rules:
+    return Rules(Privacy(card, people, frozenset(drop)), key_file=key_file)
+
+
+#: -> rules: what the delivery shows of cards and people.
+rules = group(
+    "rules",
+    _rules,
+    click.option(
+        "--card",
+        type=click.Choice(CARDS),
+        default=FULL,
+        show_default=True,
+        help="Card numbers in full; masked, with their first six and last four digits; or as tokens.",
+    ),
+    click.option(
+        "--people",
+        type=click.Choice(PEOPLE),
+        default=FULL,
+        show_default=True,
+        help="Names in full; or a token of the associate in place of the name, and no printed name.",
+    ),
+    click.option(
+        "--drop", multiple=True, metavar="COLUMN", help="A column to leave out of the CSV; may be repeated."
+    ),
+    click.option(
+        "--key-file",
+        type=click.Path(path_type=Path),
+        help="Key of tokens, the same in each run; made if it is not there.  [default: token_key in the state folder]",
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -14,11 +14,16 @@ from merge.output_folder import OutputFolder, open_output
 from merge.parts import CSV_NAME, merge_parts
 from movimento_flat.engines import Engine, Workspace
 from movimento_flat.manifest import Delivery
+from movimento_flat.privacy import Privacy
 from movimento_flat.progress import Console
 from movimento_flat.schema import MOVIMENTO
+from movimento_flat.token_key import with_key
+from mr_jobs.rules import Rules
 
 
-def run(source: Source, output: Path, engine: Engine, connections: int, console: Console) -> Delivery:
+def run(
+    source: Source, output: Path, engine: Engine, connections: int, rules: Rules, console: Console
+) -> Delivery:
     """From a database to OUTPUT.
 
     Raises:
@@ -26,15 +31,17 @@ def run(source: Source, output: Path, engine: Engine, connections: int, console:
         OSError: a disk is full or broken; OUTPUT is as it was.
     """
     with open_output(output) as folder:
+        rules = with_key(rules, folder.work)
         with engine.open(folder.work, console) as workspace:
-            extraction, parts = _extract_and_join(source, workspace, connections, console)
-        return merge_and_publish(folder, parts, extraction, engine.name, str(source), console)
+            extraction, parts = _extract_and_join(source, workspace, connections, rules, console)
+        return merge_and_publish(folder, parts, extraction, rules.privacy, engine.name, str(source), console)
 
 
 def merge_and_publish(
     folder: OutputFolder,
     parts: list[Path],
     extraction: Extraction,
+    privacy: Privacy,
     engine: str,
     source: str,
     console: Console,
@@ -47,31 +54,30 @@ def merge_and_publish(
     results = folder.work / "run"
     results.mkdir(mode=0o700)
     with console.stage("merge", unit="B", total=sum(part.stat().st_size for part in parts)) as progress:
-        merged = merge_parts(parts, results, progress)
+        merged = merge_parts(parts, results, privacy.columns, progress)
     with console.stage("audit"):
         csv = (results / CSV_NAME).rename(folder.work / CSV_NAME)
-        audited = audit(csv)
+        audited = audit(csv, privacy.columns)
         check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
-    delivery = Delivery(extraction, audited, merged, engine, source, console.seconds)
+    delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
     delivery.write(results)
     folder.publish(csv, results)
     return delivery
 
 
 def _extract_and_join(
-    source: Source, workspace: Workspace, connections: int, console: Console
+    source: Source, workspace: Workspace, connections: int, rules: Rules, console: Console
 ) -> tuple[Extraction, list[Path]]:
     """The join's first step runs on the small tables while movements are still being extracted."""
-    small_tables: Future[None] = Future()
+    small_tables: Future[str] = Future()  # done when they are complete, with the clock of the snapshot
     stopping = Event()
 
     def extracting() -> Extraction:
         try:
             with console.stage("extract") as progress:
                 stoppable = _stoppable(progress, stopping)
-                small_tables_complete = partial(small_tables.set_result, None)
                 return extract(
-                    source, workspace.sink, connections, console.say, stoppable, small_tables_complete
+                    source, workspace.sink, connections, console.say, stoppable, small_tables.set_result
                 )
         except BaseException as error:
             if not small_tables.done():
@@ -81,8 +87,8 @@ def _extract_and_join(
     with ThreadPoolExecutor(1) as background:
         extraction = background.submit(extracting)
         try:
-            small_tables.result()
-            parts = workspace.join(extraction.result)
+            rules = replace(rules, now=small_tables.result())
+            parts = workspace.join(extraction.result, rules)
         except BaseException:
             stopping.set()
             raise

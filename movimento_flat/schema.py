@@ -83,18 +83,28 @@ MOVIMENTO = Table(
 SMALL_TABLES = (ASSOCIADO, CONTA, CARTAO)
 TABLES = (*SMALL_TABLES, MOVIMENTO)
 
-FLAT_COLUMNS = (
-    "nome_associado",
-    "sobrenome_associado",
-    "idade_associado",
-    "vlr_transacao_movimento",
-    "des_transacao_movimento",
-    "data_movimento",
-    "numero_cartao",
-    "nome_impresso_cartao",
-    "data_criacao_cartao",
-    "tipo_conta",
-    "data_criacao_conta",
+
+@dataclass(frozen=True)
+class FlatColumn:
+    """A column of the flat table, and the one it comes from."""
+
+    name: str
+    table: Table
+    column: str
+
+
+FLAT_TABLE = (
+    FlatColumn("nome_associado", ASSOCIADO, "nome"),
+    FlatColumn("sobrenome_associado", ASSOCIADO, "sobrenome"),
+    FlatColumn("idade_associado", ASSOCIADO, "idade"),
+    FlatColumn("vlr_transacao_movimento", MOVIMENTO, "vlr_transacao"),
+    FlatColumn("des_transacao_movimento", MOVIMENTO, "des_transacao"),
+    FlatColumn("data_movimento", MOVIMENTO, "data_movimento"),
+    FlatColumn("numero_cartao", CARTAO, "num_cartao"),
+    FlatColumn("nome_impresso_cartao", CARTAO, "nom_impresso"),
+    FlatColumn("data_criacao_cartao", CARTAO, "data_criacao"),
+    FlatColumn("tipo_conta", CONTA, "tipo"),
+    FlatColumn("data_criacao_conta", CONTA, "data_criacao"),
 )
-AMOUNT_COLUMN = FLAT_COLUMNS.index("vlr_transacao_movimento")
-FLAT_HEADER = ",".join(FLAT_COLUMNS).encode()
+FLAT_COLUMNS = tuple(column.name for column in FLAT_TABLE)
+AMOUNT = "vlr_transacao_movimento"

@@ -18,9 +18,11 @@ from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 #: (bucket key, row) or (bucket key, pack of rows).
 #: A letter that grows with the number of digits behind it makes byte order numeric order.
 DIGITS = tuple(bytes([ord("a") - 1 + length]) for length in range(21))
-#: (bucket key, slot) of rows whose id is NULL, and of lines that are no rows.
+#: (bucket key, slot) of rows whose id is NULL, and of what the quality report says of anything but movements.
 NO_ID = (b"-", b"--")
-REJECTED_LINES = (b"~", b"~~")
+REPORT = (b"~", b"~~")
+#: Stands before the bucket key of a card number's fingerprint.
+NUMBERS_TAG = b"N"
 is_bucket = re.compile(rb"[`-t]\d{0,18}|-|~").fullmatch
 
 #: Bytes of rows that a task holds before it hands them on; a row's Python object adds to its bytes.
@@ -44,6 +46,11 @@ def locate(identity: bytes) -> tuple[bytes, bytes]:
     if identity == NULL:
         return NO_ID
     return sortable(identity[:-2]), identity[-2:].rjust(2, b"0")
+
+
+def locate_fingerprint(fingerprint: bytes) -> tuple[bytes, bytes, bytes]:
+    """Hex digits -> (bucket key, slot, the rest); a hundred cards share a bucket where there are half a million."""
+    return fingerprint[:3], fingerprint[3:5], fingerprint[5:]
 
 
 class Packer:

@@ -1,26 +1,28 @@
 r"""A card's two half profiles, and with them its movements as lines of the flat table or rejected rows.
 
-A half profile is a row of the card's slot: tag A, id of the holder, tab, `nome,sobrenome,idade`; or tag C,
-id of the account's owner, tab, `num_cartao,nom_impresso,data_criacao,tipo,data_criacao`. Nothing stands behind
+A half profile is a row of the card's slot: tag A, id of the holder, tab, `nome,sobrenome,idade,`; or tag C,
+id of the account's owner, tab, `,num_cartao,nom_impresso,data_criacao,tipo,data_criacao`. Nothing stands behind
 the tag where the card has no such associate or account.
 
 Output values are `kind \t rows`, the rows separated by 0x1e and otherwise escaped as in tagged TSV.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 
 from movimento_flat.money import centavos
-from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
+from movimento_flat.privacy import Privacy
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-from mr_jobs.buckets import NO_ID, REJECTED_LINES, Located, by_slot, locate
-
-FLAT, REJECTED, DISAGREEMENT = b"F", b"R", b"D"
-REJECTED_COLUMNS = ("reason", "table", "id", "id_cartao", "vlr_transacao", "row")
-DISAGREEMENT_COLUMNS = ("id_cartao", "id_holder", "id_account_owner", "movements", "centavos")
+from mr_jobs.buckets import NO_ID, REPORT, Located, by_slot, locate
+from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, rejected_movement, warning
+from mr_jobs.warnings import Suspicions
 
 #: Rows that go out as one record, and are held at once.
 ROWS_PER_RECORD = 4096
+
+_tag = itemgetter(slice(2, 3))
 
 
 def half_profiles(tag: bytes, packs: Iterable[bytes]) -> Iterator[Located]:
@@ -37,39 +39,62 @@ def half_profiles(tag: bytes, packs: Iterable[bytes]) -> Iterator[Located]:
                 yield bucket, slot + tag + (b"%b\t%b%b" % (link, rest, columns) if found else b"")
 
 
-def flatten_card(bucket: bytes, slot: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
-    """A card's sorted rows (A < C < M, movements by id) -> output values; the halves are held, the rest streams."""
-    if (bucket, slot) == REJECTED_LINES:
-        yield from _records(REJECTED, (row[3:] for row in rows))
-        return
-    halves: dict[bytes, bytes] = {}
-    movements: Iterator[bytes] = iter(())
-    for row in rows:
-        if row[2:3] == MOVIMENTO.tag:
-            movements = chain((row,), rows)
-            break
-        halves[row[2:3]] = row[3:]
-    card = _card_id(bucket, slot)
-    reason = _reason_to_reject(card, halves)
-    if reason:
-        yield from _records(REJECTED, (_rejected(reason, card, row) for row in movements))
-    else:
-        yield from _joined(card, halves, movements)
+def duplicate_numbers(packs: Iterable[bytes]) -> Iterator[Located]:
+    """A bucket of card numbers' fingerprints -> a warning for each card whose number another one has, too."""
+    bucket, slot = REPORT
+    for _, rows in by_slot(packs):
+        for _, same in groupby((row[3:].partition(b"\t") for row in rows), key=itemgetter(0)):
+            cards = [card for _, _, card in same]
+            for card in cards if len(cards) > 1 else ():
+                yield bucket, slot + WARNING + warning(Warn.DUPLICATE, CARTAO, card, card, b"")
 
 
-def _joined(card: bytes, halves: dict[bytes, bytes], movements: Iterator[bytes]) -> Iterator[bytes]:
-    holder, _, holder_columns = halves[ASSOCIADO.tag].partition(b"\t")
-    owner, _, account_columns = halves[CONTA.tag].partition(b"\t")
-    head, tail = FLAT + b"\t" + holder_columns + b",", b"," + account_columns
-    between = tail + ROW_SEPARATOR + head[2:]
-    count = total = 0
-    while chunk := [row[row.index(b"\t") + 1 :] for row in islice(movements, ROWS_PER_RECORD)]:
-        yield head + between.join(chunk) + tail
+class Flattener:
+    """Turns a card's rows into output values."""
+
+    def __init__(self, privacy: Privacy = Privacy(), now: str | None = None) -> None:  # noqa: B008  # it is frozen
+        """Args:
+        privacy: what shows, and so stands in the rows.
+        now: the clock of the source; movements after it lie in the future.
+        """
+        self._suspicions = Suspicions(privacy, now)
+
+    def flatten(self, bucket: bytes, slot: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
+        """A card's sorted rows (A < C < M, movements by id) -> output values; halves are held, the rest streams."""
+        if (bucket, slot) == REPORT:
+            for kind, reports in groupby(rows, key=_tag):
+                yield from _records(kind, (row[3:] for row in reports))
+            return
+        halves: dict[bytes, bytes] = {}
+        movements: Iterator[bytes] = iter(())
+        for row in rows:
+            if row[2:3] == MOVIMENTO.tag:
+                movements = chain((row,), rows)
+                break
+            halves[row[2:3]] = row[3:]
+        card = _card_id(bucket, slot)
+        if reason := _reason_to_reject(card, halves):
+            yield from _records(REJECTED, (_rejected(reason, card, row) for row in movements))
+        else:
+            yield from self._joined(card, halves, movements)
+
+    def _joined(self, card: bytes, halves: dict[bytes, bytes], movements: Iterator[bytes]) -> Iterator[bytes]:
+        holder, _, head = halves[ASSOCIADO.tag].partition(b"\t")
+        owner, _, tail = halves[CONTA.tag].partition(b"\t")
+        between = tail + ROW_SEPARATOR + head
+        suspicious = self._suspicions.of_card(card, head, tail)
+        yield from _records(WARNING, suspicious.card_warnings())
+        count = total = 0
+        while rows := list(islice(movements, ROWS_PER_RECORD)):
+            chunk = [row[row.index(b"\t") + 1 :] for row in rows]
+            yield FLAT + b"\t" + head + between.join(chunk) + tail
+            if suspicious.any_of(chunk):
+                yield from _records(WARNING, suspicious.movement_warnings(rows))
+            if holder != owner:
+                count += len(chunk)
+                total += sum(centavos(columns.partition(b",")[0]) for columns in chunk)
         if holder != owner:
-            count += len(chunk)
-            total += sum(centavos(columns.partition(b",")[0]) for columns in chunk)
-    if holder != owner:
-        yield b"%b\t%b\t%b\t%b\t%d\t%d" % (DISAGREEMENT, card, holder, owner, count, total)
+            yield b"%b\t%b\t%b\t%b\t%d\t%d" % (DISAGREEMENT, card, holder, owner, count, total)
 
 
 def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
@@ -77,24 +102,22 @@ def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
         yield kind + b"\t" + ROW_SEPARATOR.join(chunk)
 
 
-def _reason_to_reject(card: bytes, halves: dict[bytes, bytes]) -> bytes:
-    """-> why the card's movements have no line in the flat table; empty where they have."""
+def _reason_to_reject(card: bytes, halves: dict[bytes, bytes]) -> Reject | None:
+    """-> why the card's movements have no line in the flat table; None where they have."""
     if card == NULL:
-        return b"movement_without_card"
+        return Reject.NO_CARD
     if not halves:
-        return b"unknown_card"
+        return Reject.UNKNOWN_CARD
     if not halves.get(CONTA.tag):
-        return b"card_without_account"
+        return Reject.NO_ACCOUNT
     if not halves.get(ASSOCIADO.tag):
-        return b"card_without_holder"
-    return b""
+        return Reject.NO_HOLDER
+    return None
 
 
-def _rejected(reason: bytes, card: bytes, row: bytes) -> bytes:
-    """A movement's row -> REJECTED_COLUMNS; the last is its text as CSV."""
+def _rejected(reason: Reject, card: bytes, row: bytes) -> bytes:
     identity, _, columns = row[4:].partition(b"\t")
-    amount = columns.partition(b",")[0]
-    return b"\t".join((reason, MOVIMENTO.name.encode(), identity, card, amount, columns))
+    return rejected_movement(reason, identity, card, columns)
 
 
 def _card_id(bucket: bytes, slot: bytes) -> bytes:

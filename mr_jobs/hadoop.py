@@ -4,11 +4,13 @@ mrjob's own runner knows the input of the first step only, asks Hadoop for its v
 four commands of a second each, and shows what `hadoop jar` says as a log. Changed here through its own methods.
 """
 
+import json
+import os
 import re
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop, explain, last_words
 from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat
+from mr_jobs.rules import KEY_NAME, Rules
 
 #: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
 HADOOP_VERSION = "3"
@@ -74,6 +77,7 @@ def join_on_hadoop(
     parts: str,
     work: str,
     local_work: Path,
+    rules: Rules = Rules(),  # noqa: B008  # it is frozen
     options: tuple[str, ...] = (),
     watch: Watch = lambda step, report: None,
 ) -> None:
@@ -85,7 +89,9 @@ def join_on_hadoop(
         movements: called when step 2 begins; waits until the movements are complete, and answers their folder.
         parts: URI of the output, not there yet; its files are each sorted by card.
         work: URI of a folder for what lies between the steps.
-        local_work: folder of this machine for scripts that go to the tasks.
+        local_work: private folder of this machine for scripts that go to the tasks.
+        rules: what shows of cards and people, and as of which moment; their key goes to the tasks in the jobs'
+            credentials, which no file of the cluster or page of its web shows.
         options: Hadoop properties (`key=value`) of both steps.
         watch: told of the progress.
 
@@ -99,11 +105,22 @@ def join_on_hadoop(
         "--no-read-logs",
         "--no-check-input-paths",
     ]
-    arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in options), small_tables]
+    if rules.key_file:
+        options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, local_work)}")
+        rules = replace(rules, key_file=None)
+    arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in options)]
+    arguments += [*rules.arguments(), small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
     with _Runner(hadoop, movements, watch, **job._runner_kwargs()) as runner:
         runner.run()
+
+
+def _credentials(rules: Rules, folder: Path) -> Path:
+    file = folder / "credentials.json"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        json.dump({KEY_NAME: rules.key().decode()}, opened)
+    return file
 
 
 class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints

@@ -7,8 +7,9 @@ r"""Joins movements with their cards, accounts and associates: a reduce-side joi
 Input is tagged TSV (`movimento_flat.tagged_tsv`), in files of any number and order. All records between mappers
 and reducers are `bucket \t pack of rows` (`mr_jobs.buckets`, `mr_jobs.rows`).
 
-1. The small tables. A card goes out twice, to its account's bucket and to its holder's; what is found there,
-   or that nothing is, makes two half profiles of the card, sent to the card's own bucket.
+1. The small tables. A card goes out to its account's bucket and to its holder's; what is found there,
+   or that nothing is, makes two half profiles of the card, sent to the card's own bucket. A third time it goes
+   to its number's fingerprint, where it meets others of the same number.
    Movements pass through, unless the runner brings them to step 2 itself.
 2. A card's bucket receives its half profiles and its movements. Profiles sort before movements (A < C < M).
 
@@ -16,8 +17,11 @@ Output, sorted by card within each part: `sortable card \t kind \t rows`, the ro
 the rest escaped as in tagged TSV.
 
     F  rows of the flat table, as CSV, in order of the movements' ids
-    R  rejected rows: REJECTED_COLUMNS of mr_jobs.cards
-    D  a card whose holder is not its account's owner: DISAGREEMENT_COLUMNS of mr_jobs.cards
+    R  rejected rows              (the columns of this and the following stand in mr_jobs.report)
+    D  a card whose holder is not its account's owner
+    W  warnings: what looks wrong and is delivered all the same
+
+What shows of cards and people, and the key of tokens, are options: --card, --people, --drop, --key-file.
 """
 
 import sys
@@ -33,9 +37,10 @@ from mrjob.step import MRStep
 sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
 
 from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
-from mr_jobs.buckets import Located, Packer, Record, by_slot, is_bucket  # noqa: E402
-from mr_jobs.cards import flatten_card, half_profiles  # noqa: E402
-from mr_jobs.rows import rows_of, table_rows  # noqa: E402
+from mr_jobs.buckets import NUMBERS_TAG, Located, Packer, Record, by_slot, is_bucket  # noqa: E402
+from mr_jobs.cards import Flattener, duplicate_numbers, half_profiles  # noqa: E402
+from mr_jobs.rows import Rows  # noqa: E402
+from mr_jobs.rules import Rules  # noqa: E402
 
 #: Bytes of input that a mapper takes at once.
 BLOCK = 1 << 20
@@ -60,6 +65,11 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     INTERNAL_PROTOCOL = BytesProtocol
     OUTPUT_PROTOCOL = BytesProtocol
 
+    def configure_args(self) -> None:
+        """mrjob's options and those of `mr_jobs.rules`, which each task is given, too."""
+        super().configure_args()
+        Rules.add_options(self.add_passthru_arg)
+
     def pick_protocols(self, step_num: int, step_type: str) -> tuple[Any, Any]:
         """As mrjob does, but every mapper reads blocks."""
         read, write = super().pick_protocols(step_num, step_type)
@@ -77,7 +87,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         """The two steps; each reducer's work is described in the module's docstring."""
         return [
             MRStep(
-                mapper_init=self.start_packing,
+                mapper_init=self.start_mapping,
                 mapper=self.pack_tables,
                 mapper_final=self.flush,
                 reducer_init=self.start_packing,
@@ -86,9 +96,10 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 jobconf=SPLIT_SMALL_TABLES,
             ),
             MRStep(
-                mapper_init=self.start_packing,
+                mapper_init=self.start_mapping,
                 mapper=self.pack_movements,
                 mapper_final=self.flush,
+                reducer_init=self.start_flattening,
                 reducer=self.flatten,
             ),
         ]
@@ -104,22 +115,35 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         """A task's packs, empty."""
         self.packer = Packer()
 
+    def start_mapping(self) -> None:
+        """Packs, and what makes rows by this job's rules."""
+        self.start_packing()
+        rules = Rules.of(self.options)
+        self.rows = Rows(rules.privacy, rules.key())
+
+    def start_flattening(self) -> None:
+        """What makes lines of the flat table by this job's rules."""
+        rules = Rules.of(self.options)
+        self.flattener = Flattener(rules.privacy, rules.now)
+
     def flush(self) -> Iterable[Record]:
         """-> the packs that a task still holds."""
         return self.packer.flush()
 
     def pack_tables(self, _: None, block: bytes) -> Iterable[Record]:
         r"""Step 1. Tagged TSV of all four tables -> `bucket \t pack`: of masters behind their tag, of cards bare."""
-        return self.packer.add(rows_of(block, table_rows))
+        return self.packer.add(self.rows.of_block(block, self.rows.of_line))
 
     def halve_profiles(self, key: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 1. A bucket of accounts or associates, with their cards -> `bucket of cards \t half profiles`."""
         tag = key[:1]
-        if tag not in MASTERS:
+        if tag in MASTERS:
+            yield from self.packer.add(half_profiles(tag, packs))
+        elif tag == NUMBERS_TAG:
+            yield from self.packer.add(duplicate_numbers(packs))
+        else:
             for pack in packs:
                 yield key, pack
-            return
-        yield from self.packer.add(half_profiles(tag, packs))
 
     def pack_movements(self, _: None, block: bytes) -> Iterator[Record]:
         r"""Step 2. Tagged TSV of movements -> `bucket \t pack`; a record of step 1 goes on as it is."""
@@ -130,15 +154,15 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
             if pack and is_bucket(key):
                 records.append((key, pack))
                 return []
-            return table_rows(line)
+            return self.rows.of_line(line)
 
-        yield from self.packer.add(rows_of(block, record_or_movement))
+        yield from self.packer.add(self.rows.of_block(block, record_or_movement))
         yield from records
 
     def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 2. A bucket of cards, half profiles and movements -> `card \t kind \t rows`, card by card."""
         for slot, rows in by_slot(packs):
-            for value in flatten_card(bucket, slot, rows):
+            for value in self.flattener.flatten(bucket, slot, rows):
                 yield bucket + slot, value
 
 

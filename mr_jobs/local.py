@@ -19,6 +19,7 @@ from mrjob.step import StepFailedException
 
 from movimento_flat.errors import UserError
 from mr_jobs.join import MovimentoFlat
+from mr_jobs.rules import Rules
 
 #: Tasks find the packages here. mrjob imports distutils, which setuptools replaces by its own slow one
 #: (0.2 s for every task) unless told not to. Python 3.12 and later, and Debian's python3 without its package
@@ -41,6 +42,7 @@ def join_locally(
     movements: MovementFiles,
     parts: Path,
     work: Path,
+    rules: Rules = Rules(),  # noqa: B008  # it is frozen
     cores: int | None = None,
     progress: Callable[[int], None] = lambda tasks: None,
 ) -> list[Path]:
@@ -51,6 +53,7 @@ def join_locally(
         movements: called when step 2 begins; waits for the movements' files, and answers them.
         parts: folder for the output, not there yet.
         work: folder for temporary files.
+        rules: what shows of cards and people, and as of which moment.
         cores: map or reduce tasks at once; all cores when None.
         progress: told of each map or reduce task that has ended.
 
@@ -61,7 +64,9 @@ def join_locally(
         UserError: a task failed; the message has its standard error.
     """
     options = [f"--local-tmp-dir={work}", f"--output-dir={parts}", f"--num-cores={cores or os.cpu_count()}"]
-    job = MovimentoFlat(["--runner=local", "--no-conf", *options, *map(str, small_tables)])
+    job = MovimentoFlat(
+        ["--runner=local", "--no-conf", *options, *rules.arguments(), *map(str, small_tables)]
+    )
     job.set_up_logging(quiet=True)
     runner = _Runner(movements, progress, **job._runner_kwargs())
     with runner:

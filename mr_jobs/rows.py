@@ -3,26 +3,44 @@ r"""Lines of tagged TSV -> rows that sort into the join's order, their CSV text 
 A row begins with its slot (`mr_jobs.buckets`), then a tag. Behind them CSV text is kept escaped as in tagged TSV,
 so that a row has no line end of its own until the merge writes it. Rows of the step that knows masters only:
 
-    associate   slot, A, id, tab, `nome,sobrenome,idade`
-    account     slot, C, id of its owner, tab, `tipo,data_criacao`
+    associate   slot, A, id, tab, `nome,sobrenome,idade,`
+    account     slot, C, id of its owner, tab, `,tipo,data_criacao`
     card        slot of its holder, K, id, tab
-                slot of its account, K, id, tab, `num_cartao,nom_impresso,data_criacao,`
+                slot of its account, K, id, tab, `,num_cartao,nom_impresso,data_criacao`
+                slot of its number's fingerprint, K, the rest of that, tab, id
 
 and of the one that knows cards:
 
     movement    slot, M, sortable id, tab, `vlr_transacao,des_transacao,data_movimento`
-    rejected    slot, R, the columns of the quality report
+    report      slot, R or W, the columns of a rejected line or of a warning
+
+Columns that the delivery does not show are not in a row; neither is their comma.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from movimento_flat.luhn import is_luhn
+from movimento_flat.privacy import (
+    FULL,
+    MASK,
+    TOKEN,
+    Privacy,
+    card_token,
+    fingerprint,
+    mask,
+    mask_card_numbers,
+    may_hold_card_numbers,
+    person_token,
+)
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO, TABLES, Table
 from movimento_flat.tagged_tsv import NULL, escape, unescape
-from mr_jobs.buckets import DIGITS, REJECTED_LINES, Located, locate, sortable
+from mr_jobs.buckets import DIGITS, NUMBERS_TAG, REPORT, Located, locate, locate_fingerprint, sortable
+from mr_jobs.report import REJECTED, WARNING, Reject, Warn, rejected_line, warning
 
 _is_id = re.compile(rb"0|[1-9]\d{0,19}").fullmatch
 _is_amount = re.compile(rb"-?\d+\.\d\d").fullmatch
+_is_usual_age = re.compile(rb"\d\d?|1[0-2]\d|130").fullmatch
 _needs_care = re.compile(rb'[\\",\r\0\x1e]').search
 _must_be_quoted = re.compile(rb'[",\r\n]').search
 
@@ -39,113 +57,142 @@ OtherLine = Callable[[bytes], Iterable[Located]]
 
 
 class RejectedLineError(ValueError):
-    """A line that is no row of its table; the message is the reason in the quality report."""
+    """A line that is no row of its table."""
+
+    def __init__(self, reason: Reject) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
 
 
-def rows_of(block: bytes, other_line: OtherLine) -> Iterator[Located]:
-    """A block of whole lines -> the rows of its movements, and what `other_line` makes of each other line.
+class Rows:
+    """Makes rows, with as much in them as `privacy` lets show."""
 
-    This is the one loop that sees every movement on the map side: a regular expression finds, checks
-    and cuts the usual line in one go, and UTF-8 is checked a block at a time.
-    """
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        for line in block.split(b"\n"):
-            yield from other_line(line)
-        return
-    for identity, amount, plain, special, timestamp, hundreds, slot, other in _find_lines(block):
-        if other:
-            yield from other_line(other)
-        elif slot:
-            try:
-                text = csv_field(special) if special else plain
-            except ValueError:
-                yield from other_line(
-                    b"\t".join((b"M", identity, amount, special, timestamp, hundreds + slot))
-                )
-                continue
-            row = (slot, _MOVEMENT[len(identity)], identity, b"\t", amount, b",", text, b",", timestamp)
-            yield DIGITS[len(hundreds)] + hundreds, b"".join(row)
+    def __init__(self, privacy: Privacy = Privacy(), key: bytes = b"") -> None:  # noqa: B008  # it is frozen
+        """Args:
+        privacy: what shows.
+        key: of tokens and fingerprints.
+        """
+        self._privacy = privacy
+        self._key = key
+        self._shown = {table.tag: privacy.shows(table) for table in TABLES}
+        self._hides_cards = privacy.card != FULL
+        self._drops_of_movements = self._shown[MOVIMENTO.tag].count(True) < len(MOVIMENTO.columns) - 2
+        self._parsers = {
+            ASSOCIADO.tag: self._associate_rows,
+            CONTA.tag: self._account_rows,
+            CARTAO.tag: self._card_rows,
+            MOVIMENTO.tag: self._movement_rows,
+        }
+
+    def of_block(self, block: bytes, other_line: OtherLine) -> Iterator[Located]:
+        """A block of whole lines -> the rows of its movements, and what `other_line` makes of each other line.
+
+        This is the one loop that sees every movement on the map side: a regular expression finds, checks
+        and cuts the usual line in one go, and UTF-8 is checked a block at a time. Blocks that need a closer look
+        go line by line.
+        """
+        if not self._is_usual(block):
+            for line in block.split(b"\n"):
+                yield from other_line(line)
+            return
+        for identity, amount, plain, special, timestamp, hundreds, slot, other in _find_lines(block):
+            if other:
+                yield from other_line(other)
+            elif slot:
+                try:
+                    text = csv_field(special) if special else plain
+                except ValueError:
+                    yield from other_line(
+                        b"\t".join((b"M", identity, amount, special, timestamp, hundreds + slot))
+                    )
+                    continue
+                row = (slot, _MOVEMENT[len(identity)], identity, b"\t", amount, b",", text, b",", timestamp)
+                yield DIGITS[len(hundreds)] + hundreds, b"".join(row)
+
+    def of_line(self, line: bytes) -> list[Located]:
+        """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line."""
+        parse = self._parsers.get(line[:1])
+        if not line:
+            return []
+        try:
+            if not parse:
+                raise RejectedLineError(Reject.MALFORMED)
+            return parse(line)
+        except RejectedLineError as error:
+            return [_report(REJECTED, rejected_line(error.reason, line, hidden=self._privacy.hides))]
+
+    def _is_usual(self, block: bytes) -> bool:
+        if self._drops_of_movements or (self._hides_cards and may_hold_card_numbers(block)):
+            return False
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _movement_rows(self, line: bytes) -> list[Located]:
+        identity, amount, description, timestamp, card = _columns(line, MOVIMENTO)
+        _check_ids(identity, card)
+        if amount != NULL and not _is_amount(amount):
+            raise RejectedLineError(Reject.MALFORMED)
+        if self._hides_cards and description != NULL:
+            description = escape(mask_card_numbers(unescape(description)))
+        bucket, slot = locate(card)
+        columns = self._csv(MOVIMENTO, identity, amount, description, timestamp, card)
+        return [(bucket, b"%bM%b\t%b" % (slot, sortable(identity), b",".join(columns)))]
+
+    def _associate_rows(self, line: bytes) -> list[Located]:
+        identity, given, family, age = _columns(line, ASSOCIADO)
+        _check_ids(identity)
+        bucket, slot = locate(identity)
+        if self._privacy.people == TOKEN:
+            given, family = person_token(self._key, identity), NULL
+        columns = self._csv(ASSOCIADO, identity, given, family, age)
+        row = b"%bA%b\t%b" % (slot, identity, b"".join([column + b"," for column in columns]))
+        rows = [(ASSOCIADO.tag + bucket, row)]
+        if age != NULL and not _is_usual_age(age):
+            rows.append(_report(WARNING, warning(Warn.AGE, ASSOCIADO, identity, b"", age)))
+        return rows
+
+    def _account_rows(self, line: bytes) -> list[Located]:
+        identity, kind, created, owner = _columns(line, CONTA)
+        _check_ids(identity, owner)
+        bucket, slot = locate(identity)
+        columns = self._csv(CONTA, identity, kind, created, owner)
+        row = b"%bC%b\t%b" % (slot, owner, b"".join([b"," + column for column in columns]))
+        return [(CONTA.tag + bucket, row)]
+
+    def _card_rows(self, line: bytes) -> list[Located]:
+        identity, number, printed_name, created, account, holder = _columns(line, CARTAO)
+        _check_ids(identity, account, holder)
+        (holder_bucket, holder_slot), (account_bucket, account_slot) = locate(holder), locate(account)
+        rows = [(ASSOCIADO.tag + holder_bucket, b"%bK%b\t" % (holder_slot, identity))]
+        if number != NULL:
+            text = unescape(number)
+            bucket, slot, rest = locate_fingerprint(fingerprint(self._key, text))
+            rows.append((NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, rest, identity)))
+            if not is_luhn(text):
+                rows.append(_report(WARNING, warning(Warn.LUHN, CARTAO, identity, identity, b"")))
+            if self._privacy.card == MASK:
+                number = escape(mask(text))
+            elif self._privacy.card == TOKEN:
+                number = card_token(self._key, text)
+        if self._privacy.people == TOKEN:
+            printed_name = NULL
+        columns = self._csv(CARTAO, identity, number, printed_name, created, account, holder)
+        text = b"".join([b"," + column for column in columns])
+        rows.append((CONTA.tag + account_bucket, b"%bK%b\t%b" % (account_slot, identity, text)))
+        return rows
+
+    def _csv(self, table: Table, *fields: bytes) -> list[bytes]:
+        """A row's fields of tagged TSV -> those that show, as CSV. Most need no second look, which one search tells."""
+        shown = [field for field, shows in zip(fields, self._shown[table.tag], strict=True) if shows]
+        return [csv_field(field) for field in shown] if _needs_care(b"".join(shown)) else shown
 
 
-def table_rows(line: bytes) -> list[Located]:
-    """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line."""
-    parse = _PARSERS.get(line[:1])
-    if not line:
-        return []
-    try:
-        if not parse:
-            raise RejectedLineError("malformed")
-        return parse(line)
-    except RejectedLineError as reason:
-        return [_rejected_row(reason, line)]
-
-
-def _movement_rows(line: bytes) -> list[Located]:
-    identity, amount, description, timestamp, card = _columns(line, MOVIMENTO)
-    _check_ids(identity, card)
-    if amount != NULL and not _is_amount(amount):
-        raise RejectedLineError("malformed")
-    bucket, slot = locate(card)
-    columns = _csv(amount, description, timestamp)
-    return [(bucket, b"%bM%b\t%b" % (slot, sortable(identity), columns))]
-
-
-def _associate_rows(line: bytes) -> list[Located]:
-    identity, *columns = _columns(line, ASSOCIADO)
-    _check_ids(identity)
-    bucket, slot = locate(identity)
-    row = b"%bA%b\t%b" % (slot, identity, _csv(*columns))
-    return [(ASSOCIADO.tag + bucket, row)]
-
-
-def _account_rows(line: bytes) -> list[Located]:
-    identity, kind, created, owner = _columns(line, CONTA)
-    _check_ids(identity, owner)
-    bucket, slot = locate(identity)
-    row = b"%bC%b\t%b" % (slot, owner, _csv(kind, created))
-    return [(CONTA.tag + bucket, row)]
-
-
-def _card_rows(line: bytes) -> list[Located]:
-    identity, number, printed_name, created, account, holder = _columns(line, CARTAO)
-    _check_ids(identity, account, holder)
-    (holder_bucket, holder_slot), (account_bucket, account_slot) = locate(holder), locate(account)
-    columns = _csv(number, printed_name, created)
-    return [
-        (ASSOCIADO.tag + holder_bucket, b"%bK%b\t" % (holder_slot, identity)),
-        (CONTA.tag + account_bucket, b"%bK%b\t%b," % (account_slot, identity, columns)),
-    ]
-
-
-def _rejected_row(reason: RejectedLineError, line: bytes) -> Located:
-    """A line that is no row -> a row of the quality report, in the bucket of such lines."""
-    line = line.decode(errors="backslashreplace").encode()
-    tag, *fields = line.split(b"\t")
-    table = next((table for table in TABLES if table.tag == tag), None)
-    identity = amount = card = b""
-    if table is MOVIMENTO and len(fields) == len(MOVIMENTO.columns):
-        identity, amount, _, _, card = map(escape, fields)
-    name = table.name.encode() if table else b""
-    report = b"\t".join((str(reason).encode(), name, identity, card, amount, escape(line)))
-    bucket, slot = REJECTED_LINES
-    return bucket, slot + b"R" + report
-
-
-_PARSERS = {
-    ASSOCIADO.tag: _associate_rows,
-    CONTA.tag: _account_rows,
-    CARTAO.tag: _card_rows,
-    MOVIMENTO.tag: _movement_rows,
-}
-
-
-def _csv(*fields: bytes) -> bytes:
-    """Fields of tagged TSV -> the same as CSV. Most need no second look, which one search tells."""
-    if _needs_care(b"".join(fields)):
-        return b",".join(map(csv_field, fields))
-    return b",".join(fields)
+def _report(kind: bytes, report: bytes) -> Located:
+    bucket, slot = REPORT
+    return bucket, slot + kind + report
 
 
 def csv_field(field: bytes) -> bytes:
@@ -168,7 +215,7 @@ def _columns(line: bytes, table: Table) -> list[bytes]:
     """Line -> its fields without the tag: as many as the table has columns, well-formed UTF-8 and escapes."""
     tag, *fields = line.split(b"\t")
     if tag != table.tag or len(fields) != len(table.columns):
-        raise RejectedLineError("malformed")
+        raise RejectedLineError(Reject.MALFORMED)
     try:
         if not line.isascii():
             line.decode()
@@ -177,16 +224,16 @@ def _columns(line: bytes, table: Table) -> list[bytes]:
                 if field != NULL:
                     unescape(field)
     except UnicodeDecodeError as error:
-        raise RejectedLineError("invalid_utf8") from error
+        raise RejectedLineError(Reject.INVALID_UTF8) from error
     except ValueError as error:
-        raise RejectedLineError("malformed") from error
+        raise RejectedLineError(Reject.MALFORMED) from error
     return fields
 
 
 def _check_ids(identity: bytes, *others: bytes) -> None:
     """A row's own id is a BIGINT UNSIGNED in decimal, and those it points to are that or NULL."""
     if not _is_id(identity):
-        raise RejectedLineError("malformed")
+        raise RejectedLineError(Reject.MALFORMED)
     for other in others:
         if other != NULL and not _is_id(other):
-            raise RejectedLineError("malformed")
+            raise RejectedLineError(Reject.MALFORMED)

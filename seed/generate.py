@@ -10,7 +10,7 @@ from random import Random
 
 from faker import Faker
 
-from seed.luhn import card_number
+from seed.card_number import card_number
 from seed.plan import Plan
 
 Row = tuple[object, ...]

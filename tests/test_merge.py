@@ -17,7 +17,7 @@ from merge.output_folder import RUN_NAME, open_output
 from merge.parts import CSV_NAME, merge_parts
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos, reais
-from movimento_flat.schema import FLAT_COLUMNS, FLAT_HEADER
+from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import Row, as_csv
 
 texts = st.text(alphabet=st.sampled_from('a",\n\ré😀;'), max_size=4)
@@ -51,6 +51,7 @@ def test_the_audit_agrees_with_pythons_csv_module_however_the_file_is_cut(
     assert result.bytes == len(content)
 
 
+FLAT_HEADER = ",".join(FLAT_COLUMNS).encode()
 ROW = b"Ana,Reis,30,1.50,x,2024-01-01 00:00:00,4111,ANA,2024-01-01 00:00:00,corrente,2024-01-01 00:00:00\n"
 
 

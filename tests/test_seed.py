@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 
 from movimento_flat.errors import UserError
+from movimento_flat.luhn import check_digit, is_luhn
 from movimento_flat.private_server import PrivateServer
 from movimento_flat.schema import TABLES
 from seed.generate import TROUBLESOME, Generator
 from seed.load import fill
-from seed.luhn import check_digit
 from seed.plan import Plan
 from tests.conftest import Database
 
@@ -61,12 +61,16 @@ def test_card_numbers_are_unique_pass_luhn_and_have_13_to_19_digits(filled: Data
     numbers = [str(number) for (number,) in filled.query("SELECT num_cartao FROM cartao")]
     assert len(set(numbers)) == len(numbers)
     assert {13, 14, 15, 16, 19} == set(map(len, numbers))
-    assert all(check_digit(number[:-1]) == number[-1] for number in numbers)
+    assert all(is_luhn(number.encode()) for number in numbers)
 
 
 def test_luhn_agrees_with_a_published_example() -> None:
     # ISO/IEC 7812-1, annex B; the number is in every description of the algorithm.
-    assert check_digit("7992739871") == "3"
+    assert check_digit(b"7992739871") == b"3"
+    assert is_luhn(b"79927398713")
+    assert not any(is_luhn(b"7992739871%d" % digit) for digit in (0, 1, 2, 4, 5, 6, 7, 8, 9))
+    assert not is_luhn(b"7992739871 3")
+    assert not is_luhn(b"")
 
 
 def test_movements_are_skewed_and_refunds_and_troublesome_texts_are_among_them(filled: Database) -> None:

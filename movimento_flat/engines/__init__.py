@@ -7,6 +7,7 @@ from typing import Protocol
 
 from extract.sink import Sink
 from movimento_flat.progress import Console
+from mr_jobs.rules import Rules
 
 
 class Workspace(Protocol):
@@ -16,8 +17,8 @@ class Workspace(Protocol):
     def sink(self) -> Sink:
         """Where the extraction writes."""
 
-    def join(self, movements_complete: Callable[[], object]) -> list[Path]:
-        """Join what the sink holds; -> the sorted parts, as files of this machine.
+    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
+        """Join what the sink holds by these rules; -> the sorted parts, as files of this machine.
 
         The small tables are complete when this is called. `movements_complete` is called when the
         movements are needed: it waits until they are, and raises what hindered it.

@@ -14,6 +14,7 @@ from movimento_flat.hadoop import Hadoop
 from movimento_flat.progress import Console, Progress
 from movimento_flat.state import state_dir
 from mr_jobs.hadoop import JobReport, Watch, join_on_hadoop
+from mr_jobs.rules import Rules
 
 #: Replaces the host in the web address of an application where that is known inside the cluster only.
 WEB_VARIABLE = "MOVIMENTO_FLAT_YARN_WEB"
@@ -62,7 +63,7 @@ class HadoopWorkspace:
         self._console = console
         self.sink = HdfsSink(hadoop, run.folder)
 
-    def join(self, movements_complete: Callable[[], object]) -> list[Path]:
+    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
         """See `Workspace.join`."""
 
         def movements() -> str:
@@ -77,6 +78,7 @@ class HadoopWorkspace:
             parts,
             f"{self._run.folder}/work",
             self._work,
+            rules,
             (*self._options, f"mapreduce.job.tags={self._run.tag}"),
             self._console,
         )
@@ -92,13 +94,14 @@ def join_with_progress(
     parts: str,
     work: str,
     local_work: Path,
+    rules: Rules,
     options: tuple[str, ...],
     console: Console,
 ) -> None:
     """`mr_jobs.hadoop.join_on_hadoop`, watched by a person."""
     with console.stage("join", total=STEPS * 200, unit="%") as progress:
         watch = _watch(console, progress)
-        join_on_hadoop(hadoop, small_tables, movements, parts, work, local_work, options, watch)
+        join_on_hadoop(hadoop, small_tables, movements, parts, work, local_work, rules, options, watch)
 
 
 def _watch(console: Console, progress: Progress) -> Watch:

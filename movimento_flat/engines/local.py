@@ -10,6 +10,7 @@ from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
 from extract.sink import FolderSink
 from movimento_flat.progress import Console
 from mr_jobs.local import join_locally
+from mr_jobs.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class LocalWorkspace:
         self._console = console
         self.sink = FolderSink(self._tsv)
 
-    def join(self, movements_complete: Callable[[], object]) -> list[Path]:
+    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
         """See `Workspace.join`."""
 
         def movements() -> list[Path]:
@@ -51,7 +52,7 @@ class LocalWorkspace:
         with self._console.stage("join", unit=" tasks") as progress:
             small_tables = tsv_files(self._tsv / SMALL_TABLES_FOLDER)
             return join_locally(
-                small_tables, movements, self._work / "parts", self._work, self._cores, progress
+                small_tables, movements, self._work / "parts", self._work, rules, self._cores, progress
             )
 
 

@@ -1,6 +1,8 @@
-"""Card numbers (PAN): an issuer's prefix, a number of its own, and the check digit of Luhn (ISO/IEC 7812-1)."""
+"""Card numbers (PAN): an issuer's prefix, a number of its own, and the check digit of Luhn."""
 
 from random import Random
+
+from movimento_flat.luhn import check_digit
 
 #: (prefix, length): Visa of three lengths, Mastercard, Elo, American Express, Diners Club, Hipercard.
 BRANDS = (
@@ -22,13 +24,4 @@ def card_number(identity: int, numbers: Random) -> str:
     prefix, length = numbers.choices(BRANDS, (30, 3, 3, 30, 15, 8, 4, 7))[0]
     places = length - len(prefix) - 1
     payload = f"{prefix}{identity * SCATTER % 10**places:0{places}d}"
-    return payload + check_digit(payload)
-
-
-def check_digit(payload: str) -> str:
-    """The digit that makes the number valid: every second digit from the right counts twice, digits added."""
-    total = 0
-    for place, digit in enumerate(reversed(payload)):
-        value = int(digit) * (2 if place % 2 == 0 else 1)
-        total += value - 9 if value > 9 else value
-    return str(-total % 10)
+    return payload + check_digit(payload.encode()).decode()

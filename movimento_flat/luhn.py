@@ -1,0 +1,20 @@
+"""The check digit of card numbers: every second digit from the right counts twice, digits added (ISO/IEC 7812-1)."""
+
+_DIGITS = b"0123456789"
+_VALUES = bytes.maketrans(_DIGITS, bytes(range(10)))
+_TWICE = bytes.maketrans(_DIGITS, bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+
+
+def is_luhn(number: bytes) -> bool:
+    """Whether a number is digits only, and its last one is its check digit."""
+    return number.isdigit() and _sum(number) % 10 == 0
+
+
+def check_digit(payload: bytes) -> bytes:
+    """The digit that makes digits a valid number when it stands behind them."""
+    return b"%d" % (-_sum(payload + b"0") % 10)
+
+
+def _sum(number: bytes) -> int:
+    from_right = number[::-1]
+    return sum(from_right[::2].translate(_VALUES)) + sum(from_right[1::2].translate(_TWICE))

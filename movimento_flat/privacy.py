@@ -1,0 +1,104 @@
+"""What of the people shows in a delivery: whole card numbers and names, or less (LGPD; PCI DSS 3.4).
+
+Applied where a mapper first sees a row, so that what is not to show reaches no shuffle, output or log.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+
+from movimento_flat.errors import UserError
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, Table
+
+FULL, MASK, TOKEN = "full", "mask", "token"
+CARDS, PEOPLE = (FULL, MASK, TOKEN), (FULL, TOKEN)
+
+#: First and last digits that PCI DSS lets show.
+FIRST, LAST = 6, 4
+#: Hex digits of a token: 128 bits of an HMAC-SHA-256.
+TOKEN_LENGTH = 32
+_CARD_TOKEN, _PERSON_TOKEN = b"t", b"p"
+
+_replace_number = re.compile(rb"\d(?:[ -]?\d){12,}").sub
+_ONE_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_SHORTEST_NUMBER = b"0" * 13
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """What a delivery shows.
+
+    Attributes:
+        card: `full` card numbers; `mask`, their first six and last four digits; or `token`, an HMAC-SHA-256.
+        people: `full` names; or `token`, an HMAC-SHA-256 of the associate's id in the place of the given name,
+            with no surname and no printed name.
+        dropped: columns of the flat table that the CSV does not have.
+
+    Raises:
+        UserError: no such column, or the amounts, without which nothing could be proved.
+    """
+
+    card: str = FULL
+    people: str = FULL
+    dropped: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.dropped - set(FLAT_COLUMNS)):
+            raise UserError(
+                f"The flat table has no column {', '.join(unknown)}.",
+                f"Its columns are {', '.join(FLAT_COLUMNS)}.",
+            )
+        if AMOUNT in self.dropped:
+            raise UserError(f"{AMOUNT} cannot be left out: by it the accounts are proved.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the CSV has, in order."""
+        return tuple(name for name in FLAT_COLUMNS if name not in self.dropped)
+
+    @property
+    def hides(self) -> bool:
+        """Whether anything does not show."""
+        return self != Privacy()
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there are tokens, which are the same in each run with the same key."""
+        return TOKEN in (self.card, self.people)
+
+    def shows(self, table: Table) -> tuple[bool, ...]:
+        """For each of a table's columns whether the CSV has it."""
+        shown = {flat.column for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped}
+        return tuple(column in shown for column in table.column_names)
+
+
+def mask(number: bytes) -> bytes:
+    """`4111111111111111` -> `411111******1111`. Of ten characters or fewer only the last four show."""
+    first = FIRST if len(number) > FIRST + LAST else 0
+    hidden = max(len(number) - first - LAST, 0) if len(number) > LAST else len(number)
+    return number[:first] + b"*" * hidden + number[first + hidden :]
+
+
+def card_token(key: bytes, number: bytes) -> bytes:
+    """The same for the same number and key, and without the key as good as random."""
+    return _CARD_TOKEN + fingerprint(key, b"cartao " + number)
+
+
+def person_token(key: bytes, associate: bytes) -> bytes:
+    """Of an associate's id."""
+    return _PERSON_TOKEN + fingerprint(key, b"associado " + associate)
+
+
+def fingerprint(key: bytes, text: bytes) -> bytes:
+    """128 bits of HMAC-SHA-256, as hex digits."""
+    return hmac.digest(key, text, "sha256").hex()[:TOKEN_LENGTH].encode()
+
+
+def may_hold_card_numbers(text: bytes) -> bool:
+    """Whether there are thirteen digits in a row somewhere, blanks and hyphens not counted; quick on a block."""
+    return _SHORTEST_NUMBER in text.translate(_ONE_DIGIT, b" -")
+
+
+def mask_card_numbers(text: bytes) -> bytes:
+    """Free text -> the same with everything in it masked that may be a card number: 13 digits or more."""
+    return _replace_number(lambda found: mask(found[0].translate(None, b" -")), text)

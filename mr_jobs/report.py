@@ -1,0 +1,66 @@
+r"""The quality report: movements that have no line in the flat table, and what looks wrong without hindering.
+
+A report is columns separated by tabs, escaped as in tagged TSV, about a row of the source: its table and its id.
+"""
+
+from enum import Enum
+
+from movimento_flat.schema import MOVIMENTO, TABLES, Table
+from movimento_flat.tagged_tsv import escape
+
+#: Kinds of output records: rows of the CSV, and of the three lists beside it.
+FLAT, REJECTED, DISAGREEMENT, WARNING = b"F", b"R", b"D", b"W"
+
+REJECTED_COLUMNS = ("reason", "table", "id", "id_cartao", "vlr_transacao", "row")
+DISAGREEMENT_COLUMNS = ("id_cartao", "id_holder", "id_account_owner", "movements", "centavos")
+WARNING_COLUMNS = ("reason", "table", "id", "id_cartao", "value")
+
+
+class Reject(Enum):
+    """Why a movement has no line in the flat table."""
+
+    NO_CARD = "movement_without_card"
+    UNKNOWN_CARD = "unknown_card"
+    NO_ACCOUNT = "card_without_account"
+    NO_HOLDER = "card_without_holder"
+    MALFORMED = "malformed"
+    INVALID_UTF8 = "invalid_utf8"
+
+
+class Warn(Enum):
+    """What looks wrong and is delivered all the same."""
+
+    LUHN = "luhn"
+    DUPLICATE = "duplicate_card_number"
+    AGE = "age_out_of_range"
+    PRINTED_NAME = "printed_name_unlike_holder"
+    BEFORE_CARD = "movement_before_card"
+    BEFORE_ACCOUNT = "movement_before_account"
+    FUTURE = "movement_in_future"
+    ZERO = "zero_amount"
+
+
+def rejected_movement(reason: Reject, identity: bytes, card: bytes, columns: bytes) -> bytes:
+    """A movement -> REJECTED_COLUMNS; the last is its text as CSV."""
+    amount = columns.partition(b",")[0]
+    return b"\t".join((reason.value.encode(), MOVIMENTO.name.encode(), identity, card, amount, columns))
+
+
+def rejected_line(reason: Reject, line: bytes, hidden: bool) -> bytes:
+    """A line that is no row -> REJECTED_COLUMNS. The line itself is left out where things are to be `hidden`."""
+    line = line.decode(errors="backslashreplace").encode()
+    tag, *fields = line.split(b"\t")
+    table = next((table for table in TABLES if table.tag == tag), None)
+    identity = amount = card = b""
+    if table and len(fields) == len(table.columns):
+        identity = escape(fields[0])
+        if table is MOVIMENTO:
+            _, amount, _, _, card = map(escape, fields)
+    name = table.name.encode() if table else b""
+    text = b"" if hidden else escape(line)
+    return b"\t".join((reason.value.encode(), name, identity, card, amount, text))
+
+
+def warning(reason: Warn, table: Table, identity: bytes, card: bytes, value: bytes) -> bytes:
+    """-> WARNING_COLUMNS. `value` is what looks wrong, as tagged TSV has it; never a card number."""
+    return b"\t".join((reason.value.encode(), table.name.encode(), identity, card, value))

@@ -1,0 +1,110 @@
+"""By what rules a job joins: what shows of cards and people, by which key, and as of which moment."""
+
+import os
+import struct
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+
+#: Hadoop's own secret store: a job's credentials, which only its tasks can read, under this name.
+KEY_NAME = "movimento-flat.key"
+_TOKEN_FILE = "HADOOP_TOKEN_FILE_LOCATION"  # noqa: S105  # the name of a variable
+
+
+@dataclass(frozen=True)
+class Rules:
+    """See the module.
+
+    Attributes:
+        privacy: what shows.
+        now: the clock of the source, `YYYY-MM-DD HH:MM:SS`: movements after it lie in the future.
+        key_file: file with the key of tokens and fingerprints; on a cluster the tasks find the key, and no file, in
+            the job's credentials.
+    """
+
+    privacy: Privacy = Privacy()  # noqa: RUF009  # it is frozen
+    now: str | None = None
+    key_file: Path | None = None
+
+    @staticmethod
+    def add_options(add: Callable[..., Any]) -> None:
+        """Declare them by an `argparse`-like function."""
+        add("--card", choices=CARDS, default=FULL, help="Card numbers in full, masked, or as tokens.")
+        add("--people", choices=PEOPLE, default=FULL, help="Names in full, or tokens of the associates.")
+        add("--drop", action="append", default=[], metavar="COLUMN", help="A column to leave out.")
+        add("--now", help="Clock of the source: movements after it lie in the future.")
+        add("--key-file", help="File with the key of tokens.")
+
+    @classmethod
+    def of(cls, options: Namespace) -> Self:
+        """Parsed options -> rules."""
+        privacy = Privacy(options.card, options.people, frozenset(options.drop))
+        return cls(privacy, options.now, Path(options.key_file) if options.key_file else None)
+
+    def arguments(self) -> list[str]:
+        """The rules as options."""
+        arguments = [f"--card={self.privacy.card}", f"--people={self.privacy.people}"]
+        arguments += [f"--drop={column}" for column in sorted(self.privacy.dropped)]
+        arguments += [f"--now={self.now}"] if self.now else []
+        return arguments + ([f"--key-file={self.key_file}"] if self.key_file else [])
+
+    def key(self) -> bytes:
+        """The key, where there is one.
+
+        Raises:
+            ValueError: there is none, and the rules ask for tokens.
+        """
+        key = b""
+        if self.key_file:
+            key = self.key_file.read_bytes().strip()
+        elif file := os.environ.get(_TOKEN_FILE):
+            key = secrets_of(Path(file).read_bytes()).get(KEY_NAME.encode(), b"")
+        if not key and self.privacy.needs_key:
+            raise ValueError("Tokens need a key: --key-file.")
+        return key
+
+
+def secrets_of(credentials: bytes) -> dict[bytes, bytes]:
+    """Hadoop's credentials as the tasks' containers have them (org.apache.hadoop.security.Credentials) -> its secrets.
+
+    Raises:
+        ValueError: another format.
+    """
+    if credentials[:5] != b"HDTS\0":
+        raise ValueError("Credentials of an unknown format.")
+    rest = _Reader(credentials[5:])
+    for _ in range(rest.number()):
+        rest.text()  # the token's alias, then identifier, password, kind and service
+        for _ in range(4):
+            rest.text()
+    return {rest.text(): rest.text() for _ in range(rest.number())}
+
+
+class _Reader:
+    """Hadoop's variable-length numbers, and texts behind such a length (org.apache.hadoop.io.WritableUtils)."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    def number(self) -> int:
+        (first,) = struct.unpack("b", self._take(1))
+        if first >= -112:
+            return int(first)
+        length, negative = (-120 - first, True) if first < -120 else (-112 - first, False)
+        value = int.from_bytes(self._take(length), "big")
+        return ~value if negative else value
+
+    def text(self) -> bytes:
+        return self._take(self.number())
+
+    def _take(self, length: int) -> bytes:
+        taken = self._content[self._at : self._at + length]
+        if len(taken) != length:
+            raise ValueError("Credentials that end too early.")
+        self._at += length
+        return taken

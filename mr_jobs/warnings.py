@@ -1,0 +1,121 @@
+"""What looks wrong about a card and its movements, and is delivered all the same.
+
+It is read from the CSV text that the join has at hand: what a delivery does not show is not checked.
+"""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from movimento_flat.privacy import FULL, Privacy
+from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOVIMENTO
+from movimento_flat.tagged_tsv import unescape
+from mr_jobs.report import Warn, warning
+
+_EARLIEST, _LATEST = b"", b"~"
+_ZEROS = (b"0.00", b"-0.00")
+_MOMENT = len(b"2024-02-29 23:59:59")
+_find_words = re.compile(r"[^\W\d_]{2,}").findall
+
+
+class Suspicions:
+    """What to look at, and where it lies in the text before (`head`) and behind (`tail`) each movement of a card."""
+
+    def __init__(self, privacy: Privacy, now: str | None) -> None:
+        """Args:
+        privacy: what shows.
+        now: the clock of the source; without it no movement lies in the future.
+        """
+        self._now = now.encode() if now else _LATEST
+        # Behind a movement each column follows a comma: before the first one lies an empty field.
+        behind = [flat.name for flat in FLAT_TABLE if flat.table in (CARTAO, CONTA)]
+        shown = [name for name in behind if name in privacy.columns]
+        self._tail = {name: place for place, name in enumerate(shown, 1)}
+        self._has_moments = "data_movimento" in privacy.columns
+        names = {"nome_associado", "sobrenome_associado", "nome_impresso_cartao"}
+        self._has_names = privacy.people == FULL and names <= set(privacy.columns)
+
+    def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
+        """What is to be looked at for one card."""
+        columns = _fields(tail)
+        card_created = self._moment(columns, "data_criacao_cartao")
+        account_created = self._moment(columns, "data_criacao_conta")
+        unlike = b""
+        if self._has_names:
+            printed = columns[self._tail["nome_impresso_cartao"]]
+            if printed and not _is_like(printed, head):
+                unlike = printed
+        return CardSuspicions(card, unlike, card_created, account_created, self._now, self._has_moments)
+
+    def _moment(self, columns: Sequence[bytes], name: str) -> bytes:
+        place = self._tail.get(name)
+        return columns[place] if place else _EARLIEST
+
+
+@dataclass(frozen=True, slots=True)
+class CardSuspicions:
+    """A card's id, its printed name where that is unlike its holder's, and between which moments it may be used."""
+
+    card: bytes
+    unlike: bytes
+    card_created: bytes
+    account_created: bytes
+    now: bytes
+    has_moments: bool
+
+    def card_warnings(self) -> Iterator[bytes]:
+        """-> reports about the card itself."""
+        if self.unlike:
+            yield warning(Warn.PRINTED_NAME, CARTAO, self.card, self.card, self.unlike)
+
+    def any_of(self, movements: Sequence[bytes]) -> bool:
+        """Whether some movement's CSV text deserves a look; quick, for the many chunks in which none does."""
+        if any(text.startswith(_ZEROS) for text in movements):
+            return True
+        if not self.has_moments:
+            return False
+        moments = [text[-_MOMENT:] for text in movements]
+        return min(moments) < max(self.card_created, self.account_created) or max(moments) > self.now
+
+    def movement_warnings(self, rows: Sequence[bytes]) -> Iterator[bytes]:
+        """Rows of movements (slot, M, sortable id, tab, CSV text) -> reports about them."""
+        for row in rows:
+            identity, _, text = row[4:].partition(b"\t")
+            amount = text.partition(b",")[0]
+            if amount in _ZEROS:
+                yield warning(Warn.ZERO, MOVIMENTO, identity, self.card, amount)
+            moment = text.rpartition(b",")[2] if self.has_moments else b""
+            if not moment:
+                continue
+            for reason, wrong in (
+                (Warn.BEFORE_CARD, moment < self.card_created),
+                (Warn.BEFORE_ACCOUNT, moment < self.account_created),
+                (Warn.FUTURE, moment > self.now),
+            ):
+                if wrong:
+                    yield warning(reason, MOVIMENTO, identity, self.card, moment)
+
+
+def _fields(text: bytes) -> Sequence[bytes]:
+    """CSV text of one line, escaped as in tagged TSV -> its fields, still escaped."""
+    if b'"' not in text:
+        return text.split(b",")
+    return [field.encode() for field in next(csv.reader([text.decode()]))]
+
+
+def _is_like(printed: bytes, head: bytes) -> bool:
+    """Whether the printed name and the holder's have a word of two letters or more in common.
+
+    Capitals and accents make no difference. The quick look first: most cards begin with the given name.
+    """
+    if head.upper().startswith(printed.partition(b" ")[0] + b","):
+        return True
+    given, family = _fields(head)[:2]
+    return not _words(printed).isdisjoint(_words(given) | _words(family))
+
+
+def _words(text: bytes) -> set[str]:
+    plain = unicodedata.normalize("NFKD", unescape(text).decode())
+    return set(_find_words("".join(c for c in plain if not unicodedata.combining(c)).upper()))

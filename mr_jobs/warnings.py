@@ -110,7 +110,8 @@ def _is_like(printed: bytes, head: bytes) -> bool:
 
     Capitals and accents make no difference. The quick look first: most cards begin with the given name.
     """
-    if head.upper().startswith(printed.partition(b" ")[0] + b","):
+    first = printed.partition(b" ")[0]
+    if first.isalpha() and len(first) > 1 and head.upper().startswith(first + b","):
         return True
     given, family = _fields(head)[:2]
     return not _words(printed).isdisjoint(_words(given) | _words(family))

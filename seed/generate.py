@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
+from typing import TypeVar
 
 from faker import Faker
 
@@ -14,6 +15,7 @@ from seed.card_number import card_number
 from seed.plan import Plan
 
 Row = tuple[object, ...]
+Value = TypeVar("Value")
 
 CHUNK = 50_000
 ADDITIONAL_HOLDERS = 0.10
@@ -49,6 +51,11 @@ TROUBLESOME = (
 )
 TROUBLESOME_SHARE = 0.05
 
+#: Of dirty databases.
+IMPOSSIBLE_AGES = (-1, 131, 999)
+REPEATED_NUMBER = "4111111111111111"
+ODD_MOMENTS = ("1999-12-31 23:59:59", "2999-01-01 00:00:00")
+
 
 class Generator:
     """Draws the rows of one plan. Each table is drawn from random numbers of its own."""
@@ -76,6 +83,7 @@ class Generator:
         numbers = self._random("associado")
         for identity, (given, family) in enumerate(self._people, 1):
             age = None if numbers.random() < UNKNOWN_AGES else numbers.randint(18, 95)
+            age = self._odd(age, numbers.choice(IMPOSSIBLE_AGES), numbers) if self.plan.dirty else age
             address = f"{_plain(given)}.{_plain(family)}{identity}@example.com".lower().replace(" ", ".")
             yield identity, given, family, age, address
 
@@ -93,10 +101,16 @@ class Generator:
             holder = self._owners[account - 1]
             if numbers.random() < ADDITIONAL_HOLDERS:
                 holder = numbers.randint(1, len(self._people))
+            number = card_number(identity, numbers)
+            name = _embossed(*self._people[holder - 1])
+            if self.plan.dirty:
+                number = self._odd(number, number[:-1] + str((int(number[-1]) + 1) % 10), numbers)
+                number = self._odd(number, REPEATED_NUMBER, numbers)
+                name = self._odd(name, "TITULAR", numbers)
             yield (
                 identity,
-                card_number(identity, numbers),
-                _embossed(*self._people[holder - 1]),
+                number,
+                name,
                 self._moment(numbers),
                 self._damaged(account, len(self._owners), numbers),
                 self._damaged(holder, len(self._people), numbers),
@@ -123,6 +137,9 @@ class Generator:
                 for identity, time in zip(identities, numbers.choices(times, k=size), strict=True)
             ]
             chosen_amounts, texts = numbers.choices(amounts, k=size), numbers.choices(descriptions, k=size)
+            if self.plan.dirty:
+                chosen_amounts = [self._odd(amount, "0.00", numbers) for amount in chosen_amounts]
+                moments = [self._odd(moment, numbers.choice(ODD_MOMENTS), numbers) for moment in moments]
             yield list(zip(identities, chosen_amounts, texts, moments, cards, strict=True))
 
     def _random(self, purpose: str) -> Random:
@@ -140,6 +157,10 @@ class Generator:
         if numbers.random() >= self.plan.dirty:
             return identity
         return None if numbers.random() < 0.5 else largest + numbers.randint(1, 1000)
+
+    def _odd(self, usual: Value, odd: Value, numbers: Random) -> Value:
+        """The usual value; or, for the dirty share, one that deserves a warning."""
+        return odd if numbers.random() < self.plan.dirty else usual
 
     def _descriptions(self) -> list[str | None]:
         repeated = round(len(self._shops) * TROUBLESOME_SHARE / (1 - TROUBLESOME_SHARE) / len(TROUBLESOME))

@@ -13,7 +13,7 @@ class Plan:
     Attributes:
         movements: rows of movimento.
         seed: of the random numbers.
-        dirty: share (0-1) of movements, cards and accounts that are damaged: keys that are NULL or lead nowhere.
+        dirty: share (0-1) of damaged rows: keys that are NULL or lead nowhere, and values that deserve a warning.
         cards, accounts, associates: rows of the other tables; derived from the table before where None.
         start, end: first and last day of movements.
     """

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from movimento_flat.schema import TABLES
 from movimento_flat.tagged_tsv import line, unescape
@@ -59,6 +62,60 @@ def flat_rows(tables: Tables) -> tuple[list[Row], list[tuple[str, str]]]:
             reason = missing if card else "movement_without_card" if card_id is None else "unknown_card"
             rejected.append((reason, identity or ""))
     return [row for _, row in sorted(flat, key=lambda pair: pair[0])], sorted(rejected)
+
+
+def warnings(tables: Tables, now: str) -> list[tuple[str, str, str, str]]:
+    """-> (reason, table, id, card's id) of everything that looks wrong, sorted."""
+    associates = {row[0]: row for row in tables.associado}
+    accounts = {row[0]: row for row in tables.conta}
+    found: list[tuple[str, str, Value, Value]] = []
+    for identity, _, _, age in tables.associado:
+        if age is not None and int(age) not in range(131):
+            found.append(("age_out_of_range", "associado", identity, ""))
+    numbers = [row[1] for row in tables.cartao]
+    for card, number, printed, card_created, account_id, holder_id in tables.cartao:
+        if number is not None and not _passes_luhn(number):
+            found.append(("luhn", "cartao", card, card))
+        if number is not None and numbers.count(number) > 1:
+            found.append(("duplicate_card_number", "cartao", card, card))
+        account, holder = accounts.get(account_id), associates.get(holder_id)
+        if not account or not holder:
+            continue
+        if printed and not set(_words(printed)) & {*_words(holder[1]), *_words(holder[2])}:
+            found.append(("printed_name_unlike_holder", "cartao", card, card))
+        for movement, amount, _, moment, card_id in tables.movimento:
+            if card_id != card:
+                continue
+            if amount is not None and Decimal(amount) == 0:
+                found.append(("zero_amount", "movimento", movement, card))
+            for reason, wrong in (
+                ("movement_before_card", moment and moment < (card_created or "")),
+                ("movement_before_account", moment and moment < (account[2] or "")),
+                ("movement_in_future", moment and moment > now),
+            ):
+                if wrong:
+                    found.append((reason, "movimento", movement, card))
+    return sorted((reason, table, identity or "", card or "") for reason, table, identity, card in found)
+
+
+def _passes_luhn(number: str) -> bool:
+    """As the rule is usually told, digit by digit."""
+    if not re.fullmatch("[0-9]+", number):
+        return False
+    total = 0
+    for place, digit in enumerate(reversed(number)):
+        value = int(digit) * (1 + place % 2)
+        total += value // 10 + value % 10
+    return total % 10 == 0
+
+
+def _words(name: Value) -> list[str]:
+    letters = "".join(
+        character
+        for character in unicodedata.normalize("NFKD", name or "")
+        if character.isalpha() or character in " -."
+    )
+    return [word for word in re.split("[ .-]", letters.upper()) if len(word) > 1]
 
 
 def as_csv(header: Sequence[str], rows: Sequence[Row]) -> bytes:

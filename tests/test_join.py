@@ -15,6 +15,7 @@ from movimento_flat.schema import FLAT_COLUMNS
 from mr_jobs import buckets, cards
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local import join_locally
+from mr_jobs.rules import Rules
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,9 +55,9 @@ def expected_csv(tables: Tables) -> bytes:
     return as_csv(FLAT_COLUMNS, flat_rows(tables)[0])
 
 
-def run_inline(lines: list[bytes]) -> list[bytes]:
+def run_inline(lines: list[bytes], rules: Rules = Rules()) -> list[bytes]:  # noqa: B008
     """-> the parts."""
-    job = MovimentoFlat(["--runner=inline", "--no-conf"])
+    job = MovimentoFlat(["--runner=inline", "--no-conf", *rules.arguments()])
     job.sandbox(stdin=io.BytesIO(b"".join(lines)))
     with job.make_runner() as runner:
         runner.run()
@@ -96,25 +97,31 @@ def test_nasty_tables_in_any_order_equal_brute_force(
     assert rejected == flat_rows(tables)[1]
 
 
-def simulate(lines: list[bytes], mappers: int, reducers: int, order: random.Random) -> list[bytes]:
+def simulate(
+    lines: list[bytes],
+    mappers: int,
+    reducers: int,
+    order: random.Random,
+    rules: Rules = Rules(),  # noqa: B008
+) -> list[bytes]:
     """Both steps with so many tasks, keys hashed to reducers as on a cluster, packs of a key in any order."""
     inputs = [b"".join(lines[task::mappers]) for task in range(mappers)]
     for step in (0, 1):
         records = [
             record
             for task in inputs
-            for record in run_task(f"--step-num={step}", "--mapper", task).splitlines(True)
+            for record in run_task(f"--step-num={step}", "--mapper", task, rules).splitlines(True)
         ]
         order.shuffle(records)
         shuffled: list[list[bytes]] = [[] for _ in range(reducers)]
         for record in sorted(records, key=lambda record: record.partition(b"\t")[0]):
             shuffled[sum(record.partition(b"\t")[0]) % reducers].append(record)
-        inputs = [run_task(f"--step-num={step}", "--reducer", b"".join(task)) for task in shuffled]
+        inputs = [run_task(f"--step-num={step}", "--reducer", b"".join(task), rules) for task in shuffled]
     return inputs
 
 
-def run_task(step: str, role: str, task_input: bytes) -> bytes:
-    job = MovimentoFlat([step, role])
+def run_task(step: str, role: str, task_input: bytes, rules: Rules) -> bytes:
+    job = MovimentoFlat([step, role, *rules.arguments()])
     stdout = io.BytesIO()
     job.sandbox(stdin=io.BytesIO(task_input), stdout=stdout)
     job.execute()

@@ -57,8 +57,9 @@ def test_a_clean_plan_rejects_nothing_and_a_dirty_one_has_every_reason(
     }
 
 
-def test_card_numbers_are_unique_pass_luhn_and_have_13_to_19_digits(filled: Database) -> None:
-    numbers = [str(number) for (number,) in filled.query("SELECT num_cartao FROM cartao")]
+def test_card_numbers_are_unique_pass_luhn_and_have_13_to_19_digits(database: Database) -> None:
+    fill_database(database, Plan(movements=20_000))
+    numbers = [str(number) for (number,) in database.query("SELECT num_cartao FROM cartao")]
     assert len(set(numbers)) == len(numbers)
     assert {13, 14, 15, 16, 19} == set(map(len, numbers))
     assert all(is_luhn(number.encode()) for number in numbers)

@@ -1,0 +1,274 @@
+"""What a delivery hides is nowhere: not in the CSV, not beside it, and not in what the join's tasks hand on."""
+
+import hmac
+import json
+import random
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from merge.csv_audit import audit
+from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.errors import UserError
+from movimento_flat.privacy import CARDS, PEOPLE, Privacy, mask, mask_card_numbers, may_hold_card_numbers
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from movimento_flat.token_key import with_key
+from mr_jobs.rules import KEY_NAME, Rules, secrets_of
+from tests.brute_force import Row, Tables, as_csv, flat_rows
+from tests.conftest import Database
+from tests.test_join import nasty_tables, run_inline, run_task, simulate
+from tests.test_run import CSV, RUN, assert_user_error, expected_csv, run
+
+KEY = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"),
+    [
+        ("4111111111111111", "411111******1111"),
+        ("4000000000006", "400000***0006"),
+        ("6304000000000000000", "630400*********0000"),
+        ("4111 1111 1111 1111", "4111 1*********1111"),
+        ("12345678901", "123456*8901"),
+        ("1234567890", "******7890"),
+        ("12345", "*2345"),
+        ("1234", "****"),
+        ("", ""),
+    ],
+)
+def test_a_masked_number_shows_its_first_six_and_last_four(number: str, masked: str) -> None:
+    assert mask(number.encode()) == masked.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("estorno 4111111111111111 ok", "estorno 411111******1111 ok"),
+        ("4111-1111-1111-1111", "411111******1111"),
+        ("1 4111 1111 1111 1111", "141111*******1111"),
+        ("NSU 123456789012", "NSU 123456789012"),
+        ("x4111111111111111y4111111111111111", "x411111******1111y411111******1111"),
+        ("12/11/2024 10:00:00", "12/11/2024 10:00:00"),
+    ],
+)
+def test_free_text_loses_what_may_be_a_card_number(text: str, masked: str) -> None:
+    assert mask_card_numbers(text.encode()) == masked.encode()
+    assert may_hold_card_numbers(text.encode()) == (text != masked)
+
+
+def test_a_lines_usual_fields_do_not_look_like_card_numbers() -> None:
+    assert not may_hold_card_numbers(
+        b"M\t123456789012\t-99999999.99\tx 12\t2024-02-29 23:59:59\t123456789012\n"
+    )
+
+
+def hidden(row: Row, holder: str, privacy: Privacy, key: bytes) -> Row:
+    """A row of the flat table as a delivery shows it, column by column."""
+    shown = dict(zip(FLAT_COLUMNS, row, strict=True))
+
+    def token(kind: str, text: str) -> str:
+        return hmac.new(key, text.encode(), "sha256").hexdigest()[:32].rjust(33, kind)
+
+    number, description = shown["numero_cartao"], shown["des_transacao_movimento"]
+    if number is not None and privacy.card == "mask":
+        shown["numero_cartao"] = mask(number.encode()).decode()
+    if number is not None and privacy.card == "token":
+        shown["numero_cartao"] = token("t", f"cartao {number}")
+    if description is not None and privacy.card != "full":
+        shown["des_transacao_movimento"] = mask_card_numbers(description.encode()).decode()
+    if privacy.people == "token":
+        names = {"nome_associado": token("p", f"associado {holder}"), "sobrenome_associado": None}
+        shown |= names | {"nome_impresso_cartao": None}
+    return tuple(value for name, value in shown.items() if name not in privacy.dropped)
+
+
+privacies = st.builds(
+    Privacy,
+    card=st.sampled_from(CARDS),
+    people=st.sampled_from(PEOPLE),
+    dropped=st.frozensets(st.sampled_from([name for name in FLAT_COLUMNS if name != AMOUNT])),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    tables=nasty_tables(), privacy=privacies, text=st.sampled_from(["4111 1111\\1111\0001111", "7" * 14, "x"])
+)
+def test_the_csv_is_the_whole_one_with_each_column_hidden(
+    tables: Tables, privacy: Privacy, text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("hidden")
+    (folder / "key").write_text(KEY)
+    tables.movimento = [(row[0], row[1], text, *row[3:]) for row in tables.movimento]
+    parts = simulate(tables.lines(), 2, 2, random.Random(1), Rules(privacy, key_file=folder / "key"))
+    files = [folder / f"part-{number}" for number in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        file.write_bytes(part)
+    merge_parts(files, folder, privacy.columns)
+    holders = {card[0]: card[5] for card in tables.cartao}
+    cards = sorted(int(card or 0) for *_, card in tables.movimento if card is not None)
+    flat, _ = flat_rows(tables)
+    joined = [row for row in sorted(tables.movimento, key=_by_card) if _is_joined(row, tables)]
+    assert len(joined) == len(flat) <= len(cards)
+    expected = [
+        hidden(row, holders[movement[4]] or "", privacy, KEY.encode())
+        for row, movement in zip(flat, joined, strict=True)
+    ]
+    assert (folder / CSV_NAME).read_bytes() == as_csv(privacy.columns, expected)
+    assert audit(folder / CSV_NAME, privacy.columns).totals.rows == len(flat)
+
+
+def _by_card(movement: Row) -> tuple[int, int]:
+    return int(movement[4] or -1), int(movement[0] or 0)
+
+
+def _is_joined(movement: Row, tables: Tables) -> bool:
+    card = {row[0]: row for row in tables.cartao}.get(movement[4])
+    accounts, associates = ({row[0] for row in rows} for rows in (tables.conta, tables.associado))
+    return card is not None and card[4] in accounts and card[5] in associates
+
+
+SECRETS = (b"4111111111111111", b"5500000000000004", b"Fulana", b"FULANA")
+SECRET_LINES = [
+    b"A\t1\tFulana\tde Tal\t30\n",
+    b"C\t1\tcorrente\t2020-01-01 00:00:00\t1\n",
+    b"K\t1\t4111111111111111\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
+    b"K\t2\t5500000000000004\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
+    b"K\t3\t5500000000000004\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
+    b"K\t-4\t5500000000000004\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
+    b"A\t-1\tFulana\tde Tal\t30\n",
+    b"5500000000000004 is no line\n",
+    b"M\t1\t1.00\t5500 0000 0000 0004\t2024-01-01 00:00:00\t1\n",
+    b"M\t2\t1.00\tpago com 4111111111111111\t2024-01-01 00:00:00\t9\n",
+    b"M\t3\t1.0\tpago com 4111111111111111\t2024-01-01 00:00:00\t1\n",
+]
+
+
+@pytest.mark.parametrize("card", ["mask", "token"])
+def test_nothing_hidden_leaves_the_mapper(card: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    rules = Rules(Privacy(card, "token"), key_file=tmp_path / "key")
+    handed_on = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), rules)
+    assert not [secret for secret in SECRETS if secret in handed_on.replace(b" ", b"")]
+    assert len(merge_parts(_files(run_inline(SECRET_LINES, rules), tmp_path), tmp_path).rejected.reasons) == 2
+    assert all(secret not in file.read_bytes() for secret in SECRETS for file in (tmp_path).iterdir())
+    assert (tmp_path / REJECTED_NAME).read_text().count("malformed\t") == 4
+    whole = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), Rules())
+    assert [secret for secret in SECRETS if secret in whole] == list(SECRETS)
+
+
+def _files(parts: list[bytes], folder: Path) -> list[Path]:
+    (folder / "part").write_bytes(b"".join(parts))
+    return [folder / "part"]
+
+
+def test_a_masked_run_leaves_no_card_number_anywhere(
+    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVIMENTO_FLAT_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    output = tmp_path / "out"
+    for options in (["--card", "mask"], ["--card", "token", "--people", "token"]):
+        result = run(filled, output, *options)
+        assert result.returncode == 0, result.stderr
+        numbers = {str(number) for (number,) in filled.query("SELECT num_cartao FROM cartao")}
+        left = [file for file in tmp_path.rglob("*") if file.is_file()]
+        assert {CSV, "manifest.json", "warnings.tsv"} <= {file.name for file in left}
+        for text in (result.stdout, result.stderr, *(file.read_text("utf-8", "replace") for file in left)):
+            found = set(re.findall(r"(?<!\d)\d{13,19}(?!\d)", text))
+            assert not found & numbers
+        manifest = json.loads((output / RUN / "manifest.json").read_text())
+        assert manifest["privacy"]["card"] == options[1]
+        assert ("tokens of people" in result.stderr) == ("--people" in options)
+
+
+def test_tokens_are_the_same_in_each_run_and_others_with_another_key(
+    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVIMENTO_FLAT_HOME", str(tmp_path / "state"))
+    options = ["--card", "token", "--people", "token"]
+    csvs = []
+    for keys in ([], [], ["--key-file", str(tmp_path / "mine")], ["--key-file", str(tmp_path / "mine")]):
+        assert run(filled, tmp_path / "out", *options, *keys).returncode == 0
+        csvs.append((tmp_path / "out" / CSV).read_bytes())
+    assert csvs[0] == csvs[1]
+    assert csvs[2] == csvs[3]
+    assert csvs[0] != csvs[2]
+    for key in (tmp_path / "state" / "token_key", tmp_path / "mine"):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    one_to_one = {line.split(",")[0] for line in csvs[0].decode("utf-8").split("\n") if line.startswith("p")}
+    people = filled.query(
+        "SELECT COUNT(DISTINCT associado.id) FROM movimento JOIN cartao ON cartao.id = id_cartao"
+        " JOIN conta ON conta.id = id_conta JOIN associado ON associado.id = cartao.id_associado"
+    )
+    assert len(one_to_one) == people[0][0]
+
+
+def _open_to_others(key: Path) -> None:
+    key.write_text(KEY)
+    key.chmod(0o644)
+
+
+def _too_short(key: Path) -> None:
+    key.write_text("short")
+    key.chmod(0o600)
+
+
+def _a_folder(key: Path) -> None:
+    key.mkdir(mode=0o700)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [(_open_to_others, "chmod 600"), (_too_short, "holds no key"), (_a_folder, "cannot be read")],
+)
+def test_a_key_that_cannot_be_used_ends_the_run(
+    damage: Callable[[Path], None], said: str, filled: Database, tmp_path: Path
+) -> None:
+    damage(tmp_path / "key")
+    result = run(filled, tmp_path / "out", "--card", "token", "--key-file", str(tmp_path / "key"))
+    assert_user_error(result, said)
+    assert not (tmp_path / "out" / CSV).exists()
+
+
+def test_a_whole_delivery_needs_no_key(tmp_path: Path) -> None:
+    assert with_key(Rules(), tmp_path).key_file is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_columns_are_left_out_and_the_rest_is_as_it_was(filled: Database, tmp_path: Path) -> None:
+    dropped = ["nome_associado", "sobrenome_associado", "idade_associado", "data_criacao_conta"]
+    result = run(filled, tmp_path, *(word for name in dropped for word in ("--drop", name)))
+    assert result.returncode == 0, result.stderr
+    kept = [place for place, name in enumerate(FLAT_COLUMNS) if name not in dropped]
+    rows = [tuple(row[place] for place in kept) for row in filled.oracle()]
+    assert (tmp_path / CSV).read_bytes() == as_csv([FLAT_COLUMNS[place] for place in kept], rows)
+    assert run(filled, tmp_path).returncode == 0
+    assert (tmp_path / CSV).read_bytes() == expected_csv(filled)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"), [("no_such", "Its columns are nome_associado"), (AMOUNT, "cannot be left out")]
+)
+def test_a_column_that_cannot_be_left_out_is_named(column: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Privacy(dropped=frozenset([column]))
+
+
+def test_the_key_is_found_in_hadoops_credentials() -> None:
+    def text(content: bytes) -> bytes:
+        length = len(content)
+        return (bytes([length]) if length < 128 else bytes([0x8F, length])) + content
+
+    token = b"".join(map(text, (b"alias", b"i" * 200, b"password", b"kind", b"service")))
+    secrets = text(b"other") + text(b"x") + text(KEY_NAME.encode()) + text(KEY.encode())
+    content = b"HDTS\0" + b"\x01" + token + b"\x02" + secrets
+    assert secrets_of(content)[KEY_NAME.encode()] == KEY.encode()
+    for damaged in (content[:-1], b"HDTS\x01" + content[5:], b""):
+        with pytest.raises(ValueError, match="Credentials"):
+            secrets_of(damaged)

@@ -1,0 +1,62 @@
+"""A run that hides card numbers leaves none on the cluster: not in HDFS, on a node's disk, in a log, in OUTPUT."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from merge.parts import CSV_NAME
+from sql import READER, reader_statements
+from tests.cluster.docker import PROJECT, Cluster, docker, wait_for
+from tests.cluster.test_results import loopback_server
+from tests.conftest import PASSWORD, filled_database
+
+#: Card numbers that no other run on this cluster has seen.
+NUMBER = "9876[0-9]{12}"
+
+
+def containers() -> list[str]:
+    names = docker(
+        "ps", "--filter", f"label=com.docker.compose.project={PROJECT}", "--format", "{{.Names}}"
+    ).split()
+    return [name for name in names if "database" not in name]
+
+
+def files_with(*pattern: str) -> list[str]:
+    """-> files on the nodes' disks (HDFS's blocks, shuffled records, logs, staged files) in which it stands."""
+    command = 'grep -rla "$@" /hadoop /tmp /var/log || [ $? -eq 1 ]'
+    found = [
+        (name, docker("exec", "--user", "root", name, "sh", "-c", command, "sh", *pattern))
+        for name in containers()
+    ]
+    return [f"{name}:{file}" for name, files in found for file in files.splitlines()]
+
+
+@pytest.mark.parametrize("options", [["--card", "mask"], ["--card", "token", "--people", "token"]])
+def test_no_card_number_and_no_key_stays_on_the_cluster(
+    cluster: Cluster, options: list[str], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    with loopback_server("MariaDB", tmp_path_factory.mktemp("server")) as server:
+        own = filled_database(server, movements=5000)
+        own.execute(
+            *reader_statements(own.name, PASSWORD),
+            "UPDATE cartao SET num_cartao = CONCAT('9876', LPAD(id * 7919, 12, '0'))",
+            "UPDATE movimento JOIN cartao ON cartao.id = id_cartao SET des_transacao = CONCAT('cartão ', num_cartao)"
+            " WHERE movimento.id % 10 = 0",
+        )
+        url = f"mysql://{READER}@127.0.0.1:{server.port}/{own.name}"
+        with cluster.running(tmp_path, *options, SOURCE=url, MYSQL_PWD=PASSWORD) as running:
+            # While it runs they are there: the search finds what it looks for.
+            running.wait_for_line("Step 2 of 2")
+            assert files_with("-E", NUMBER)
+            status, said = running.end()
+        assert status == 0, said
+    wait_for(lambda: not files_with("-E", NUMBER))  # HDFS frees a removed file's blocks a little later
+    left = [file.read_text("utf-8", "replace") for file in tmp_path.rglob("*") if file.is_file()]
+    left += [said, *(docker("logs", name) for name in containers())]
+    assert not [text for text in left if re.search(NUMBER, text)]
+    csv = (tmp_path / CSV_NAME).read_text("utf-8")
+    assert re.search(r",987600\*{6}\d{4}," if "mask" in options else r",t[0-9a-f]{32},", csv)
+    for key in cluster.home.rglob("token_key"):
+        assert key.stat().st_mode & 0o777 == 0o600
+        wait_for(lambda: not files_with("-F", "-e", key.read_text().strip()))  # noqa: B023  # called at once

@@ -22,6 +22,7 @@ MOMENTS = [
     "0000-00-00 00:00:00",
     "2019-12-31 23:59:59",
     "2020-01-01 00:00:00",
+    "2020-01-01 00:00:01",
     NOW,
     "2024-06-30 12:00:01",
 ]
@@ -54,6 +55,7 @@ def odd_tables(draw: st.DrawFn) -> Tables:
             for identity in range(1, draw(st.integers(0, count)) + 1)
         ]
 
+    # Few different ones, so that equal ones meet.
     names, moments = st.sampled_from(NAMES), st.sampled_from(MOMENTS)
     ages = st.sampled_from([None, "-1", "0", "9", "99", "100", "130", "131", "1000"])
     amounts = st.sampled_from([None, "0.00", "-0.00", "0.01", "-10.00", "100.00"])
@@ -142,3 +144,25 @@ def test_what_a_delivery_does_not_show_is_not_checked(tmp_path: Path) -> None:
     assert reasons["data_criacao_cartao"] == everything - {"movement_before_card"}
     assert reasons["nome_impresso_cartao"] == everything - {"printed_name_unlike_holder"}
     assert reasons["nome_associado"] == everything - {"printed_name_unlike_holder"}
+
+
+def test_the_moment_of_creation_and_now_are_in_time(tmp_path: Path) -> None:
+    moments = [
+        "2020-12-31 23:59:59",
+        "2021-01-01 00:00:00",
+        "2022-01-01 00:00:00",
+        NOW,
+        "2024-06-30 12:00:01",
+    ]
+    tables = Tables(
+        associado=[("1", "Ana", "Reis", "0"), ("2", "Bia", "Reis", "130")],
+        conta=[("1", "corrente", "2021-01-01 00:00:00", "1")],
+        cartao=[("1", "4111111111111111", "ANA", "2022-01-01 00:00:00", "1", "1")],
+        movimento=[(str(number), "0.01", "x", moment, "1") for number, moment in enumerate(moments, 1)],
+    )
+    assert listed(run_inline(tables.lines(), Rules(now=NOW)), tmp_path) == [
+        ("movement_before_account", "movimento", "1", "1"),
+        ("movement_before_card", "movimento", "1", "1"),
+        ("movement_before_card", "movimento", "2", "1"),
+        ("movement_in_future", "movimento", "5", "1"),
+    ]

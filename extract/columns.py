@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymysql.connections import Connection
 
+from extract.window import Window
 from movimento_flat.errors import UserError
-from movimento_flat.schema import TABLES, Column, Kind, Table
+from movimento_flat.schema import MOVIMENTO, TABLES, Column, Kind, Table
 from movimento_flat.tagged_tsv import sql_null, sql_text_field
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
@@ -32,6 +34,10 @@ _FIND_ENGINES = """
     SELECT table_name, engine FROM information_schema.tables
     WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND engine <> 'InnoDB'
 """
+_FIND_TABLES_WITHOUT_HISTORY = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND table_type <> 'SYSTEM VERSIONED'
+"""
 
 
 @dataclass(frozen=True)
@@ -52,22 +58,27 @@ class SourceTable:
     """A table of the database; its names are quoted.
 
     Attributes:
+        rows: what FROM gets: its name, or its rows as of an earlier moment.
+        condition: SQL condition of the rows that are read.
         line: SQL expression of a row's line of tagged TSV, line end included.
         amount: SQL expression of what the accounting adds up, or NULL.
     """
 
     table: Table
     name: str
+    rows: str
+    condition: str
     identity: str
     line: str
     amount: str
 
 
-def inspect(connection: "Connection[Any]") -> list[SourceTable]:
-    """The four tables as the database has them.
+def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
+    """The four tables as the database has them, and what of them is read.
 
     Raises:
-        UserError: one of them, or a column, is missing or has a type whose text would not be exact.
+        UserError: one of them, or a column, is missing or has a type whose text would not be exact, or the
+            moment as of which they are to be read cannot be had.
     """
     names = tuple(table.name for table in TABLES)
     with connection.cursor() as cursor:
@@ -82,7 +93,26 @@ def inspect(connection: "Connection[Any]") -> list[SourceTable]:
         rows = cursor.fetchall()
     _check_names({row[2] for row in rows})
     columns = {(row[0], row[1]): SourceColumn(*row[2:]) for row in rows}
-    return [_source_table(table, columns) for table in TABLES]
+    tables = [_source_table(table, columns, window) for table in TABLES]
+    if window.as_of:
+        _check_history(connection, names, window.as_of)
+    return tables
+
+
+def _check_history(connection: "Connection[Any]", names: tuple[str, ...], as_of: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (names,))
+        if without := cursor.fetchall():
+            raise UserError(
+                f"Only the present can be read of {', '.join(sorted(name for (name,) in without))}.",
+                "--as-of needs tables WITH SYSTEM VERSIONING: MariaDB keeps the earlier rows of those from then on"
+                " (ALTER TABLE ... ADD SYSTEM VERSIONING). MySQL and views have none.",
+            )
+        cursor.execute("SELECT CAST(NOW() AS CHAR) FROM DUAL WHERE NOW() < %s", (as_of,))
+        if now := cursor.fetchone():
+            raise UserError(
+                f"--as-of {as_of} is yet to come: the server has {now[0]}.", "Name a moment that was."
+            )
 
 
 def _check_names(tables: set[str]) -> None:
@@ -96,7 +126,7 @@ def _check_names(tables: set[str]) -> None:
         )
 
 
-def _source_table(table: Table, columns: dict[tuple[str, str], SourceColumn]) -> SourceTable:
+def _source_table(table: Table, columns: dict[tuple[str, str], SourceColumn], window: Window) -> SourceTable:
     missing = [name for name in table.column_names if (table.name, name) not in columns]
     if missing:
         raise UserError(
@@ -108,10 +138,13 @@ def _source_table(table: Table, columns: dict[tuple[str, str], SourceColumn]) ->
     for column in table.columns:
         _check_type(table, column, found[column.name])
     fields = [_field(column, found[column.name]) for column in table.columns]
+    name = _quoted(found["id"].table)
     amounts = [_quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
     return SourceTable(
         table=table,
-        name=_quoted(found["id"].table),
+        name=name,
+        rows=window.rows(name),
+        condition=window.condition(_wall_clock(found["data_movimento"])) if table is MOVIMENTO else "TRUE",
         identity=_quoted(found["id"].name),
         line=f"CONCAT(X'{table.tag.hex()}', {_after_tabs(fields)}, X'0A')",
         amount=amounts[0] if amounts else "NULL",
@@ -126,6 +159,12 @@ def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
             f" its text is exact only for {column.kind.value}.",
             "Give the program a view or a copy of the table with that type.",
         )
+
+
+def _wall_clock(found: SourceColumn) -> str:
+    """What is compared is what the CSV shows: a TIMESTAMP's hour that comes twice in its zone comes twice."""
+    name = _quoted(found.name)
+    return f"CAST({name} AS DATETIME(6))" if found.data_type == "timestamp" else name
 
 
 def _field(column: Column, found: SourceColumn) -> str:

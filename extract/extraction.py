@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -13,6 +13,7 @@ from extract.pages import PageBook, read_page, totals
 from extract.sink import Sink
 from extract.snapshot import open_snapshot
 from extract.source import Source
+from extract.window import Window
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import MOVIMENTO, SMALL_TABLES
@@ -26,7 +27,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was extracted: totals of each table by name, and the moment as of which.
+    """What was extracted: totals of each table by name, the moment as of which, and the window.
 
     Attributes:
         taken_at: that moment in UTC, by the server's clock.
@@ -39,6 +40,7 @@ class Extraction:
     server: str
     time_zone: str
     connections: int
+    window: Window = field(default_factory=Window)
 
 
 def extract(
@@ -76,7 +78,13 @@ def extract(
             counted = counting.result()
     _compare(small_rows + movement_rows, counted)
     return Extraction(
-        counted, snapshot.taken_at, snapshot.clock, snapshot.server, source.time_zone, len(readers)
+        tables=counted,
+        taken_at=snapshot.taken_at,
+        clock=snapshot.clock,
+        server=snapshot.server,
+        time_zone=source.time_zone,
+        connections=len(readers),
+        window=source.window,
     )
 
 

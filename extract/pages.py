@@ -4,7 +4,7 @@ PyMySQL takes 8 s to read a million rows one by one and 1 s to read them as page
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from threading import Lock
 from typing import Any
@@ -21,19 +21,48 @@ ROWS_PER_PAGE = 32768
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of a table with after < id <= last; from the first one where `after` is None."""
+    """Rows of a table with first <= id <= last that meet the table's condition."""
 
     table: SourceTable
-    after: int | None
+    first: int
     last: int
+
+    @property
+    def rows(self) -> str:
+        """What follows SELECT ...: FROM and WHERE."""
+        return f"{self._ids} AND {self.table.condition}"
+
+    @property
+    def _ids(self) -> str:
+        table = self.table
+        return f"FROM {table.rows} WHERE {table.identity} BETWEEN {self.first} AND {self.last}"
+
+    def up_to(self, connection: "Connection[Any]", number: int) -> "Page":
+        """Its beginning of that many rows, whether or not they meet the condition; itself where it has fewer."""
+        return self._ending_at(_nth_id(connection, self.table, self._ids, number))
+
+    def half(self, connection: "Connection[Any]", rows: int) -> "Page":
+        """Its beginning of half of its rows that meet the condition, of which it has `rows`."""
+        return self._ending_at(_nth_id(connection, self.table, self.rows, rows // 2))
+
+    def after(self, beginning: "Page") -> "Page | None":
+        """What is left of it; None when nothing is."""
+        return None if beginning.last == self.last else replace(self, first=beginning.last + 1)
+
+    def _ending_at(self, last: int | None) -> "Page":
+        return self if last is None else replace(self, last=last)
 
 
 class PageBook:
-    """Cuts tables into pages while they are read: each page to whichever connection asks next."""
+    """Cuts tables into pages while they are read: each page to whichever connection asks next.
+
+    Where a condition is, the ids between the first and the last row that meet it are cut, whatever lies between:
+    each cut is a walk along the primary key, and all of them together walk it once.
+    """
 
     def __init__(self, tables: list[SourceTable]) -> None:
         self._tables = tables
-        self._after: int | None = None
+        self._rest: Page | None = None
         self._error: BaseException | None = None
         self._lock = Lock()
 
@@ -51,70 +80,69 @@ class PageBook:
         with self._lock:
             if self._error:
                 raise self._error
-            while self._tables:
-                table = self._tables[0]
-                last = _last_id(connection, table, self._after, ROWS_PER_PAGE)
-                if last is not None:
-                    page = Page(table, self._after, last)
-                    self._after = last
-                    return page
-                self._tables = self._tables[1:]
-                self._after = None
-        return None
+            while self._tables and not self._rest:
+                table, *self._tables = self._tables
+                self._rest = _everything(connection, table)
+            if not self._rest:
+                return None
+            page = self._rest.up_to(connection, ROWS_PER_PAGE)
+            self._rest = self._rest.after(page)
+            return page
 
 
 def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
-    """-> (lines, rows) of a page: mostly one pair, more where it does not fit into one value of the server.
+    """-> (lines, rows) of a page: one pair, more where it does not fit into one value of the server, none of no rows.
 
     GROUP_CONCAT cuts what is too long with no more than a warning, so each answer is held against its count.
 
     Raises:
         UserError: one single row is too long for the server's max_allowed_packet.
     """
-    table = page.table
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT COUNT(*), GROUP_CONCAT({table.line} SEPARATOR '') FROM {table.name}"
-            f" WHERE {_is_beyond(table, page.after)} AND {table.identity} <= {page.last}"
-        )
+        cursor.execute(f"SELECT COUNT(*), GROUP_CONCAT({page.table.line} SEPARATOR '') {page.rows}")
         row = cursor.fetchone()
     assert row
     rows, lines = row[0], row[1] or b""
-    if lines.count(b"\n") == rows and lines.endswith(b"\n"):
-        yield lines, rows
+    if lines.count(b"\n") == rows and (not rows or lines.endswith(b"\n")):
+        if rows:
+            yield lines, rows
         return
-    middle = _last_id(connection, table, page.after, rows // 2) if rows > 1 else page.last
-    if middle is None or middle == page.last:
+    beginning = page.half(connection, rows) if rows > 1 else page
+    rest = page.after(beginning)
+    if not rest:
         raise UserError(
-            f"What table {table.table.name} holds under id {page.last} is longer than the server may send.",
+            f"What table {page.table.table.name} holds under id {page.last} is longer than the server may send.",
             "Raise the server's max_allowed_packet.",
         )
-    yield from read_page(connection, Page(table, page.after, middle))
-    yield from read_page(connection, Page(table, middle, page.last))
+    yield from read_page(connection, beginning)
+    yield from read_page(connection, rest)
 
 
 def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:
-    """What the table holds, counted by the server over the whole table: the check on the pages."""
+    """What is to be read of the table, counted by the server at once: the check on the pages."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT COUNT(*), SUM({table.amount}) FROM {table.name}")
+        cursor.execute(f"SELECT COUNT(*), SUM({table.amount}) FROM {table.rows} WHERE {table.condition}")
         row = cursor.fetchone()
     assert row
     return Totals(row[0], int((Decimal(row[1] or 0) * 100).to_integral_exact()))
 
 
-def _last_id(connection: "Connection[Any]", table: SourceTable, after: int | None, rows: int) -> int | None:
-    """-> the id at which a page of `rows` rows ends; None when there is no row left."""
-    beyond = f"FROM {table.name} WHERE {_is_beyond(table, after)}"
+def _everything(connection: "Connection[Any]", table: SourceTable) -> Page | None:
+    """-> one page of all rows that are to be read; None when there are none."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {table.identity} {beyond} ORDER BY {table.identity} LIMIT 1 OFFSET {rows - 1}"
+            f"SELECT MIN({table.identity}), MAX({table.identity}) FROM {table.rows} WHERE {table.condition}"
         )
         row = cursor.fetchone()
-        if row is None:
-            cursor.execute(f"SELECT MAX({table.identity}) {beyond}")
-            row = cursor.fetchone()
+    assert row
+    return None if row[0] is None else Page(table, *row)
+
+
+def _nth_id(connection: "Connection[Any]", table: SourceTable, rows: str, number: int) -> int | None:
+    """-> the id of the row of that number, from 1 on; None when there are fewer."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {table.identity} {rows} ORDER BY {table.identity} LIMIT 1 OFFSET {number - 1}"
+        )
+        row = cursor.fetchone()
     return row[0] if row else None
-
-
-def _is_beyond(table: SourceTable, after: int | None) -> str:
-    return "TRUE" if after is None else f"{table.identity} > {after}"

@@ -10,6 +10,7 @@ from pymysql.connections import Connection
 from pymysql.constants import ER
 
 from extract.columns import SourceTable, inspect
+from extract.grants import refuse_writers
 from extract.source import Source
 
 #: The last one is of a view whose definer may read its tables and not lock them.
@@ -46,7 +47,7 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
     that may not lock, or a table that somebody else holds for long, leaves one connection, and `say` is told.
 
     Raises:
-        UserError: the database cannot be reached or is not as it must be.
+        UserError: the database cannot be reached or is not as it must be, or the account could change it.
     """
     with ExitStack() as stack:
 
@@ -57,7 +58,9 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
 
         guard = connect()
         try:
-            tables = inspect(guard)
+            if not source.allow_writer:
+                refuse_writers(guard, source)
+            tables = inspect(guard, source.window)
             readers = [connect() for _ in range(connections)]  # before the lock, which is to be short
             locked = connections > 1 and _lock(guard, tables, say)
             if not locked:

@@ -12,6 +12,8 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 
+from extract.tls import Tls, tls_trouble
+from extract.window import Window
 from movimento_flat.errors import UserError
 
 DEFAULT_PORT = 3306
@@ -27,7 +29,12 @@ _SESSION = """
 
 @dataclass(frozen=True)
 class Source:
-    """A database to read from. The password never shows in its text."""
+    """A database to read from. The password never shows in its text.
+
+    Attributes:
+        window: which of its rows are read.
+        allow_writer: whether an account that could change the database may read it.
+    """
 
     user: str
     database: str
@@ -36,6 +43,9 @@ class Source:
     unix_socket: str | None = None
     password: str = field(default="", repr=False)
     time_zone: str = "-03:00"
+    tls: Tls = field(default_factory=Tls)
+    window: Window = field(default_factory=Window)
+    allow_writer: bool = False
 
     def __str__(self) -> str:
         place = self.unix_socket or f"{self.host}:{self.port}"
@@ -45,8 +55,9 @@ class Source:
         """Open a connection whose session is set for extraction; `options` are PyMySQL's.
 
         Raises:
-            UserError: no server there, or it does not let this account in.
+            UserError: no server there, its certificate does not hold, or it does not let this account in.
         """
+        context = self.tls.context(self.host, self.unix_socket)
         try:
             connection = pymysql.connect(
                 user=self.user,
@@ -58,6 +69,8 @@ class Source:
                 charset="utf8mb4",
                 connect_timeout=CONNECT_SECONDS,
                 autocommit=True,
+                ssl=context,
+                ssl_disabled=context is None,  # else PyMySQL would take TLS with any certificate
                 **options,
             )
             with connection.cursor() as cursor:
@@ -71,6 +84,9 @@ class Source:
 
     def explain(self, error: pymysql.MySQLError) -> UserError:
         """-> what a server's error means for the user."""
+        if trouble := tls_trouble(error):
+            what, next_step = trouble
+            return UserError(f"Reading {self} failed: {what}.", next_step)
         code = error.args[0] if error.args else 0
         text = error.args[-1] if error.args else error
         return UserError(
@@ -145,9 +161,15 @@ def read_password(file: Path) -> str:
         raise UserError(f"The password file {file} cannot be read: {error.strerror}.") from error
 
 
+def forget_password() -> str | None:
+    """-> MYSQL_PWD, which what this program starts does not inherit from now on."""
+    return os.environ.pop("MYSQL_PWD", None)
+
+
 def _password(file: Path | None, user: str) -> str:
+    given = forget_password()
     if file:
         return read_password(file)
-    if "MYSQL_PWD" in os.environ:
-        return os.environ["MYSQL_PWD"]
+    if given is not None:
+        return given
     return getpass.getpass(f"Password of {user}: ") if sys.stdin.isatty() else ""

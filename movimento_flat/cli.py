@@ -16,6 +16,7 @@ from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
 from extract.source import Source
+from extract.window import Window
 from merge.output_folder import RUN_NAME, open_output
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
 from movimento_flat import __version__, options, pipeline
@@ -65,11 +66,18 @@ def cli() -> None:
 )
 @options.engine
 @options.database_to_read
+@options.window
 @options.connections
 @options.rules
 @options.plan
 def run(
-    output: Path, engine: Engine, database: Source | None, connections: int, rules: Rules, plan: Plan
+    output: Path,
+    engine: Engine,
+    database: Source | None,
+    window: Window,
+    connections: int,
+    rules: Rules,
+    plan: Plan,
 ) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
 
@@ -77,10 +85,12 @@ def run(
     """
     console = Console()
     if database:
-        delivery = pipeline.run(database, output, engine, connections, rules, console)
+        source = replace(database, window=window)
+        delivery = pipeline.run(source, output, engine, connections, rules, console)
     else:
         with fictitious_database(plan, console) as own:
-            delivery = pipeline.run(own, output, engine, connections, rules, console)
+            source = replace(own, window=window)
+            delivery = pipeline.run(source, output, engine, connections, rules, console)
     console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
@@ -102,16 +112,17 @@ def seed_command(database: Source | None, plan: Plan) -> None:
 
 @cli.command("extract")
 @options.database_to_read
+@options.window
 @options.connections
 @click.option("--to", "folder", required=True, help="New folder for tagged TSV, or its URI in HDFS.")
-def extract_command(database: Source | None, connections: int, folder: str) -> None:
+def extract_command(database: Source | None, window: Window, connections: int, folder: str) -> None:
     """Stage 1: from a database to tagged TSV."""
     if not database:
         raise click.UsageError("--source is needed.")
     console = Console()
     sink = _new_sink(folder)
     with console.stage("extract") as progress:
-        extraction = extract(database, sink, connections, console.say, progress)
+        extraction = extract(replace(database, window=window), sink, connections, console.say, progress)
     with sink.file(EXTRACTION_NAME) as file:
         file.write(as_json(extraction_as_json(extraction) | {"address": str(database)}))
 

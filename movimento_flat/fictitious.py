@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from pymysql.connections import Connection
 
 from extract.source import Source, address, read_password
+from extract.tls import OFF, Tls
 from movimento_flat.private_server import PrivateServer
 from movimento_flat.progress import Console
 from movimento_flat.state import state_dir
@@ -97,13 +98,19 @@ class _ClusterServer:
     secrets: Path
 
     def connect(self, database: str | None = None) -> "Connection[Any]":
-        password = read_password(self.secrets / "admin_password")
-        admin = replace(address(self.url), database=database or "", password=password)
+        admin = replace(self._address, database=database or "", password=self._password("admin"))
         return admin.connect(local_infile=True)
 
     def reader(self, database: str) -> Source:
-        password = read_password(self.secrets / "reader_password")
-        return replace(address(self.url), user=READER, database=database, password=password)
+        return replace(self._address, user=READER, database=database, password=self._password("reader"))
+
+    @property
+    def _address(self) -> Source:
+        """The server is this program's own, beside its client on a network of their own: no TLS."""
+        return replace(address(self.url), tls=Tls(OFF))
+
+    def _password(self, account: str) -> str:
+        return read_password(self.secrets / f"{account}_password")
 
 
 def _fill_once(server: Server, name: str, plan: Plan, console: Console) -> None:

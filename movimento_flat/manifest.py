@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.extraction import Extraction
+from extract.window import Window
 from merge.csv_audit import Audit
 from merge.parts import Merged
 from movimento_flat import __version__
@@ -88,6 +89,7 @@ def extraction_as_json(extraction: Extraction) -> dict[str, Any]:
         "time_zone": extraction.time_zone,
         "server": extraction.server,
         "connections": extraction.connections,
+        **extraction.window.as_json(),
     }
 
 
@@ -102,6 +104,7 @@ def extraction_from_json(content: dict[str, Any]) -> Extraction:
         content["server"],
         content["time_zone"],
         content["connections"],
+        Window.from_json(content),
     )
 
 

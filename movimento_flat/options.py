@@ -2,13 +2,17 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from extract.source import Source, parse_source
+from extract.source import Source, forget_password, parse_source
+from extract.tls import OFF, VERIFY, Tls
+from extract.window import Window
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder
 from movimento_flat.engines.local import LocalEngine
@@ -19,6 +23,9 @@ from seed.plan import Plan
 
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+MOMENT = click.DateTime()
+MOMENT_FORM = "YYYY-MM-DD, 'YYYY-MM-DD HH:MM:SS' or YYYY-MM-DDTHH:MM:SS, as the CSV has it"
 
 LOCAL, HADOOP = "local", "hadoop"
 
@@ -61,17 +68,70 @@ _time_zone = click.option(
 )
 
 
-def _database_to_read(source: str | None, password_file: Path | None, time_zone: str) -> Source | None:
-    return parse_source(source, password_file, time_zone) if source else None
+_tls = click.option(
+    "--tls",
+    type=click.Choice([VERIFY, OFF]),
+    help="verify: by TLS, with the server's certificate and name held against its authority; off: without TLS."
+    "  [default: verify, but off to this machine's own loopback or socket]",
+)
+_tls_ca = click.option(
+    "--tls-ca",
+    type=EXISTING_FILE,
+    help="Certificate (PEM) of the authority to trust.  [default: the system's]",
+)
+_allow_writer = click.option(
+    "--allow-writer", is_flag=True, help="Read even by an account that could change the database."
+)
 
 
-def _database_to_fill(source: str | None, password_file: Path | None) -> Source | None:
-    return parse_source(source, password_file) if source else None
+def _database(
+    source: str | None, password_file: Path | None, tls: str | None, tls_ca: Path | None
+) -> Source | None:
+    if tls == OFF and tls_ca:
+        raise click.UsageError("--tls-ca names whom to trust, which --tls off does not ask.")
+    if source:
+        return replace(parse_source(source, password_file), tls=Tls(tls, tls_ca))
+    forget_password()
+    return None
 
 
+def _database_to_read(
+    source: str | None,
+    password_file: Path | None,
+    tls: str | None,
+    tls_ca: Path | None,
+    allow_writer: bool,
+    time_zone: str,
+) -> Source | None:
+    database = _database(source, password_file, tls, tls_ca)
+    return database and replace(database, allow_writer=allow_writer, time_zone=time_zone)
+
+
+_connection = (_source, _password_file, _tls, _tls_ca)
 #: -> database: the one of --source, or None without it.
-database_to_read = group("database", _database_to_read, _source, _password_file, _time_zone)
-database_to_fill = group("database", _database_to_fill, _source, _password_file)
+database_to_read = group("database", _database_to_read, *_connection, _allow_writer, _time_zone)
+database_to_fill = group("database", _database, *_connection)
+
+
+def _window(since: datetime | None, until: datetime | None, as_of: datetime | None) -> Window:
+    if since and until and since >= until:
+        raise click.UsageError("--since must be before --until.")
+    return Window(since, until, as_of)
+
+
+#: -> window: which rows are read.
+window = group(
+    "window",
+    _window,
+    click.option("--since", type=MOMENT, metavar="TIME", help=f"Only movements from then on: {MOMENT_FORM}."),
+    click.option("--until", type=MOMENT, metavar="TIME", help="Only movements before then."),
+    click.option(
+        "--as-of",
+        type=MOMENT,
+        metavar="TIME",
+        help="All tables as they were then; they must be WITH SYSTEM VERSIONING (MariaDB).",
+    ),
+)
 
 connections = click.option(
     "--connections", default=2, show_default=True, type=click.IntRange(1, 16), help="Readers at once."

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +50,7 @@ class PrivateServer:
     Attributes:
         socket: the Unix socket, in a private folder with a short name (its path may have 107 bytes).
         port: on 127.0.0.1, for clients that cannot use a socket; normally None.
+        settings: further options of the server; they win over SETTINGS.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class PrivateServer:
         say: Callable[[str], None],
         programs: Programs | None = None,
         port: int | None = None,
+        settings: Sequence[str] = (),
     ) -> None:
         self._state = state
         self._data = state / "data"
         self._say = say
         self._programs = programs
         self.port = port
+        self.settings = settings
 
     def __enter__(self) -> Self:
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,6 +122,7 @@ class PrivateServer:
         ]
         command += [f"--tmpdir={self._run_folder}", "--lc-messages=en_US"]
         command += ["--bind-address=127.0.0.1", f"--port={self.port}"] if self.port else ["--skip-networking"]
+        command += self.settings
         with (self._run_folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,

@@ -1,9 +1,10 @@
-"""A MySQL 9 server for tests: on a free port of 127.0.0.1, without TLS, ended by its process id."""
+"""A MySQL 9 server for tests: on a free port of 127.0.0.1, ended by its process id."""
 
 import os
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +21,8 @@ START_SECONDS = STOP_SECONDS = 120
 class MySQL9:
     """It runs as long as the `with` block; its data lie in `folder`, whose path is to be short.
 
-    Without TLS a password goes to it by caching_sha2_password's exchange of keys.
+    Without TLS, as it is unless `settings` say something else, a password goes to it by caching_sha2_password's
+    exchange of keys.
 
     Attributes:
         host, port: where accounts of any host reach it.
@@ -29,10 +31,11 @@ class MySQL9:
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, state: Path) -> None:
+    def __init__(self, folder: Path, state: Path, settings: Sequence[str] = ()) -> None:
         self.socket = folder / "socket"
         self._folder = folder
         self._state = state
+        self._settings = settings
 
     def __enter__(self) -> Self:
         tree = unpacked(self._state, PACKAGE)
@@ -58,6 +61,7 @@ class MySQL9:
             "--tls-version=",
             "--local-infile=1",
             "--skip-name-resolve",
+            *self._settings,
         ]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -6,6 +6,8 @@
 #   SOURCE     mysql://user@host:port/database, read only; without it, fictitious data
 #   MOVEMENTS  movements of the fictitious database                    [100000]
 #   SEED       the same seed gives the same fictitious database        [1]
+#   OPTIONS    more of `movimento-flat run --help`, as in OPTIONS="--card mask --since 2024-01-01"
+#   PASSWORD_FILE, TLS_CA, KEY_FILE   files for --password-file, --tls-ca and --key-file
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -13,7 +15,7 @@ VENV := .venv
 export MOVIMENTO_FLAT_HOME ?= $(CURDIR)/.movimento-flat
 
 # Values reach the shell as variables of the environment: spaces and quotes in them mean nothing.
-export OUTPUT ENGINE SOURCE MOVEMENTS SEED PASSWORD_FILE SERVICE SUITE VENV
+export OUTPUT ENGINE SOURCE MOVEMENTS SEED OPTIONS PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE VENV
 
 .PHONY: help
 help: ## this help

@@ -10,6 +10,7 @@ from movimento_flat.privacy import FULL
 from movimento_flat.state import state_dir
 from mr_jobs.rules import Rules
 
+#: Also in hadoop-docker/cluster, which has no Python.
 DEFAULT_NAME = "token_key"
 _BYTES = 32
 _SHORTEST = 32

@@ -15,7 +15,7 @@ VENV := .venv
 export MOVIMENTO_FLAT_HOME ?= $(CURDIR)/.movimento-flat
 
 # Values reach the shell as variables of the environment: spaces and quotes in them mean nothing.
-export OUTPUT ENGINE SOURCE MOVEMENTS SEED OPTIONS PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE VENV
+export OUTPUT ENGINE SOURCE MOVEMENTS SEED OPTIONS PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE UPGRADE VENV
 
 .PHONY: help
 help: ## this help
@@ -73,6 +73,16 @@ install: ## the virtual environment .venv, with the command movimento-flat
 .PHONY: install-test
 install-test:
 	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" test
+
+.PHONY: lock
+lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes the newest of all
+	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" lock
+	@for group in runtime test lock; do \
+		[ "$$group" = runtime ] && extra= || extra="--extra $$group --constraint requirements/runtime.txt"; \
+		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $${UPGRADE:+--upgrade} \
+			$$extra --output-file "requirements/$$group.txt" pyproject.toml || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## remove the cluster with its data, the virtual environment and the fictitious database

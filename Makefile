@@ -55,6 +55,10 @@ test: install-test lint ## all tests that need no cluster, after the checks of l
 test-cluster: install-test ## the tests of the cluster, on one of their own in Docker
 	@$(VENV)/bin/python -m pytest -q -m cluster
 
+.PHONY: soak
+soak: install-test ## what must hold at every moment, asked at very many: half an hour
+	@MOVIMENTO_FLAT_SOAK=yes $(VENV)/bin/python -m pytest -q -m "machine or not machine" tests/soak
+
 .PHONY: lint
 lint: install-test ## ruff and mypy
 	@$(VENV)/bin/ruff check --quiet .

@@ -14,6 +14,8 @@ from movimento_flat.errors import UserError
 RUN_NAME = "movimento_flat.run"
 _WORK_NAME = ".movimento_flat.work"
 _HOLDER_NAME = "pid"
+#: In the work folder: a run and its CSV that are to be published, whatever happens. Both have their final names.
+_READY_NAME = "ready"
 
 
 @dataclass(frozen=True)
@@ -29,25 +31,45 @@ class OutputFolder:
     work: Path
 
     def publish(self, csv: Path, run: Path) -> None:
-        """Replace the run folder, then, as the last act and in one step, the CSV.
+        """Replace the CSV and the run folder. Both must lie in `work`, on the disk of the folder they go to.
 
-        Both must lie in `work`, on the disk of the folder they go to.
+        Two names cannot change in one step. So one rename says that they will, and the steps that follow can be
+        taken up by whoever opens OUTPUT next: a kill between them leaves the previous delivery or this one.
 
         Raises:
-            OSError: the disk does not take them; the previous CSV is still there.
+            OSError: the disk does not take them.
         """
-        for file in (csv, *run.iterdir()):
-            _flush_to_disk(file)
-        if (self.path / RUN_NAME).exists():
-            (self.path / RUN_NAME).rename(self.work / "previous.run")
-        run.rename(self.path / RUN_NAME)
-        csv.replace(self.path / CSV_NAME)
-        _flush_to_disk(self.path)
+        unfinished = self.work / f"{_READY_NAME}.unfinished"
+        unfinished.mkdir(mode=0o700)
+        run = run.rename(unfinished / RUN_NAME)
+        csv = csv.rename(unfinished / CSV_NAME)
+        for path in (csv, *run.iterdir(), run, unfinished):
+            _flush_to_disk(path)
+        unfinished.rename(self.work / _READY_NAME)
+        _flush_to_disk(self.work)
+        _finish_publishing(self.path, self.work)
+
+
+def _finish_publishing(path: Path, work: Path) -> None:
+    """Take the steps of publishing that are still to be taken, if there are any.
+
+    At no moment does a manifest lie beside a CSV that is not its own: the old one goes first, the new one comes last.
+    """
+    ready = work / _READY_NAME
+    if (ready / CSV_NAME).exists():
+        if (path / RUN_NAME).exists():
+            (path / RUN_NAME).rename(work / "previous.run")
+        (ready / CSV_NAME).replace(path / CSV_NAME)
+    if (ready / RUN_NAME).exists():
+        (ready / RUN_NAME).rename(path / RUN_NAME)
+        _flush_to_disk(path)
 
 
 @contextmanager
 def open_output(path: Path) -> Iterator[OutputFolder]:
     """Hold OUTPUT for this process, made if need be; what a killed run left there is removed.
+
+    One that was killed while it published is published first.
 
     The lock is the kernel's: it ends with the process, whatever ends it.
 
@@ -70,12 +92,14 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         _lock(descriptor, path, work)
+        _finish_publishing(path, work)
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
         (work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
             yield OutputFolder(path.resolve(), work)
         finally:
+            _finish_publishing(path, work)  # an interrupt may have come between its steps
             shutil.rmtree(work, ignore_errors=True)
     finally:
         os.close(descriptor)

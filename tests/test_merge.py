@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import io
+import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,44 @@ def test_output_that_is_a_file_or_cannot_be_made_is_named(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="cannot be made"), open_output(Path("/proc/no/such")):
         pass
     assert file.read_text() == "x"
+
+
+def _publish_and_die(output: Path, content: bytes, step: int) -> None:
+    """Publish in a process that ends, without any cleaning up, before the rename of that number."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    renames = itertools.count(1)
+
+    def dying(rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+        def rename_or_die(source: Path, target: Path) -> Path:
+            if next(renames) == step:
+                os._exit(0)
+            return rename(source, target)
+
+        return rename_or_die
+
+    for name in ("rename", "replace"):
+        setattr(Path, name, dying(getattr(Path, name)))
+    publish(output, content)
+    os._exit(0)
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the_other(
+    step: int, tmp_path: Path
+) -> None:
+    def delivered() -> list[bytes]:
+        files = (tmp_path / CSV_NAME, tmp_path / RUN_NAME / "manifest.json")
+        return [file.read_bytes() for file in files if file.exists()]
+
+    publish(tmp_path, b"first")
+    _publish_and_die(tmp_path, b"second", step)
+    # Never a manifest beside another's CSV, and never no CSV.
+    assert delivered() in ([b"first", b"first"], [b"first"], [b"second"], [b"second", b"second"])
+    with pytest.raises(ZeroDivisionError), open_output(tmp_path):
+        raise ZeroDivisionError  # the next run publishes nothing
+    assert delivered() in ([b"first", b"first"], [b"second", b"second"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV_NAME, RUN_NAME]
+    assert step < 8 or delivered() == [b"second", b"second"]

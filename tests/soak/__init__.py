@@ -2,7 +2,7 @@
 
 import os
 
-LONG = os.environ.get("MOVIMENTO_FLAT_SOAK") == "yes"
+LONG = bool(os.environ.get("MOVIMENTO_FLAT_SOAK"))
 
 #: Extractions in a row, on each server, while others write; some of them are whole runs.
 EXTRACTIONS = 50 if LONG else 5

@@ -84,8 +84,9 @@ class Books:
             (identity, _decimal(amount), text, MOMENT, card)
             for identity, (amount, text, card) in self.movimento.items()
         ]
-        rows = (list(table.values()) for table in (self.associado, self.conta, self.cartao))
-        return Tables(*rows, movements)
+        return Tables(
+            list(self.associado.values()), list(self.conta.values()), list(self.cartao.values()), movements
+        )
 
     def differences(self, other: "Books") -> list[str]:
         """What the two do not have in common, some rows of it."""

@@ -1,0 +1,112 @@
+"""Runs killed at any moment: what was delivered stays whole, nothing goes on running, and the next run succeeds."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from movimento_flat.state import state_dir
+from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
+from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS
+from tests.test_run import COMMAND, CSV, RUN
+
+#: Every process of a run inherits it, however it was started.
+MARK = "MOVIMENTO_FLAT_TEST_RUN"
+MOVEMENTS = 20_000
+END_SECONDS = 60
+#: Shares of a run's usual time: the whole of it, and its end, where the publishing is.
+SPANS = ((0.0, 1.02), (0.85, 1.02))
+
+
+def start(arguments: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, "run", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=hear_interrupts,
+    )
+
+
+def finish(arguments: list[str], environment: dict[str, str]) -> float:
+    """Run to the end; -> seconds."""
+    began = time.monotonic()
+    process = start(arguments, environment)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    return time.monotonic() - began
+
+
+def processes_of(mark: str) -> list[str]:
+    """Command lines of the processes that have the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if f"{MARK}={mark}\0".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return [command for command in found if command]
+
+
+def kill_at_random(output: Path, variants: list[list[str]], environment: dict[str, str], kills: int) -> None:
+    """Runs of two kinds by turns, each killed, and after it a whole one; every delivery is one of the two."""
+    environment = environment | {MARK: str(output)}
+    contents, seconds = [], 0.0
+    for arguments in variants:
+        seconds = finish(arguments, environment)
+        contents.append((output / CSV).read_bytes())
+    assert contents[0] != contents[1]
+    chance, died = random.Random(6), 0
+    for number in range(kills):
+        arguments, other = variants[number % 2], variants[1 - number % 2]
+        process = start(arguments, environment)
+        time.sleep(seconds * chance.uniform(*SPANS[number % len(SPANS)]))
+        kill: Callable[[int, int], None] = os.killpg if number // 2 % 2 else os.kill
+        with suppress(ProcessLookupError):
+            kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        died += process.returncode == -signal.SIGKILL
+        assert (output / CSV).read_bytes() in contents
+        if (manifest := output / RUN / "manifest.json").exists():
+            digest = hashlib.sha256((output / CSV).read_bytes()).hexdigest()
+            assert json.loads(manifest.read_text())["csv"]["sha256"] == digest
+        deadline = time.monotonic() + END_SECONDS
+        while alive := processes_of(str(output)):
+            assert time.monotonic() < deadline, f"still running: {alive}"
+            time.sleep(0.01)
+        seconds = finish(other, environment)
+        assert (output / CSV).read_bytes() == contents[variants.index(other)]
+        assert sorted(path.name for path in output.iterdir()) == [CSV, RUN]
+    assert died >= kills // 2, "most runs ended before they were killed"
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_a_run_that_reads_a_server(server: Server, tmp_path: Path) -> None:
+    database: Database = filled_database(server, MOVEMENTS)
+    database.reader()
+    common = ["--output", str(tmp_path / "out"), "--source", database.url()]
+    variants = [common, [*common, "--card", "mask"]]
+    environment = {"MYSQL_PWD": PASSWORD, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
+    kill_at_random(tmp_path / "out", variants, environment, KILLS)
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_a_run_that_has_a_server_of_its_own(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    if (programs := state_dir() / "mariadb").exists():
+        (state / "mariadb").symlink_to(programs)
+    common = ["--output", str(tmp_path / "out"), "--movements", "2000"]
+    variants = [[*common, "--seed", seed] for seed in ("1", "2")]
+    kill_at_random(tmp_path / "out", variants, {"MOVIMENTO_FLAT_HOME": str(state)}, KILLS_WITH_A_SERVER)

@@ -1,0 +1,96 @@
+"""A password and a key are in no command line, no environment of another process, no message and no file."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from sql import READER, reader_statements
+from tests.conftest import ROOT, Database
+from tests.test_run import COMMAND, CSV
+
+SECRET = "n0b0dy-shall-read-this"
+#: Of the program's own process: who starts it with MYSQL_PWD has put it there.
+_ITS_OWN = "environ of the program itself"
+
+
+@contextmanager
+def watched(main: "subprocess.Popen[str]", command: list[str]) -> Iterator[dict[str, set[str]]]:
+    """-> what the command lines and environments of a process and of all that it starts held, by kind."""
+    seen: dict[str, set[str]] = {"cmdline": set(), "environ": set(), _ITS_OWN: set()}
+    ended = threading.Event()
+    # A process that it has just forked is a copy of it until the other program is there.
+    own_command = "".join(f"{word}\0" for word in command)
+
+    def watch() -> None:
+        while not ended.is_set():
+            for process in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):  # it has ended
+                    if os.getpgid(int(process.name)) != main.pid:
+                        continue
+                    found, environment = (
+                        (process / name).read_text(errors="replace") for name in ("cmdline", "environ")
+                    )
+                    seen["cmdline"].add(found)
+                    seen[_ITS_OWN if found == own_command else "environ"].add(environment)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watcher.join()
+
+
+@pytest.mark.parametrize("given", ["by MYSQL_PWD", "by file"])
+def test_a_password_and_a_key_show_nowhere(given: str, filled: Database, tmp_path: Path) -> None:
+    filled.execute(*reader_statements(filled.name, SECRET, READER, "localhost"))
+    password, key, home = tmp_path / "password", tmp_path / "key", tmp_path / "home"
+    password.write_text(f"{SECRET}\n")
+    arguments = ["--output", str(tmp_path / "out"), "--source", filled.url(), "--card", "token"]
+    arguments += ["--key-file", str(key), *(["--password-file", str(password)] if given == "by file" else [])]
+    environment = {**os.environ, "MOVIMENTO_FLAT_HOME": str(home)}
+    environment |= {"MYSQL_PWD": SECRET} if given == "by MYSQL_PWD" else {}
+    process = subprocess.Popen(
+        [*COMMAND, "run", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    with watched(process, [*COMMAND, "run", *arguments]) as seen:
+        said = "".join(process.communicate())
+    assert process.returncode == 0, said
+    assert any("--mapper" in command for command in seen["cmdline"])  # the tasks were seen, too
+    assert any("--step-num=1" in command for command in seen["cmdline"])
+    secrets = (SECRET, key.read_text().strip())
+    for secret in secrets:
+        shown = [text for kind in ("cmdline", "environ") for text in seen[kind] if secret in text]
+        assert not shown
+        assert secret not in said
+        left = [file for file in tmp_path.rglob("*") if file.is_file() and file not in (password, key)]
+        assert tmp_path / "out" / CSV in left
+        assert not [file for file in left if secret.encode() in file.read_bytes()]
+
+
+def test_a_password_does_not_show_when_a_run_fails(filled: Database, tmp_path: Path) -> None:
+    filled.reader()
+    result = subprocess.run(
+        [*COMMAND, "run", "--output", str(tmp_path), "--source", filled.url()],
+        cwd=ROOT,
+        env={**os.environ, "MYSQL_PWD": SECRET},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "Access denied" in result.stderr
+    assert SECRET not in result.stdout + result.stderr

@@ -12,6 +12,7 @@ from merge.parts import CSV_NAME
 from movimento_flat.errors import UserError
 
 RUN_NAME = "movimento_flat.run"
+REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
 _HOLDER_NAME = "pid"
 #: In the work folder: a run and its CSV that are to be published, whatever happens. Both have their final names.
@@ -31,7 +32,10 @@ class OutputFolder:
     work: Path
 
     def publish(self, csv: Path, run: Path) -> None:
-        """Replace the CSV and the run folder. Both must lie in `work`, on the disk of the folder they go to.
+        """Replace the CSV and the run folder, and remove the lists of a refused run.
+
+        Both must lie in `work`, on the disk of the folder they go to.
+
 
         Two names cannot change in one step. So one rename says that they will, and the steps that follow can be
         taken up by whoever opens OUTPUT next: a kill between them leaves the previous delivery or this one.
@@ -48,6 +52,22 @@ class OutputFolder:
         unfinished.rename(self.work / _READY_NAME)
         _flush_to_disk(self.work)
         _finish_publishing(self.path, self.work)
+        self._remove_refused()
+
+    def refuse(self, run: Path) -> Path:
+        """Put the lists of a run that is not published where its user finds them; -> that folder.
+
+        It replaces the one of the last refused run. What was published stays.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._remove_refused()
+        return run.rename(self.path / REFUSED_NAME)
+
+    def _remove_refused(self) -> None:
+        if (self.path / REFUSED_NAME).exists():
+            (self.path / REFUSED_NAME).rename(self.work / "previous.refused")
 
 
 def _finish_publishing(path: Path, work: Path) -> None:

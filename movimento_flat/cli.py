@@ -34,9 +34,11 @@ from movimento_flat.manifest import (
     extraction_from_json,
 )
 from movimento_flat.money import reais
+from movimento_flat.pipeline import Publishing
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
 from movimento_flat.progress import Console
 from movimento_flat.token_key import with_key
+from movimento_flat.verify_command import verify_delivery
 from mr_jobs.local import join_locally
 from mr_jobs.rules import Rules
 from seed.load import fill
@@ -69,6 +71,7 @@ def cli() -> None:
 @options.window
 @options.connections
 @options.rules
+@options.publishing
 @options.plan
 def run(
     output: Path,
@@ -77,6 +80,7 @@ def run(
     window: Window,
     connections: int,
     rules: Rules,
+    publishing: Publishing,
     plan: Plan,
 ) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
@@ -86,11 +90,13 @@ def run(
     console = Console()
     if database:
         source = replace(database, window=window)
-        delivery = pipeline.run(source, output, engine, connections, rules, console)
+        delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
     else:
+        # How many rows it has was asked for: fewer than before are no loss.
+        publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
         with fictitious_database(plan, console) as own:
             source = replace(own, window=window)
-            delivery = pipeline.run(source, output, engine, connections, rules, console)
+            delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
     console.say(_as_the_user_wrote(_summary(delivery, output)))
 
 
@@ -185,7 +191,8 @@ def join(
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV.")
 @options.rules
-def merge(parts: Path, tsv: Path, output: Path, rules: Rules) -> None:
+@options.publishing
+def merge(parts: Path, tsv: Path, output: Path, rules: Rules, publishing: Publishing) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
 
     --card, --people and --drop are those of stage 2.
@@ -201,9 +208,21 @@ def merge(parts: Path, tsv: Path, output: Path, rules: Rules) -> None:
     with open_output(output) as folder:
         part_files = sorted(parts.glob("part-*"))
         delivery = pipeline.merge_and_publish(
-            folder, part_files, extraction, rules.privacy, "local", address, console
+            folder, part_files, extraction, rules.privacy, publishing, "local", address, console
         )
     console.say(_as_the_user_wrote(_summary(delivery, output)))
+
+
+@cli.command()
+@click.argument("output", type=options.EXISTING_FOLDER)
+@options.database_to_fill
+def verify(output: Path, database: Source | None) -> None:
+    """Whether OUTPUT still is what its manifest says; with --source also, whether the database holds the same.
+
+    The database counts, adds up and hashes its rows in plain SQL; it is only read.
+    """
+    console = Console()
+    console.say(_as_the_user_wrote(verify_delivery(output, database, console)))
 
 
 def _summary(delivery: Delivery, output: Path) -> str:

@@ -13,10 +13,12 @@ import click
 from extract.source import Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
+from merge.limits import LEAST_SHARE, Limit, Limits, Strict
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder
 from movimento_flat.engines.local import LocalEngine
 from movimento_flat.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
+from movimento_flat.pipeline import Publishing
 from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
 from mr_jobs.rules import Rules
 from seed.plan import Plan
@@ -202,6 +204,57 @@ rules = group(
         "--key-file",
         type=click.Path(path_type=Path),
         help="Key of tokens, the same in each run; made if it is not there.  [default: token_key in the state folder]",
+    ),
+)
+
+
+def _limit(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that parses each text of an option; what is none is a usage error."""
+
+    def parsed(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        try:
+            if parameter.multiple:
+                return tuple(map(parse, value))
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return parsed
+
+
+def _publishing(
+    excel: bool, max_rejected: Limit | None, strict: tuple[Strict, ...], allow_shrink: bool
+) -> Publishing:
+    return Publishing(excel, Limits(max_rejected, strict, allow_shrink))
+
+
+#: -> publishing: what is published, and within which limits.
+publishing = group(
+    "publishing",
+    _publishing,
+    click.option(
+        "--excel",
+        is_flag=True,
+        help="Write a file for Excel and LibreOffice in pt-BR, too, beside the manifest.",
+    ),
+    click.option(
+        "--max-rejected",
+        metavar="N|P%",
+        callback=_limit(Limit.parse),
+        help="Publish nothing if more movements than that, or than that share of them, are rejected.",
+    ),
+    click.option(
+        "--strict",
+        metavar="REASON[=N|P%]",
+        multiple=True,
+        callback=_limit(Strict.parse),
+        help="Publish nothing if a reason of rejections or warnings is found, or more often than that;"
+        " may be repeated.",
+    ),
+    click.option(
+        "--allow-shrink",
+        is_flag=True,
+        help=f"Publish even if fewer than {LEAST_SHARE:.0%} of the previous delivery's rows are there.",
     ),
 )
 

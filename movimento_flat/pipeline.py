@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -10,10 +10,14 @@ from extract.extraction import Extraction, extract
 from extract.source import Source
 from merge.accounting import check_identity
 from merge.csv_audit import audit
-from merge.output_folder import OutputFolder, open_output
+from merge.limits import Limits
+from merge.output_folder import RUN_NAME, OutputFolder, open_output
 from merge.parts import CSV_NAME, merge_parts
+from merge.spreadsheet import write_spreadsheet
+from movimento_flat.delivered import Delivered
 from movimento_flat.engines import Engine, Workspace
-from movimento_flat.manifest import Delivery
+from movimento_flat.errors import UserError
+from movimento_flat.manifest import MANIFEST_NAME, Delivery
 from movimento_flat.privacy import Privacy
 from movimento_flat.progress import Console
 from movimento_flat.schema import MOVIMENTO
@@ -21,8 +25,27 @@ from movimento_flat.token_key import with_key
 from mr_jobs.rules import Rules
 
 
+@dataclass(frozen=True)
+class Publishing:
+    """What is published, and within which limits.
+
+    Attributes:
+        excel: whether a file for spreadsheets lies beside the CSV.
+        limits: what a run must not exceed.
+    """
+
+    excel: bool = False
+    limits: Limits = Limits()  # noqa: RUF009  # it is frozen
+
+
 def run(
-    source: Source, output: Path, engine: Engine, connections: int, rules: Rules, console: Console
+    source: Source,
+    output: Path,
+    engine: Engine,
+    connections: int,
+    rules: Rules,
+    publishing: Publishing,
+    console: Console,
 ) -> Delivery:
     """From a database to OUTPUT.
 
@@ -34,7 +57,9 @@ def run(
         rules = with_key(rules, folder.work)
         with engine.open(folder.work, console) as workspace:
             extraction, parts = _extract_and_join(source, workspace, connections, rules, console)
-        return merge_and_publish(folder, parts, extraction, rules.privacy, engine.name, str(source), console)
+        return merge_and_publish(
+            folder, parts, extraction, rules.privacy, publishing, engine.name, str(source), console
+        )
 
 
 def merge_and_publish(
@@ -42,6 +67,7 @@ def merge_and_publish(
     parts: list[Path],
     extraction: Extraction,
     privacy: Privacy,
+    publishing: Publishing,
     engine: str,
     source: str,
     console: Console,
@@ -49,7 +75,7 @@ def merge_and_publish(
     """Merge the join's parts, prove that nothing is missing, and publish.
 
     Raises:
-        UserError: the accounting identity does not hold.
+        UserError: the accounting identity does not hold, or a limit is broken.
     """
     results = folder.work / "run"
     results.mkdir(mode=0o700)
@@ -60,9 +86,50 @@ def merge_and_publish(
         audited = audit(csv, privacy.columns)
         check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
     delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
+    _refuse_beyond(publishing.limits, folder, delivery, results, console)
+    if publishing.excel:
+        rows = audited.totals.rows
+        with console.stage("excel", total=rows) as progress:
+            write_spreadsheet(csv, rows, results, progress)
     delivery.write(results)
     folder.publish(csv, results)
     return delivery
+
+
+def _refuse_beyond(
+    limits: Limits, folder: OutputFolder, delivery: Delivery, results: Path, console: Console
+) -> None:
+    """Raises:
+    UserError: a limit is broken; the lists are where the user finds them.
+    """
+    merged, rows = delivery.merged, delivery.audit.totals.rows
+    movements = delivery.extraction.tables[MOVIMENTO.name].rows
+    broken = limits.broken(
+        movements, merged.rejected.movements.rows, merged.rejected.reasons + merged.warnings
+    )
+    if previous := _previous(folder.path, delivery, console):
+        broken += limits.shrunk(previous.csv.rows, rows)
+    if not broken:
+        return
+    refused = folder.refuse(results)
+    raise UserError(
+        "The run is beyond its limits, so nothing is published; what was published before is as it was.\n"
+        + "\n".join(f"  {line}" for line in broken),
+        f"The lists are in {refused}: mend what they name, or allow more.",
+    )
+
+
+def _previous(output: Path, delivery: Delivery, console: Console) -> Delivered | None:
+    """-> what OUTPUT holds of the same window."""
+    manifest = output / RUN_NAME / MANIFEST_NAME
+    if not manifest.exists():
+        return None
+    try:
+        previous = Delivered.read(manifest)
+    except UserError as error:
+        console.say(f"The rows are not compared with those of the previous delivery: {error.what}")
+        return None
+    return previous if previous.window == Delivered.of(delivery.as_json()).window else None
 
 
 def _extract_and_join(

@@ -16,6 +16,12 @@ def statements(name: str) -> list[str]:
     return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
 
 
+def flat_join(condition: str = "TRUE") -> str:
+    """The join of oracle.sql as a derived table: without an order, and of the movements that fulfil a condition."""
+    (oracle,) = statements("oracle")
+    return f"{oracle.rpartition('ORDER BY')[0]}WHERE {condition}"
+
+
 def reader_statements(database: str, password: str, user: str = READER, host: str = "%") -> list[str]:
     """The statements that make, or renew, the reader account of one database.
 

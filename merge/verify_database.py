@@ -1,0 +1,224 @@
+r"""Whether the database still holds what a delivered CSV does: counted, added up and hashed by the server in plain SQL.
+
+Both sides write a row as text, its fields separated by 0x1f with NULL as an empty one, and add up the first 64 bits
+of the rows' SHA-256. So a row that is missing, doubled or changed shows, wherever in the file it is.
+
+The server's side is the join of sql/oracle.sql; it shares nothing with the extraction and the MapReduce join.
+"""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from extract.source import Source
+from merge.csv_audit import Audit
+from merge.csv_rows import read_rows
+from merge.output_folder import RUN_NAME
+from merge.parts import CSV_NAME, REJECTED_NAME
+from merge.verify import Comparison
+from movimento_flat.delivered import Delivered
+from movimento_flat.money import Totals
+from movimento_flat.privacy import FIRST, FULL, LAST, MASK, TOKEN
+from movimento_flat.schema import AMOUNT, FLAT_TABLE, MOVIMENTO, Kind
+from mr_jobs.report import Reject
+from sql import flat_join
+
+CARD, DESCRIPTION = "numero_cartao", "des_transacao_movimento"
+PEOPLE = {"nome_associado", "sobrenome_associado", "nome_impresso_cartao"}
+
+_SEPARATOR = "\x1f"
+_HASH_BYTES = 8
+_IDS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 4096
+#: What masking a card number in free text may change; on both sides it is left out of the text.
+_NUMBERS = "0123456789 -*"
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one side holds: rows and centavos, and the sum of the rows' hashes."""
+
+    totals: Totals = Totals()  # noqa: RUF009  # it is frozen
+    hashes: int = 0
+
+    def without(self, other: "Content") -> "Content":
+        """-> the same but for other rows, which are in it."""
+        rows, centavos = self.totals.rows - other.totals.rows, self.totals.centavos - other.totals.centavos
+        return Content(Totals(rows, centavos), self.hashes - other.hashes)
+
+
+def verify_database(
+    output: Path,
+    delivered: Delivered,
+    audited: Audit,
+    source: Source,
+    comparison: Comparison,
+    progress: Progress = lambda rows: None,
+) -> None:
+    """Compare a delivery's CSV with the database; `progress` is told of the CSV's rows read.
+
+    Raises:
+        UserError: the database cannot be read.
+        OSError: a file cannot be read.
+    """
+    rejected = output / RUN_NAME / REJECTED_NAME
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(content_of_database, source, delivered, rejected)
+        try:
+            hashes = hashes_of_csv(output / CSV_NAME, delivered, progress)
+        except (ValueError, csv.Error) as error:
+            comparison.same(CSV_NAME, "rows in UTF-8", error)
+            return
+        database = asked.result()
+    comparison.same_totals(f"{CSV_NAME}, by the database", database.totals, audited.totals)
+    comparison.same(f"hashes of {CSV_NAME}, by the database", f"{database.hashes:x}", f"{hashes:x}")
+
+
+def compared_columns(delivered: Delivered) -> tuple[str, ...]:
+    """The CSV's columns but those of tokens, whose key is not asked for."""
+    tokens = {CARD} if delivered.privacy.card == TOKEN else set()
+    tokens |= PEOPLE if delivered.privacy.people == TOKEN else set()
+    return tuple(name for name in delivered.columns if name not in tokens)
+
+
+def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda rows: None) -> int:
+    """-> the sum of its rows' hashes; a few thousand rows are held at once.
+
+    Raises:
+        ValueError, csv.Error: it is no CSV.
+        OSError: it cannot be read.
+    """
+    rows = read_rows(path)
+    header, columns = next(rows), compared_columns(delivered)
+    places = [header.index(name) for name in columns]
+    free_text = (
+        [header.index(DESCRIPTION)] if DESCRIPTION in columns and delivered.privacy.card != FULL else []
+    )
+    without_numbers = dict.fromkeys(map(ord, _NUMBERS))
+    total = 0
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
+        for row in chunk:
+            for place in free_text:
+                row[place] = row[place].translate(without_numbers)
+            text = _SEPARATOR.join([row[place] for place in places])
+            total += int.from_bytes(hashlib.sha256(text.encode()).digest()[:_HASH_BYTES])
+        progress(len(chunk))
+    return total
+
+
+def content_of_database(source: Source, delivered: Delivered, rejected: Path) -> Content:
+    """What the CSV must hold, by one snapshot of the database as it is now.
+
+    Rows that the program rejected though the join has them are taken off, by the ids in the list of rejected rows.
+
+    Raises:
+        UserError: the database cannot be read.
+        OSError: the list cannot be read.
+    """
+    connection = replace(source, time_zone=delivered.time_zone).connect()
+    try:
+        if delivered.as_of:
+            connection.cursor().execute("SET SESSION system_versioning_asof = %s", (delivered.as_of,))
+        connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        content = _ask(connection, delivered, "TRUE")
+        rejected_ids = _ids_in_the_join(rejected)
+        while ids := list(islice(rejected_ids, _IDS_AT_ONCE)):
+            of_them = f"movimento.id IN ({', '.join(ids)})"
+            content = content.without(_ask(connection, delivered, of_them))
+        return content
+    except pymysql.MySQLError as error:
+        raise source.explain(error) from error
+    finally:
+        connection.close()
+
+
+def _ids_in_the_join(rejected: Path) -> Iterator[str]:
+    """-> ids of the rejected movements that the database's join may have.
+
+    Those are movements that are no valid rows; and, where a row of a small table is none, its movements, which
+    were rejected for missing it.
+    """
+    invalid = {Reject.MALFORMED.value, Reject.INVALID_UTF8.value}
+    if any(table != MOVIMENTO.name for _, table, _ in _rejected_rows(rejected)):
+        invalid = {reason.value for reason in Reject}
+    for reason, table, identity in _rejected_rows(rejected):
+        if reason in invalid and table == MOVIMENTO.name and identity.isascii() and identity.isdecimal():
+            yield identity
+
+
+def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
+    """-> reason, table and id of each."""
+    with rejected.open("rb") as lines:
+        next(lines)
+        for line in lines:
+            reason, table, identity, _ = line.decode().split("\t", 3)
+            yield reason, table, identity
+
+
+def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) -> Content:
+    moment = "CAST(movimento.data_movimento AS DATETIME(6))"
+    conditions, values = [condition], []
+    for comparison, limit in ((">=", delivered.since), ("<", delivered.until)):
+        if limit:
+            conditions.append(f"{moment} {comparison} %s")
+            values.append(limit)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100), SUM({_hash(delivered)})"
+            f" FROM ({flat_join(' AND '.join(conditions))}) AS flat",
+            values,
+        )
+        row = cursor.fetchone()
+    assert row
+    rows, centavos, hashes = (int(value or 0) for value in row)
+    return Content(Totals(rows, centavos), hashes)
+
+
+def _hash(delivered: Delivered) -> str:
+    """SQL expression: the hash of a row of the derived table `flat`."""
+    fields = f", X'{_SEPARATOR.encode().hex()}', ".join(
+        _field(name, delivered.privacy.card) for name in compared_columns(delivered)
+    )
+    return f"CAST(CONV(LEFT(SHA2(CONCAT({fields}), 256), {2 * _HASH_BYTES}), 16, 10) AS UNSIGNED)"
+
+
+def _field(name: str, card: str) -> str:
+    """SQL expression: a column's text, as bytes."""
+    value = f"flat.{name}"
+    text = f"CAST(CONVERT({_TEXTS.get(_KINDS[name], '{}').format(value)} USING utf8mb4) AS BINARY)"
+    if name == CARD and card == MASK:
+        text = _masked(text)
+    if name == DESCRIPTION and card != FULL:
+        for character in _NUMBERS:
+            text = f"REPLACE({text}, X'{character.encode().hex()}', '')"
+    return f"IFNULL({text}, '')"
+
+
+def _masked(text: str) -> str:
+    """SQL expression: see `movimento_flat.privacy.mask`."""
+    length = f"LENGTH({text})"
+    first = f"IF({length} > {FIRST + LAST}, {FIRST}, 0)"
+    last = f"IF({length} > {LAST}, {LAST}, 0)"
+    return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"
+
+
+_KINDS = {
+    flat.name: next(column.kind for column in flat.table.columns if column.name == flat.column)
+    for flat in FLAT_TABLE
+}
+#: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
+_TEXTS = {
+    Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",
+    Kind.TIMESTAMP: "LEFT(CONCAT({}, ' 00:00:00'), 19)",
+    Kind.INTEGER: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
+}

@@ -1,0 +1,137 @@
+"""The manifest of a delivery, read again: by who checks it later, and by the next run."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from movimento_flat.errors import UserError
+from movimento_flat.manifest import FORMAT
+from movimento_flat.money import Totals
+from movimento_flat.privacy import Privacy
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, MOVIMENTO
+
+#: Manifests of this format know no privacy and no warnings.
+OLDEST_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a manifest says.
+
+    Attributes:
+        database: movements of the snapshot.
+        csv, sha256, bytes, columns: of the CSV.
+        privacy: what the CSV shows.
+        rejected: movements that it does not hold.
+        reasons: rejected rows by reason.
+        warnings: by reason; None where the format had none.
+        disagreements: cards.
+        snapshot: when the snapshot was taken, in UTC.
+        time_zone: in which TIMESTAMP columns are written.
+        since, until, as_of: the window of the movements, and the moment asked for; None where there is none.
+    """
+
+    database: Totals
+    csv: Totals
+    sha256: str
+    bytes: int
+    columns: tuple[str, ...]
+    privacy: Privacy
+    rejected: Totals
+    reasons: Counter[str]
+    warnings: Counter[str] | None
+    disagreements: int
+    snapshot: str
+    time_zone: str
+    since: str | None
+    until: str | None
+    as_of: str | None
+
+    @property
+    def window(self) -> tuple[str | None, str | None]:
+        """Between which moments movements were asked for."""
+        return self.since, self.until
+
+    @classmethod
+    def read(cls, manifest: Path) -> Self:
+        """Read a manifest of any format up to this program's.
+
+        Raises:
+            UserError: there is none, it is damaged, or a later version has written it.
+        """
+        try:
+            content = json.loads(manifest.read_bytes())
+        except FileNotFoundError as error:
+            raise UserError(
+                f"There is no {manifest}.", "Name a folder that a run has published to."
+            ) from error
+        except ValueError as error:
+            raise _damaged(manifest, error) from error
+        number = content.get("format") if isinstance(content, dict) else None
+        if not isinstance(number, int) or number < OLDEST_FORMAT:
+            raise _damaged(manifest, "it does not say its format")
+        if number > FORMAT:
+            raise UserError(
+                f"{manifest} has format {number}; this version knows formats up to {FORMAT}.",
+                "Use the version that has written it, or a later one.",
+            )
+        try:
+            return cls.of(content)
+        except (LookupError, TypeError, ValueError, AttributeError, UserError) as error:
+            raise _damaged(manifest, error) from error
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Self:
+        """A manifest's content -> what it says.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError, UserError: it is no such content.
+        """
+        source, csv, rejected = content["source"], content["csv"], content["rejected"]
+        privacy = Privacy()
+        if hides := content.get("privacy"):
+            privacy = Privacy(hides["card"], hides["people"], frozenset(hides["dropped"]))
+        warnings = _counter(content["warnings"]) if content["format"] > OLDEST_FORMAT else None
+        return cls(
+            Totals(_integer(source["rows"][MOVIMENTO.name]), _integer(source["movement_centavos"])),
+            _totals(csv),
+            str(csv["sha256"]),
+            _integer(csv["bytes"]),
+            _columns(csv["columns"]),
+            privacy,
+            _totals(rejected),
+            _counter(rejected),
+            warnings,
+            _integer(content["disagreements"]),
+            str(source["snapshot_utc"]),
+            str(source["time_zone"]),
+            source.get("since"),
+            source.get("until"),
+            source.get("as_of"),
+        )
+
+
+def _damaged(manifest: Path, why: object) -> UserError:
+    return UserError(f"{manifest} is damaged: {why!r}.", "Take it from a backup, or run again.")
+
+
+def _columns(names: list[str]) -> tuple[str, ...]:
+    if AMOUNT not in names or not set(names) <= set(FLAT_COLUMNS):
+        raise ValueError(f"no columns of the flat table: {names}")
+    return tuple(names)
+
+
+def _totals(content: dict[str, Any]) -> Totals:
+    return Totals(_integer(content["rows"]), _integer(content["centavos"]))
+
+
+def _counter(content: dict[str, Any]) -> Counter[str]:
+    return Counter({str(reason): _integer(count) for reason, count in content["by_reason"].items()})
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no whole number")
+    return value

@@ -10,7 +10,7 @@ from mr_jobs.report import Reject, Warn
 
 REASONS = (*(reason.value for reason in Reject), *(reason.value for reason in Warn))
 #: A delivery of the same window has at least this share of the previous one's rows.
-LEAST_SHARE = Fraction(90, 100)
+LEAST_PERCENT = 90
 
 _is_limit = re.compile(r"(\d+)|(\d+(?:\.\d+)?)%", re.ASCII).fullmatch
 
@@ -92,14 +92,15 @@ class Limits:
                 lines.append(_line(strict.reason, reasons[strict.reason], movements, strict.limit, option))
         return lines
 
-    def shrunk(self, previous: int, rows: int) -> list[str]:
-        """A line if there are far fewer rows than before, and they may not have gone."""
-        if self.may_shrink or rows >= LEAST_SHARE * previous:
-            return []
-        return [
-            f"rows: {rows:,}, where the previous delivery of the same window has {previous:,};"
-            f" less than {LEAST_SHARE:.0%} of them needs --allow-shrink"
-        ]
+
+def too_few_rows(previous: int, rows: int) -> list[str]:
+    """A line if there are far fewer rows than in the previous delivery of the same window."""
+    if 100 * rows >= LEAST_PERCENT * previous:
+        return []
+    return [
+        f"rows: {rows:,}, where the previous delivery of the same window has {previous:,};"
+        f" fewer than {LEAST_PERCENT} % of them need --allow-shrink"
+    ]
 
 
 def _line(what: str, rows: int, movements: int, limit: Limit, option: str) -> str:

@@ -13,7 +13,7 @@ import click
 from extract.source import Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
-from merge.limits import LEAST_SHARE, Limit, Limits, Strict
+from merge.limits import LEAST_PERCENT, Limit, Limits, Strict
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder
 from movimento_flat.engines.local import LocalEngine
@@ -254,7 +254,7 @@ publishing = group(
     click.option(
         "--allow-shrink",
         is_flag=True,
-        help=f"Publish even if fewer than {LEAST_SHARE:.0%} of the previous delivery's rows are there.",
+        help=f"Publish even if fewer than {LEAST_PERCENT} % of the previous delivery's rows are there.",
     ),
 )
 

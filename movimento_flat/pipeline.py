@@ -10,7 +10,7 @@ from extract.extraction import Extraction, extract
 from extract.source import Source
 from merge.accounting import check_identity
 from merge.csv_audit import audit
-from merge.limits import Limits
+from merge.limits import Limits, too_few_rows
 from merge.output_folder import RUN_NAME, OutputFolder, open_output
 from merge.parts import CSV_NAME, merge_parts
 from merge.spreadsheet import write_spreadsheet
@@ -107,8 +107,8 @@ def _refuse_beyond(
     broken = limits.broken(
         movements, merged.rejected.movements.rows, merged.rejected.reasons + merged.warnings
     )
-    if previous := _previous(folder.path, delivery, console):
-        broken += limits.shrunk(previous.csv.rows, rows)
+    if not limits.may_shrink and (previous := _previous(folder.path, delivery, console)):
+        broken += too_few_rows(previous.csv.rows, rows)
     if not broken:
         return
     refused = folder.refuse(results)

@@ -10,7 +10,7 @@ from movimento_flat.private_server import PrivateServer
 from movimento_flat.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from movimento_flat.state import state_dir
 from sql import READER
-from tests import test_bad_input, test_extract, test_run, test_sql
+from tests import test_bad_input, test_extract, test_run, test_sql, test_verify
 from tests.conftest import Database, Server, filled_database
 from tests.debian_unstable import unpacked
 from tests.mysql9 import MySQL9
@@ -136,3 +136,15 @@ test_a_row_longer_than_the_server_may_send_is_named = (
 test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named = (
     test_bad_input.test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named
 )
+
+published, output = test_verify.published, test_verify.output
+test_what_was_published_is_right_and_the_database_agrees = (
+    test_verify.test_what_was_published_is_right_and_the_database_agrees
+)
+test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database = (
+    test_verify.test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database
+)
+test_unusual_rows_are_compared_as_the_delivery_shows_them = (
+    test_verify.test_unusual_rows_are_compared_as_the_delivery_shows_them
+)
+test_a_window_is_compared_with_the_same_window = test_verify.test_a_window_is_compared_with_the_same_window

@@ -1,0 +1,378 @@
+"""`verify`: whatever is not as it was is found, offline by the manifest and, where that is forged, by the database."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movimento_flat.errors import UserError
+from movimento_flat.money import centavos
+from movimento_flat.progress import Console
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from movimento_flat.verify_command import verify_delivery
+from tests.brute_force import Row, as_csv
+from tests.conftest import Database
+from tests.test_run import CSV, RUN, Result, assert_user_error, command, run
+
+AMOUNT_PLACE = FLAT_COLUMNS.index(AMOUNT)
+
+
+@pytest.fixture(scope="session")
+def published(filled: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A delivery of `filled`; to be copied, not changed."""
+    output = tmp_path_factory.mktemp("published")
+    result = run(filled, output)
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+@pytest.fixture
+def output(published: Path, tmp_path: Path) -> Path:
+    """A copy of `published`."""
+    return Path(shutil.copytree(published, tmp_path / "output"))
+
+
+def verify(output: Path, database: Database | None = None) -> Result:
+    return command("verify", output, *(("--source", database.url()) if database else ()))
+
+
+def manifest(output: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((output / RUN / "manifest.json").read_text("utf-8"))
+    return content
+
+
+def write_manifest(output: Path, content: object) -> None:
+    (output / RUN / "manifest.json").write_text(json.dumps(content), "utf-8")
+
+
+def rows_of(output: Path) -> tuple[list[str], list[Row]]:
+    header, *rows = csv.reader(io.StringIO((output / CSV).read_bytes().decode(), newline=""))
+    return header, [tuple(row) for row in rows]
+
+
+def write_rows(output: Path, header: list[str], rows: list[Row]) -> None:
+    (output / CSV).write_bytes(as_csv(header, rows))
+
+
+def forge(output: Path) -> None:
+    """Let the manifest say what the CSV holds, and the accounts balance."""
+    content, (header, rows) = manifest(output), rows_of(output)
+    place = header.index(AMOUNT)
+    data = (output / CSV).read_bytes()
+    content["csv"] |= {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "rows": len(rows),
+        "centavos": sum(centavos((row[place] or "").encode()) for row in rows),
+    }
+    content["source"]["rows"]["movimento"] = content["csv"]["rows"] + content["rejected"]["rows"]
+    content["source"]["movement_centavos"] = content["csv"]["centavos"] + content["rejected"]["centavos"]
+    write_manifest(output, content)
+
+
+def changed(row: Row, place: int, value: str | None) -> Row:
+    return (*row[:place], value, *row[place + 1 :])
+
+
+def flip_a_byte(rows: list[Row]) -> None:
+    """The lowest bit of a letter, in a name."""
+    name = rows[300][0] or ""
+    rows[300] = changed(rows[300], 0, chr(ord(name[0]) ^ 1) + name[1:])
+
+
+def leave_out_a_row(rows: list[Row]) -> None:
+    del rows[300]
+
+
+def double_a_row(rows: list[Row]) -> None:
+    rows.insert(300, rows[300])
+
+
+def change_an_amount(rows: list[Row]) -> None:
+    rows[300] = changed(rows[300], AMOUNT_PLACE, "123456.78")
+
+
+def swap_two_amounts(rows: list[Row]) -> None:
+    one, other = 300, next(i for i in range(301, 999) if rows[i][AMOUNT_PLACE] != rows[300][AMOUNT_PLACE])
+    amounts = rows[one][AMOUNT_PLACE], rows[other][AMOUNT_PLACE]
+    rows[one] = changed(rows[one], AMOUNT_PLACE, amounts[1])
+    rows[other] = changed(rows[other], AMOUNT_PLACE, amounts[0])
+
+
+def double_one_row_and_leave_out_another_of_its_amount(rows: list[Row]) -> None:
+    places: dict[str | None, int] = {}
+    for place, row in enumerate(rows):
+        first = places.setdefault(row[AMOUNT_PLACE], place)
+        if rows[first] != row:
+            rows[place] = rows[first]
+            return
+    raise AssertionError("no two rows of one amount")
+
+
+DAMAGES = [
+    (flip_a_byte, "SHA-256 of movimento_flat.csv: expected", "hashes of"),
+    (leave_out_a_row, "rows of movimento_flat.csv: expected", "rows of movimento_flat.csv, by the database"),
+    (double_a_row, "rows of movimento_flat.csv: expected", "rows of movimento_flat.csv, by the database"),
+    (change_an_amount, "sum of movimento_flat.csv: expected", "sum of movimento_flat.csv, by the database"),
+    (swap_two_amounts, "SHA-256 of movimento_flat.csv: expected", "hashes of"),
+    (
+        double_one_row_and_leave_out_another_of_its_amount,
+        "SHA-256 of movimento_flat.csv: expected",
+        "hashes of",
+    ),
+]
+
+
+def test_what_was_published_is_right_and_the_database_agrees(filled: Database, output: Path) -> None:
+    result = verify(output)
+    assert result.returncode == 0, result.stderr
+    assert "as its manifest says" in result.stderr
+    assert "holds the same rows" not in result.stderr
+    result = verify(output, filled)
+    assert result.returncode == 0, result.stderr
+    assert "holds the same rows now" in result.stderr
+
+
+@pytest.mark.parametrize(("damage", "said", "said_by_the_database"), DAMAGES)
+def test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database(
+    filled: Database,
+    output: Path,
+    damage: Callable[[list[Row]], None],
+    said: str,
+    said_by_the_database: str,
+) -> None:
+    header, rows = rows_of(output)
+    damage(rows)
+    write_rows(output, header, rows)
+    assert_user_error(verify(output), said)
+    forge(output)
+    assert verify(output).returncode == 0
+    result = verify(output, filled)
+    assert_user_error(result, said_by_the_database)
+    assert "may have changed since" in result.stderr
+
+
+def test_a_byte_that_makes_it_no_utf8_is_found_by_both(filled: Database, output: Path) -> None:
+    data = bytearray((output / CSV).read_bytes())
+    data[data.index(b"corrente")] ^= 0x80
+    (output / CSV).write_bytes(data)
+    result = verify(output, filled)
+    assert_user_error(result, "SHA-256 of movimento_flat.csv: expected")
+    assert "rows in UTF-8" in result.stderr
+
+
+def test_a_csv_that_is_cut_or_missing_is_found(output: Path) -> None:
+    data = (output / CSV).read_bytes()
+    (output / CSV).write_bytes(data[:-20])
+    assert_user_error(verify(output), "ends in the middle of a row")
+    (output / CSV).unlink()
+    assert_user_error(verify(output), "movimento_flat.csv: expected a file, found none")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "said"),
+    [
+        (
+            "rejected.tsv",
+            b"malformed\tmovimento\t1\t1\t0.01\tx\n",
+            "malformed in rejected.tsv: expected 0, found 1",
+        ),
+        ("disagreements.tsv", b"1\t1\t2\t0\t0\n", "rows of disagreements.tsv: expected"),
+        ("warnings.tsv", b"luhn\tcartao\t1\t1\t\n", "luhn in warnings.tsv: expected"),
+    ],
+)
+def test_a_list_that_is_missing_has_another_row_or_is_damaged_is_found(
+    output: Path, name: str, row: bytes, said: str
+) -> None:
+    path = output / RUN / name
+    content = path.read_bytes()
+    path.write_bytes(content + row)
+    assert_user_error(verify(output), said)
+    path.write_bytes(content + b"x\n")
+    assert_user_error(verify(output), f"{name}: expected rows of")
+    path.write_bytes(content[1:])
+    assert_user_error(verify(output), f"header of {name}")
+    path.unlink()
+    assert_user_error(verify(output), f"{name}: expected a file, found none")
+
+
+def test_every_difference_is_named(output: Path) -> None:
+    header, rows = rows_of(output)
+    del rows[0]
+    write_rows(output, header, rows)
+    (output / RUN / "disagreements.tsv").unlink()
+    result = verify(output)
+    for said in (
+        "SHA-256",
+        "bytes of",
+        "rows of",
+        "sum of",
+        "disagreements.tsv",
+        "database = CSV + rejected",
+    ):
+        assert_user_error(result, said)
+
+
+def test_accounts_of_the_manifest_that_do_not_balance_are_found(output: Path) -> None:
+    content = manifest(output)
+    content["source"]["movement_centavos"] += 1
+    write_manifest(output, content)
+    assert_user_error(verify(output), "sum of database = CSV + rejected")
+
+
+def test_a_manifest_of_format_1_is_read(output: Path) -> None:
+    content = manifest(output)
+    for later in ("privacy", "warnings"):
+        del content[later]
+    del content["source"]["clock"]
+    (output / RUN / "warnings.tsv").unlink()
+    write_manifest(output, content | {"format": 1})
+    result = verify(output)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is damaged"),
+        ("[]", "is damaged"),
+        ("{}", "is damaged"),
+        ('{"format": 2}', "is damaged"),
+        ('{"format": "2"}', "is damaged"),
+        ('{"format": 99}', "has format 99; this version knows formats up to 2"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_one_message(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / RUN).mkdir()
+    (tmp_path / RUN / "manifest.json").write_text(content)
+    assert_user_error(verify(tmp_path), said)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"csv": None},
+        {"csv": {"rows": "1", "centavos": 1, "sha256": "", "bytes": 1, "columns": [AMOUNT]}},
+        {"csv": {"rows": 1, "centavos": 1, "sha256": "", "bytes": 1, "columns": ["other"]}},
+        {"privacy": {"card": "full", "people": "full", "dropped": [AMOUNT]}},
+        {"disagreements": True},
+        {"warnings": {}},
+    ],
+)
+def test_a_damaged_field_of_a_manifest_is_one_message(output: Path, damage: dict[str, Any]) -> None:
+    write_manifest(output, manifest(output) | damage)
+    assert_user_error(verify(output), "manifest.json is damaged")
+
+
+def test_a_folder_without_a_manifest_is_one_message(tmp_path: Path) -> None:
+    assert_user_error(verify(tmp_path), "There is no ")
+    assert command("verify", tmp_path / "nowhere").returncode == 2
+
+
+def test_a_database_that_has_changed_since_is_reported_as_such(database: Database, tmp_path: Path) -> None:
+    with_rows(database)
+    assert run(database, tmp_path).returncode == 0
+    assert verify(tmp_path, database).returncode == 0
+    database.execute("UPDATE associado SET nome = 'Anna' WHERE id = 1")
+    result = verify(tmp_path, database)
+    assert_user_error(result, "hashes of movimento_flat.csv, by the database: expected")
+    assert "may have changed since" in result.stderr
+
+
+def test_empty_tables_are_the_same(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    assert run(database, tmp_path).returncode == 0
+    result = verify(tmp_path, database)
+    assert result.returncode == 0, result.stderr
+
+
+def with_rows(database: Database) -> None:
+    """A few rows, of which one is unusual in each way."""
+    database.create_tables()
+    database.execute(
+        "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+        "ALTER TABLE movimento MODIFY des_transacao VARBINARY(100), MODIFY vlr_transacao DECIMAL(20, 2) NULL,"
+        " MODIFY data_movimento DATETIME(3) NULL",
+        "ALTER TABLE associado MODIFY idade INT(5) ZEROFILL, MODIFY sobrenome VARBINARY(20)",
+        "ALTER TABLE conta MODIFY data_criacao DATE",
+        "ALTER TABLE cartao DROP CONSTRAINT cartao_num_cartao, MODIFY data_criacao TIMESTAMP NULL,"
+        " MODIFY nom_impresso VARCHAR(50) CHARACTER SET latin1",
+        "INSERT INTO associado VALUES (1, 'Ana', 'Ré\"is, x', 7, NULL), (2, 'Ivo', X'E9', 30, NULL),"
+        " (3, 'Zoé', NULL, NULL, NULL)",
+        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1), (2, 'salario', '0000-00-00', 2)",
+        "INSERT INTO cartao VALUES (1, '4111111111111111', 'AÇÃO', '2021-01-01 12:00:00', 1, 1),"
+        " (2, '4111111111111112', NULL, NULL, 2, 2), (3, '1234567890', 'X', '2022-01-01', 2, 3),"
+        " (4, '12345678901', 'Y', '2022-01-01', 1, 3), (5, '1234', 'Z', '2022-01-01', 1, 3)",
+        "INSERT INTO movimento VALUES (1, 1.00, 'x\n\t,\"\\\\', '2024-01-01 10:11:12.999', 1),"
+        " (2, -2.50, '', '0000-00-00 00:00:00', 1), (3, NULL, NULL, NULL, 1),"
+        " (4, 99999999999999.99, X'C3A9E9', '2024-01-02', 1), (5, 5, 'of a damaged associate', '2024-01-02', 2),"
+        " (6, 6, 'no card', '2024-01-02', NULL), (7, 7, 'unknown card', '2024-01-02', 77),"
+        " (8, 8, 'cartão 4111 1111-11111111, -9 * 5', '2024-01-02', 3), (9, 9, '😀', '2024-01-03', 4),"
+        " (10, 0.01, 'x', '2024-01-04', 5)",
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--card", "mask"),
+        ("--card", "token", "--people", "token"),
+        ("--drop", "numero_cartao", "--drop", "nome_associado"),
+        ("--card", "mask", "--drop", "des_transacao_movimento"),
+    ],
+)
+def test_unusual_rows_are_compared_as_the_delivery_shows_them(
+    database: Database, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with_rows(database)
+    result = run(database, tmp_path / "out", "--time-zone", "+05:30", *options)
+    assert result.returncode == 0, result.stderr
+    assert manifest(tmp_path / "out")["csv"]["rows"] == 6
+    assert manifest(tmp_path / "out")["rejected"]["by_reason"]["invalid_utf8"] == 2
+    result = verify(tmp_path / "out", database)
+    assert result.returncode == 0, result.stderr
+    compared = set(rows_of(tmp_path / "out")[0])
+    if "token" in options:
+        compared -= {"numero_cartao", "nome_associado", "sobrenome_associado", "nome_impresso_cartao"}
+        assert "compared without the tokens of nome_associado, " in result.stderr
+    assert_each_column_matters(tmp_path / "out", database, compared)
+
+
+def assert_each_column_matters(output: Path, database: Database, compared: set[str]) -> None:
+    header, rows = rows_of(output)
+    for place, name in enumerate(header):
+        damaged = changed(rows[0], place, "7.77" if name == AMOUNT else f"{rows[0][place]}x")
+        write_rows(output, header, [damaged, *rows[1:]])
+        forge(output)
+        found = pytest.raises(UserError, match="by the database") if name in compared else nullcontext()
+        with found:
+            verify_delivery(output, database.reader(), Console())
+
+
+def test_a_window_is_compared_with_the_same_window(database: Database, tmp_path: Path) -> None:
+    with_rows(database)
+    assert run(database, tmp_path).returncode == 0
+    header, rows = rows_of(tmp_path)
+    moment = header.index("data_movimento")
+    since, until = "2024-01-01 10:11:12", "2024-01-03 00:00:00"
+    write_rows(tmp_path, header, [row for row in rows if since <= (row[moment] or "") < until])
+    forge(tmp_path)
+    assert_user_error(
+        verify(tmp_path, database), "rows of movimento_flat.csv, by the database: expected 6, found 2"
+    )
+    content = manifest(tmp_path)
+    content["source"] |= {"since": since, "until": until, "as_of": None}
+    write_manifest(tmp_path, content)
+    result = verify(tmp_path, database)
+    assert result.returncode == 0, result.stderr
+    content["source"]["since"] = "2024-01-01 10:11:13"
+    write_manifest(tmp_path, content)
+    assert_user_error(verify(tmp_path, database), "by the database: expected 1, found 2")

@@ -1,0 +1,174 @@
+"""Limits of a run: exact shares, known reasons, and a refused run that publishes nothing and keeps its lists."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from merge.limits import Limit, Limits, Strict, too_few_rows
+from tests.conftest import Database
+from tests.test_run import CSV, RUN, assert_user_error, command, run
+
+REFUSED = "movimento_flat.refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed", "refused", "movements"),
+    [
+        ("0", 0, 1, 100),
+        ("20", 20, 21, 100),
+        ("0%", 0, 1, 100),
+        ("1%", 0, 1, 99),
+        ("1%", 1, 2, 100),
+        ("100%", 100, 101, 100),
+        ("0.1%", 1, 2, 1000),
+        # In floats 0.07 * 100 is more than 7, and 0.29 * 100 less than 29.
+        ("7%", 7, 8, 100),
+        ("29%", 29, 30, 100),
+        ("33.3333333333333333333%", 33333333333333333333, 33333333333333333334, 10**20),
+        ("5%", 0, 1, 0),
+    ],
+)
+def test_a_limit_is_exact(text: str, allowed: int, refused: int, movements: int) -> None:
+    limit = Limit.parse(text)
+    assert limit.allows(allowed, movements)
+    assert not limit.allows(refused, movements)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "%", "1,5%", "1e3", "1 %", " 1", "٣"])
+def test_what_is_no_limit_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a number of rows"):
+        Limit.parse(text)
+
+
+def test_a_reason_without_a_limit_allows_none() -> None:
+    assert Strict.parse("luhn") == Strict("luhn", Limit("0"))
+    assert Strict.parse("malformed=0.5%").limit == Limit.parse("0.5%")
+    for text, said in (("luhnn", "There are movement_without_card, "), ("luhn=", "''"), ("", "no reason")):
+        with pytest.raises(ValueError, match=said):
+            Strict.parse(text)
+
+
+def test_each_broken_limit_is_a_line() -> None:
+    strict = (Strict.parse("luhn"), Strict.parse("malformed=2"), Strict.parse("unknown_card=1%"))
+    limits = Limits(Limit.parse("1%"), strict)
+    assert limits.broken(100, 1, Counter(malformed=2, unknown_card=1, other=50)) == []
+    assert limits.broken(100, 2, Counter(luhn=1, malformed=3, unknown_card=2)) == [
+        "rejected: 2, with 100 movements read; --max-rejected allows 1%",
+        "luhn: 1, with 100 movements read; --strict luhn allows 0",
+        "malformed: 3, with 100 movements read; --strict malformed allows 2",
+        "unknown_card: 2, with 100 movements read; --strict unknown_card allows 1%",
+    ]
+    assert Limits().broken(100, 100, Counter(luhn=100)) == []
+
+
+def test_nine_tenths_of_the_previous_rows_are_enough() -> None:
+    assert too_few_rows(0, 0) == []
+    assert too_few_rows(100, 90) == []
+    assert too_few_rows(101, 91) == []
+    (line,) = too_few_rows(101, 90)
+    assert "rows: 90, where the previous delivery of the same window has 101" in line
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_beyond_its_limits_publishes_nothing_and_keeps_its_lists(
+    filled: Database, tmp_path: Path
+) -> None:
+    (tmp_path / CSV).write_text("the previous file")
+    options = (
+        "--max-rejected",
+        "1%",
+        "--strict",
+        "unknown_card=3",
+        "--strict",
+        "malformed",
+        "--strict",
+        "luhn",
+    )
+    rejected = len(filled.oracle("rejected"))
+    for _ in range(2):
+        result = run(filled, tmp_path, *options)
+        assert_user_error(result, "beyond its limits, so nothing is published")
+        assert (
+            f"rejected: {rejected:,}, with 60,000 movements read; --max-rejected allows 1%" in result.stderr
+        )
+        assert "--strict unknown_card allows 3" in result.stderr
+        assert "--strict malformed" not in result.stderr
+        assert str(tmp_path / REFUSED) in result.stderr
+        assert (tmp_path / CSV).read_text() == "the previous file"
+        assert names(tmp_path) == [CSV, REFUSED]
+        assert names(tmp_path / REFUSED) == ["disagreements.tsv", "rejected.tsv", "warnings.tsv"]
+        assert (tmp_path / REFUSED).stat().st_mode & 0o777 == 0o700
+        assert all(path.stat().st_mode & 0o777 == 0o600 for path in (tmp_path / REFUSED).iterdir())
+    lists = {path.name: path.read_bytes() for path in (tmp_path / REFUSED).iterdir()}
+    assert run(filled, tmp_path, "--max-rejected", "10%", "--strict", "malformed").returncode == 0
+    assert names(tmp_path) == [CSV, RUN]
+    assert lists == {name: (tmp_path / RUN / name).read_bytes() for name in lists}
+
+
+def test_a_delivery_that_lost_rows_is_refused_unless_it_may_shrink(
+    database: Database, tmp_path: Path
+) -> None:
+    database.create_tables()
+    database.execute(
+        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
+        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+        "INSERT INTO movimento VALUES " + ", ".join(f"({i}, 1, 'x', '2024-01-01', 1)" for i in range(1, 21)),
+    )
+    assert run(database, tmp_path).returncode == 0
+    database.execute("DELETE FROM movimento WHERE id > 18")
+    assert run(database, tmp_path).returncode == 0
+    database.execute("DELETE FROM movimento WHERE id > 16")
+    published = (tmp_path / CSV).read_bytes()
+    result = run(database, tmp_path)
+    assert_user_error(result, "rows: 16, where the previous delivery of the same window has 18")
+    assert (tmp_path / CSV).read_bytes() == published
+    assert names(tmp_path) == [CSV, REFUSED, RUN]
+    assert run(database, tmp_path, "--allow-shrink").returncode == 0
+    assert (tmp_path / CSV).read_bytes().count(b"\n") == 17
+    assert names(tmp_path) == [CSV, RUN]
+
+
+def test_a_damaged_previous_manifest_does_not_hinder_and_is_told(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    assert run(database, tmp_path).returncode == 0
+    (tmp_path / RUN / "manifest.json").write_text("{")
+    result = run(database, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "are not compared with those of the previous delivery" in result.stderr
+
+
+def test_the_programs_own_database_may_be_smaller_than_before(tmp_path: Path) -> None:
+    home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
+    for movements in ("500", "20"):
+        result = command("run", "--output", tmp_path / "out", "--movements", movements, environment=home)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / CSV).read_bytes().count(b"\n") < 100
+
+
+def test_the_merge_stage_has_the_same_limits(filled: Database, tmp_path: Path) -> None:
+    filled.reader()
+    tsv, parts = tmp_path / "tsv", tmp_path / "parts"
+    assert command("extract", "--source", filled.url(), "--to", tsv).returncode == 0
+    assert command("join", "--from", tsv, "--to", parts).returncode == 0
+    merge = ("merge", "--from", parts, "--tsv", tsv, "--output", tmp_path / "out")
+    rejected = len(filled.oracle("rejected"))
+    assert_user_error(command(*merge, "--max-rejected", str(rejected - 1)), f"rejected: {rejected:,}")
+    assert command(*merge, "--max-rejected", str(rejected)).returncode == 0
+
+
+def test_limits_that_are_none_are_usage_errors(tmp_path: Path) -> None:
+    for options, said in [
+        (("--max-rejected", "many"), "neither a number of rows"),
+        (("--max-rejected", ""), "neither a number of rows"),
+        (("--strict", "no_such_reason"), "There are movement_without_card, unknown_card, "),
+        (("--strict", "luhn=x%"), "neither a number of rows"),
+    ]:
+        result = command("run", "--output", tmp_path, *options)
+        assert result.returncode == 2, result.stderr
+        assert said in " ".join(result.stderr.split())
+    assert names(tmp_path) == []

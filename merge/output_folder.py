@@ -36,7 +36,6 @@ class OutputFolder:
 
         Both must lie in `work`, on the disk of the folder they go to.
 
-
         Two names cannot change in one step. So one rename says that they will, and the steps that follow can be
         taken up by whoever opens OUTPUT next: a kill between them leaves the previous delivery or this one.
 

@@ -129,7 +129,7 @@ def test_a_row_more_than_a_sheet_holds_goes_to_a_second_file(
     assert file_names(1_048_576) == ["movimento_flat.excel-1.csv", "movimento_flat.excel-2.csv"]
     assert len(file_names(2 * 1_048_575 + 1)) == 3
     monkeypatch.setattr(spreadsheet, "SHEET_ROWS", 4)
-    rows = [(f"{number}.00", "a\nb") for number in range(7)]
+    rows: list[Row] = [(f"{number}.00", "a\nb") for number in range(7)]
     files = written(rows, tmp_path, (AMOUNT, "des_transacao_movimento"))
     assert [file.name for file in files] == [f"movimento_flat.excel-{number}.csv" for number in (1, 2, 3)]
     sheets = [read_back(file) for file in files]

@@ -84,7 +84,7 @@ def _write_sheet(
 def text_cell(text: str) -> str:
     """Any text -> the same, with an apostrophe where a sheet would make something else of it."""
     bare = text.strip()
-    if text.startswith(_FORMULA) or bare.startswith(_FORMULA):
+    if text.lstrip(" ").startswith(_FORMULA) or bare.startswith(_FORMULA):
         return f"'{text}"
     is_value = _is_like_value(text) if _has_digit(text) else bare.lower() in _TRUTH
     return f"'{text}" if is_value else text

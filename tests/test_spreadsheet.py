@@ -88,6 +88,7 @@ def test_read_back_by_pythons_csv_module_it_is_the_csv(
         ("\tx", "'\tx"),
         ("\rx", "'\rx"),
         (" =1", "' =1"),
+        (" \r", "' \r"),
         *((f"{sign}1", f"'{sign}1") for sign in "\uff1d\uff0b\uff0d\uff20"),
         ("'aspas'", "'aspas'"),
         ("0012", "'0012"),

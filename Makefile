@@ -57,7 +57,8 @@ test-cluster: install-test ## the tests of the cluster, on one of their own in D
 
 .PHONY: soak
 soak: install-test ## what must hold at every moment, asked at very many: half an hour
-	@MOVIMENTO_FLAT_SOAK=yes $(VENV)/bin/python -m pytest -q -m "machine or not machine" tests/soak
+	@MOVIMENTO_FLAT_SOAK=yes $(VENV)/bin/python -m pytest -q -m "machine or not machine" tests/soak \
+		tests/test_readers.py tests/test_tagged_tsv.py
 
 .PHONY: lint
 lint: install-test ## ruff and mypy

@@ -104,7 +104,7 @@ def _compare(written: int, counted: dict[str, Totals]) -> None:
     if written != expected:
         raise UserError(
             f"{written} rows were read where the database counts {expected}; nothing is published.",
-            "Please report this with the server's version: it must not happen within one snapshot.",
+            "Rows whose id is NULL cannot be read: give each an id. If there are none, please report this.",
         )
 
 

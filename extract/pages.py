@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 
 from extract.columns import SourceTable
 from movimento_flat.errors import UserError
-from movimento_flat.money import Totals
+from movimento_flat.money import Totals, centavos_of
 
 #: A page is some megabytes: the server builds it in memory, and it must pass max_allowed_packet.
 ROWS_PER_PAGE = 32768
@@ -124,7 +124,7 @@ def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:
         cursor.execute(f"SELECT COUNT(*), SUM({table.amount}) FROM {table.rows} WHERE {table.condition}")
         row = cursor.fetchone()
     assert row
-    return Totals(row[0], int((Decimal(row[1] or 0) * 100).to_integral_exact()))
+    return Totals(row[0], centavos_of(row[1] or Decimal()))
 
 
 def _everything(connection: "Connection[Any]", table: SourceTable) -> Page | None:

@@ -19,11 +19,16 @@ from movimento_flat.errors import UserError
 DEFAULT_PORT = 3306
 CONNECT_SECONDS = 10
 
-#: `sql_mode` is emptied so that quotes, backslashes and zero dates mean the same on every server.
+#: Of ER, but not in its type stubs: MUST_CHANGE_PASSWORD and MUST_CHANGE_PASSWORD_LOGIN.
+_EXPIRED_PASSWORD = (1820, 1862)
+#: So that quotes, backslashes and zero dates mean the same on every server. It comes first: where it is strict, a
+#: server refuses values beyond its maxima, which else it lowers to them.
+_NO_MODES = "SET SESSION sql_mode = ''"
 #: A page of rows comes as one GROUP_CONCAT; what still does not fit is noticed and divided (`extract.pages`).
+#: A connection waits while its rows are written elsewhere, and while others read.
 _SESSION = """
-    SET SESSION sql_mode = '', SESSION time_zone = %s, SESSION group_concat_max_len = 4294967295,
-        SESSION lock_wait_timeout = 5
+    SET SESSION time_zone = %s, SESSION group_concat_max_len = 4294967295, SESSION lock_wait_timeout = 5,
+        SESSION wait_timeout = 28800, SESSION net_write_timeout = 600
 """
 
 
@@ -74,6 +79,7 @@ class Source:
                 **options,
             )
             with connection.cursor() as cursor:
+                cursor.execute(_NO_MODES)
                 cursor.execute(_SESSION, (self.time_zone,))
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         except pymysql.MySQLError as error:
@@ -104,6 +110,10 @@ _NEXT_STEPS = {
     ER.ACCESS_DENIED_ERROR: "Check the user in SOURCE and the password (MYSQL_PWD, --password-file or the prompt).",
     ER.DBACCESS_DENIED_ERROR: "Let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
     ER.TABLEACCESS_DENIED_ERROR: "Let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
+    **dict.fromkeys(
+        _EXPIRED_PASSWORD,
+        "The account's password has expired: its owner, or an administrator, sets a new one.",
+    ),
     ER.BAD_DB_ERROR: "Check the database's name at the end of SOURCE.",
 }
 

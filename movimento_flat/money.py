@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 _is_amount = re.compile(rb"-?\d+\.\d\d").fullmatch
 
@@ -20,6 +21,11 @@ class Totals:
 def centavos(amount: bytes) -> int:
     """`-12.34` -> -1234. What is no amount (NULL, or a malformed row's) counts nothing."""
     return int(amount.replace(b".", b"")) if _is_amount(amount) else 0
+
+
+def centavos_of(amount: Decimal) -> int:
+    """A sum of amounts, of any length: Decimal's own arithmetic would round it to 28 digits."""
+    return int(f"{amount:.2f}".replace(".", ""))
 
 
 def reais(amount: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from extract.source import Source
 from movimento_flat.private_server import PrivateServer
@@ -18,6 +19,11 @@ from seed.load import fill
 from seed.plan import Plan
 from sql import READER, reader_statements, statements
 from tests.mysql9 import MySQL9
+from tests.soak import LONG
+
+if LONG:
+    settings.register_profile("soak", max_examples=5000)
+    settings.load_profile("soak")
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"

@@ -95,13 +95,14 @@ def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
     columns = {(row[0], row[1]): SourceColumn(*row[2:]) for row in rows}
     tables = [_source_table(table, columns, window) for table in TABLES]
     if window.as_of:
-        _check_history(connection, names, window.as_of)
+        _check_history(connection, tables, window.as_of)
     return tables
 
 
-def _check_history(connection: "Connection[Any]", names: tuple[str, ...], as_of: datetime) -> None:
+def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_of: datetime) -> None:
+    """A table that got its history only after `as_of` would show no row: nobody could tell that from an empty one."""
     with connection.cursor() as cursor:
-        cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (names,))
+        cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (tuple(table.table.name for table in tables),))
         if without := cursor.fetchall():
             raise UserError(
                 f"Only the present can be read of {', '.join(sorted(name for (name,) in without))}.",
@@ -113,6 +114,17 @@ def _check_history(connection: "Connection[Any]", names: tuple[str, ...], as_of:
             raise UserError(
                 f"--as-of {as_of} is yet to come: the server has {now[0]}.", "Name a moment that was."
             )
+        later = [
+            table.table.name
+            for table in tables
+            if not cursor.execute(f"SELECT 1 FROM {table.rows} LIMIT 1")
+            and cursor.execute(f"SELECT 1 FROM {table.name} FOR SYSTEM_TIME ALL LIMIT 1")
+        ]
+    if later:
+        raise UserError(
+            f"As of {as_of} no row is known of {', '.join(later)}: the server keeps them from a later time on.",
+            "Name a later moment.",
+        )
 
 
 def _check_names(tables: set[str]) -> None:

@@ -100,6 +100,8 @@ class Source:
         )
 
 
+#: ER_SECURE_TRANSPORT_REQUIRED of MySQL, which PyMySQL does not name; MariaDB says that the access is denied.
+_TLS_IS_WANTED = 3159
 _FORM = "Write SOURCE=mysql://user@host:port/database."
 _ANY_NEXT_STEP = "The database was only read. Run the command again when the cause is gone."
 _NEXT_STEPS = {
@@ -107,13 +109,15 @@ _NEXT_STEPS = {
     CR.CR_CONNECTION_ERROR: "Check the socket's path in SOURCE, and that the server runs.",
     CR.CR_SERVER_LOST: "The connection broke while it was in use. Run the command again.",
     CR.CR_SERVER_GONE_ERROR: "The connection broke while it was in use. Run the command again.",
-    ER.ACCESS_DENIED_ERROR: "Check the user in SOURCE and the password (MYSQL_PWD, --password-file or the prompt).",
+    ER.ACCESS_DENIED_ERROR: "Check the user in SOURCE and the password (MYSQL_PWD, --password-file or the prompt);"
+    " --tls verify if the account needs TLS.",
     ER.DBACCESS_DENIED_ERROR: "Let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
     ER.TABLEACCESS_DENIED_ERROR: "Let the account read: GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
     **dict.fromkeys(
         _EXPIRED_PASSWORD,
         "The account's password has expired: its owner, or an administrator, sets a new one.",
     ),
+    _TLS_IS_WANTED: "The server takes nobody without TLS: --tls verify, and --tls-ca FILE for an authority of its own.",
     ER.BAD_DB_ERROR: "Check the database's name at the end of SOURCE.",
 }
 

@@ -10,7 +10,7 @@ from movimento_flat.private_server import PrivateServer
 from movimento_flat.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from movimento_flat.state import state_dir
 from sql import READER
-from tests import test_bad_input, test_extract, test_run, test_sql, test_verify
+from tests import test_bad_input, test_extract, test_grants, test_run, test_sql, test_verify, test_window
 from tests.conftest import Database, Server, filled_database
 from tests.debian_unstable import unpacked
 from tests.mysql9 import MySQL9
@@ -148,3 +148,30 @@ test_unusual_rows_are_compared_as_the_delivery_shows_them = (
     test_verify.test_unusual_rows_are_compared_as_the_delivery_shows_them
 )
 test_a_window_is_compared_with_the_same_window = test_verify.test_a_window_is_compared_with_the_same_window
+
+test_an_account_that_can_write_is_refused_and_told_what_makes_a_reader = (
+    test_grants.test_an_account_that_can_write_is_refused_and_told_what_makes_a_reader
+)
+test_a_reader_is_let_in_whatever_it_may_do_elsewhere = (
+    test_grants.test_a_reader_is_let_in_whatever_it_may_do_elsewhere
+)
+test_the_privileges_of_active_roles_count = test_grants.test_the_privileges_of_active_roles_count
+
+test_since_is_inside_until_is_outside_and_null_is_nowhere = (
+    test_window.test_since_is_inside_until_is_outside_and_null_is_nowhere
+)
+test_fractions_of_a_second_are_cut_as_in_the_csv = (
+    test_window.test_fractions_of_a_second_are_cut_as_in_the_csv
+)
+test_a_date_is_its_midnight = test_window.test_a_date_is_its_midnight
+test_a_zero_date_is_before_every_other = test_window.test_a_zero_date_is_before_every_other
+test_a_window_costs_two_walks_along_the_table_at_most = (
+    test_window.test_a_window_costs_two_walks_along_the_table_at_most
+)
+test_a_window_at_the_end_of_the_table_is_one_page = (
+    test_window.test_a_window_at_the_end_of_the_table_is_one_page
+)
+test_as_of_names_the_tables_that_have_no_history = (
+    test_window.test_as_of_names_the_tables_that_have_no_history
+)
+test_a_page_of_a_window_is_divided = test_window.test_a_page_that_the_server_would_cut_is_divided

@@ -162,6 +162,17 @@ def test_this_machine_is_read_without_tls_unless_it_is_asked_for(place: Place) -
     assert "not accepted" in failure(place.source("127.0.0.1", Tls(VERIFY)))
 
 
+def test_a_server_that_wants_tls_though_it_is_here_says_how(place: Place) -> None:
+    source = place.source("localhost", Tls())
+    with place.server.connect() as admin:
+        admin.query("SET GLOBAL require_secure_transport = ON")
+        try:
+            assert "--tls verify" in failure(source)
+            assert cipher(replace(source, tls=Tls(VERIFY, place.authority.file)))
+        finally:
+            admin.query("SET GLOBAL require_secure_transport = OFF")
+
+
 def test_a_socket_is_read_without_tls(place: Place) -> None:
     socket = replace(place.source(tls=Tls()), host="localhost", unix_socket=str(place.server.socket))
     assert cipher(socket) == ""

@@ -320,7 +320,8 @@ def test_as_of_is_a_moment_of_the_time_zone_asked_for(versioned: Database, tmp_p
     as_of = now(versioned, "+02:00")
     source = replace(versioned.reader(), window=window(as_of=as_of))
     assert movements_read(replace(source, time_zone="+02:00"), tmp_path / "1") == [1]
-    assert movements_read(replace(source, time_zone="+03:00"), tmp_path / "2") == []  # an hour earlier
+    with pytest.raises(UserError, match="no row is known of movimento"):  # an hour earlier
+        movements_read(replace(source, time_zone="+03:00"), tmp_path / "2")
     with pytest.raises(UserError, match="is yet to come"):
         movements_read(replace(source, time_zone="+01:00"), tmp_path / "3")
 
@@ -331,6 +332,19 @@ def test_as_of_names_the_tables_that_have_no_history(database: Database, tmp_pat
     source = replace(database.reader(), window=window(as_of="2024-01-01"))
     with pytest.raises(UserError, match=r"of associado, cartao, conta, movimento\.\n.*SYSTEM VERSIONING"):
         extracted(source, tmp_path)
+
+
+def test_as_of_a_time_before_the_history_is_no_empty_delivery(database: Database, tmp_path: Path) -> None:
+    """The rows were there, but the server keeps their history only since a moment ago."""
+    database.create_tables()
+    database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    as_of = now(database, "-03:00")
+    database.execute(*(f"ALTER TABLE {table.name} ADD SYSTEM VERSIONING" for table in TABLES))
+    source = replace(database.reader(), window=window(as_of=as_of))
+    with pytest.raises(UserError, match=r"no row is known of movimento: .*\n.*later moment"):
+        extracted(source, tmp_path)
+    source = replace(database.reader(), window=window(as_of=now(database, "-03:00")))
+    assert movements_read(source, tmp_path) == [1]
 
 
 def test_as_of_names_a_view(versioned: Database, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Page:
     @property
     def _ids(self) -> str:
         table = self.table
-        return f"FROM {table.rows} WHERE {table.identity} BETWEEN {self.first} AND {self.last}"
+        return f"FROM {table.by_id} WHERE {table.identity} BETWEEN {self.first} AND {self.last}"
 
     def up_to(self, connection: "Connection[Any]", number: int) -> "Page":
         """Its beginning of that many rows, whether or not they meet the condition; itself where it has fewer."""

@@ -40,7 +40,9 @@ class Window:
     def from_json(cls, content: dict[str, Any]) -> Self:
         """The inverse of `as_json`; other keys are left alone."""
         moments = {name: content[name] for name in ("since", "until", "as_of")}
-        return cls(**{name: moment and datetime.fromisoformat(moment) for name, moment in moments.items()})
+        return cls(
+            **{name: None if text is None else datetime.fromisoformat(text) for name, text in moments.items()}
+        )
 
 
 def _literal(moment: datetime) -> str:

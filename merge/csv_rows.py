@@ -8,7 +8,7 @@ _LONGEST_FIELD = (1 << 31) - 1
 
 
 def read_rows(path: Path) -> Iterator[list[str]]:
-    """-> the header and each row, as fields.
+    """-> the header and each row, as fields. An empty line is a row of one empty field: an amount that is NULL.
 
     Raises:
         ValueError: it is no UTF-8.
@@ -17,4 +17,5 @@ def read_rows(path: Path) -> Iterator[list[str]]:
     """
     csv.field_size_limit(_LONGEST_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.reader(file, strict=True)
+        for row in csv.reader(file, strict=True):
+            yield row or [""]

@@ -6,6 +6,7 @@ change its value in a sheet is kept as text:
 - Card numbers are grouped by blanks, `4111 1111 1111 1111`: a sheet's numbers have 15 digits.
 - Text that a sheet would calculate, as `=SUM(A1)`, has an apostrophe before it (OWASP, CSV injection), and so has
   text that it would take for a number, a date or a truth value, as `0012` or `5/2024`.
+- Amounts of more than 15 digits have an apostrophe before them: a sheet would round them.
 - Dates that do not exist, as `0000-00-00 00:00:00`, are left as they are.
 
 More rows than a sheet holds go to several files.
@@ -22,6 +23,8 @@ from movimento_flat.schema import FLAT_TABLE, FlatColumn, Kind
 
 #: Rows of a sheet of Excel or LibreOffice, with the header.
 SHEET_ROWS = 1_048_576
+#: Digits that it keeps of a number; what is behind them becomes 0.
+_SHEET_DIGITS = 15
 _ROWS_AT_ONCE = 4096
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -98,8 +101,9 @@ def card_cell(number: str) -> str:
 
 
 def amount_cell(amount: str) -> str:
-    """`-1234.50` -> `-1234,50`."""
-    return amount.replace(".", ",")
+    """`-1234.50` -> `-1234,50`; as text where it has more digits than a sheet keeps."""
+    amount = amount.replace(".", ",")
+    return amount if len(amount.strip("-,")) <= _SHEET_DIGITS + 1 else f"'{amount}"
 
 
 def moment_cell(moment: str) -> str:

@@ -37,7 +37,9 @@ class Comparison:
 
 
 def verify_files(output: Path, delivered: Delivered, comparison: Comparison) -> Audit | None:
-    """Audit the CSV and count the lists once more; -> the CSV's audit, or None where it is none.
+    """Audit the CSV and count the lists once more; -> the CSV's audit.
+
+    None where the CSV or the list of rejected rows is none: a database can be compared with both only.
 
     Raises:
         OSError: a file is there and cannot be read.
@@ -49,7 +51,7 @@ def verify_files(output: Path, delivered: Delivered, comparison: Comparison) -> 
         comparison.same(f"bytes of {CSV_NAME}", delivered.bytes, audited.bytes)
         comparison.same_totals(CSV_NAME, delivered.csv, audited.totals)
     rejected = Rejected()
-    if _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
+    if has_rejected := _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
         comparison.same_totals(REJECTED_NAME, delivered.rejected, rejected.movements)
         comparison.same_reasons(REJECTED_NAME, delivered.reasons, rejected.reasons)
     disagreements = Counter[str]()
@@ -69,7 +71,7 @@ def verify_files(output: Path, delivered: Delivered, comparison: Comparison) -> 
     if audited:
         found = audited.totals + rejected.movements
         comparison.same_totals("database = CSV + rejected", delivered.database, found)
-    return audited
+    return audited if has_rejected else None
 
 
 def _audit(csv: Path, delivered: Delivered, comparison: Comparison) -> Audit | None:

@@ -8,6 +8,7 @@ The server's side is the join of sql/oracle.sql; it shares nothing with the extr
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ _SEPARATOR = "\x1f"
 _HASH_BYTES = 8
 _IDS_AT_ONCE = 1000
 _ROWS_AT_ONCE = 4096
+#: In a database it may be negative; the program rejects such a row.
+_is_id = re.compile(r"-?\d+", re.ASCII).fullmatch
 #: What masking a card number in free text may change; on both sides it is left out of the text.
 _NUMBERS = "0123456789 -*"
 
@@ -91,6 +94,11 @@ def compared_columns(delivered: Delivered) -> tuple[str, ...]:
     return tuple(name for name in delivered.columns if name not in tokens)
 
 
+def without_numbers(delivered: Delivered) -> bool:
+    """Whether descriptions are compared without what masking card numbers in them may have changed."""
+    return delivered.privacy.card != FULL and DESCRIPTION in delivered.columns
+
+
 def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda rows: None) -> int:
     """-> the sum of its rows' hashes; a few thousand rows are held at once.
 
@@ -101,15 +109,13 @@ def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda 
     rows = read_rows(path)
     header, columns = next(rows), compared_columns(delivered)
     places = [header.index(name) for name in columns]
-    free_text = (
-        [header.index(DESCRIPTION)] if DESCRIPTION in columns and delivered.privacy.card != FULL else []
-    )
-    without_numbers = dict.fromkeys(map(ord, _NUMBERS))
+    free_text = [header.index(DESCRIPTION)] if without_numbers(delivered) else []
+    numbers = dict.fromkeys(map(ord, _NUMBERS))
     total = 0
     while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         for row in chunk:
             for place in free_text:
-                row[place] = row[place].translate(without_numbers)
+                row[place] = row[place].translate(numbers)
             text = _SEPARATOR.join([row[place] for place in places])
             total += int.from_bytes(hashlib.sha256(text.encode()).digest()[:_HASH_BYTES])
         progress(len(chunk))
@@ -127,8 +133,8 @@ def content_of_database(source: Source, delivered: Delivered, rejected: Path) ->
     """
     connection = replace(source, time_zone=delivered.time_zone).connect()
     try:
-        if delivered.as_of:
-            connection.cursor().execute("SET SESSION system_versioning_asof = %s", (delivered.as_of,))
+        if as_of := delivered.window.as_of:
+            connection.cursor().execute("SET SESSION system_versioning_asof = %s", (as_of,))
         connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         content = _ask(connection, delivered, "TRUE")
         rejected_ids = _ids_in_the_join(rejected)
@@ -152,23 +158,23 @@ def _ids_in_the_join(rejected: Path) -> Iterator[str]:
     if any(table != MOVIMENTO.name for _, table, _ in _rejected_rows(rejected)):
         invalid = {reason.value for reason in Reject}
     for reason, table, identity in _rejected_rows(rejected):
-        if reason in invalid and table == MOVIMENTO.name and identity.isascii() and identity.isdecimal():
+        if reason in invalid and table == MOVIMENTO.name and _is_id(identity):
             yield identity
 
 
 def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
     """-> reason, table and id of each."""
     with rejected.open("rb") as lines:
-        next(lines)
+        next(lines, b"")
         for line in lines:
-            reason, table, identity, _ = line.decode().split("\t", 3)
+            reason, table, identity, _ = line.decode(errors="replace").split("\t", 3)
             yield reason, table, identity
 
 
 def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) -> Content:
     moment = "CAST(movimento.data_movimento AS DATETIME(6))"
     conditions, values = [condition], []
-    for comparison, limit in ((">=", delivered.since), ("<", delivered.until)):
+    for comparison, limit in zip((">=", "<"), delivered.span, strict=True):
         if limit:
             conditions.append(f"{moment} {comparison} %s")
             values.append(limit)

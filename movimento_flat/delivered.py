@@ -3,9 +3,11 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from extract.window import Window
 from movimento_flat.errors import UserError
 from movimento_flat.manifest import FORMAT
 from movimento_flat.money import Totals
@@ -30,7 +32,7 @@ class Delivered:
         disagreements: cards.
         snapshot: when the snapshot was taken, in UTC.
         time_zone: in which TIMESTAMP columns are written.
-        since, until, as_of: the window of the movements, and the moment asked for; None where there is none.
+        window: which rows were asked for.
     """
 
     database: Totals
@@ -45,14 +47,12 @@ class Delivered:
     disagreements: int
     snapshot: str
     time_zone: str
-    since: str | None
-    until: str | None
-    as_of: str | None
+    window: Window
 
     @property
-    def window(self) -> tuple[str | None, str | None]:
+    def span(self) -> tuple[datetime | None, datetime | None]:
         """Between which moments movements were asked for."""
-        return self.since, self.until
+        return self.window.since, self.window.until
 
     @classmethod
     def read(cls, manifest: Path) -> Self:
@@ -97,7 +97,7 @@ class Delivered:
         return cls(
             Totals(_integer(source["rows"][MOVIMENTO.name]), _integer(source["movement_centavos"])),
             _totals(csv),
-            str(csv["sha256"]),
+            _text(csv["sha256"]),
             _integer(csv["bytes"]),
             _columns(csv["columns"]),
             privacy,
@@ -105,11 +105,9 @@ class Delivered:
             _counter(rejected),
             warnings,
             _integer(content["disagreements"]),
-            str(source["snapshot_utc"]),
-            str(source["time_zone"]),
-            source.get("since"),
-            source.get("until"),
-            source.get("as_of"),
+            _text(source["snapshot_utc"]),
+            _text(source["time_zone"]),
+            Window.from_json({"since": None, "until": None, "as_of": None} | source),
         )
 
 
@@ -129,6 +127,12 @@ def _totals(content: dict[str, Any]) -> Totals:
 
 def _counter(content: dict[str, Any]) -> Counter[str]:
     return Counter({str(reason): _integer(count) for reason, count in content["by_reason"].items()})
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _integer(value: object) -> int:

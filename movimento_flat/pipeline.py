@@ -129,7 +129,7 @@ def _previous(output: Path, delivery: Delivery, console: Console) -> Delivered |
     except UserError as error:
         console.say(f"The rows are not compared with those of the previous delivery: {error.what}")
         return None
-    return previous if previous.window == Delivered.of(delivery.as_json()).window else None
+    return previous if previous.span == Delivered.of(delivery.as_json()).span else None
 
 
 def _extract_and_join(

@@ -6,7 +6,7 @@ from extract.source import Source
 from merge.output_folder import RUN_NAME
 from merge.parts import CSV_NAME
 from merge.verify import Comparison, verify_files
-from merge.verify_database import compared_columns, verify_database
+from merge.verify_database import DESCRIPTION, compared_columns, verify_database, without_numbers
 from movimento_flat.delivered import Delivered
 from movimento_flat.errors import UserError
 from movimento_flat.manifest import MANIFEST_NAME
@@ -32,15 +32,17 @@ def verify_delivery(output: Path, database: Source | None, console: Console) -> 
         raise UserError(
             f"{output} is not what it should be.\n"
             + "\n".join(f"  {line}" for line in comparison.differences),
-            _next_step(delivered, database),
+            _next_step(delivered, database, asked=bool(audited)),
         )
     return _summary(output, delivered, database)
 
 
-def _next_step(delivered: Delivered, database: Source | None) -> str:
+def _next_step(delivered: Delivered, database: Source | None, asked: bool) -> str:
     again = "Take the folder from a backup, or run again."
     if not database:
         return again
+    if not asked:
+        return f"{again} The database was not asked: there is nothing whole to compare it with."
     return (
         f"{again} What only the database says otherwise it may have changed since {delivered.snapshot} UTC."
     )
@@ -54,10 +56,16 @@ def _summary(output: Path, delivered: Delivered, database: Source | None) -> str
         f"  The accounts balance with the database as of {delivered.snapshot} UTC.",
     ]
     if database:
-        columns = compared_columns(delivered)
-        tokens = [name for name in delivered.columns if name not in columns]
-        lines.append(
-            f"  {database} holds the same rows now"
-            + (f", compared without the tokens of {', '.join(tokens)}." if tokens else ".")
-        )
+        lines.append(f"  {database} holds the same rows now{_but_for(delivered)}.")
     return "\n".join(lines)
+
+
+def _but_for(delivered: Delivered) -> str:
+    """What was not compared with the database."""
+    compared = compared_columns(delivered)
+    left_out = []
+    if tokens := [name for name in delivered.columns if name not in compared]:
+        left_out.append(f"the tokens of {', '.join(tokens)}")
+    if without_numbers(delivered):
+        left_out.append(f"the numbers in {DESCRIPTION}")
+    return f", compared without {' and '.join(left_out)}" if left_out else ""

@@ -118,6 +118,9 @@ def test_card_numbers_are_grouped_and_anything_else_is_text() -> None:
 
 def test_amounts_and_dates_are_those_of_brazil() -> None:
     assert amount_cell("-1234.50") == "-1234,50"
+    assert amount_cell("") == ""
+    assert amount_cell("-1234567890123.45") == "-1234567890123,45"
+    assert amount_cell("-12345678901234.56") == "'-12345678901234,56"
     assert moment_cell("2024-02-29 01:02:03") == "29/02/2024 01:02:03"
     for no_date in ("", "0000-00-00 00:00:00", "2024-00-10 00:00:00", "2024-10-00 00:00:00"):
         assert moment_cell(no_date) == no_date
@@ -173,8 +176,12 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
         for text in NASTY
     ]
     rows += [
-        ("Ana", "", "", "99999999.99", "x", "0000-00-00 00:00:00", number, "", "2024-00-10 00:00:00", "", "")
-        for number in ("4111111111111", "4111111111111111999", "411111******1111", "0012", "12345")
+        ("Ana", "", "", amount, "x", "0000-00-00 00:00:00", number, "", "2024-00-10 00:00:00", "", "")
+        for number, amount in zip(
+            ("4111111111111", "4111111111111111999", "411111******1111", "0012", "12345"),
+            ("99999999.99", "9999999999999.99", "-9999999999999.99", "99999999999999.99", "0.01"),
+            strict=True,
+        )
     ]
     (file,) = written(rows, tmp_path)
     header, *sheet = open_csv(file, state_dir(), tmp_path)
@@ -188,7 +195,7 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
             field, cell = row[place] or "", found[place]
             if not field:
                 assert cell.kind == "empty"
-            elif kind in {Kind.MONEY, Kind.INTEGER}:
+            elif kind in {Kind.MONEY, Kind.INTEGER} and sum(map(str.isdigit, field)) <= 15:
                 assert (cell.kind, Decimal(cell.value)) == ("float", Decimal(field))
             elif kind is Kind.TIMESTAMP and "-00" not in field:
                 assert (cell.kind, cell.value) == ("date", field.replace(" ", "T"))

@@ -203,6 +203,38 @@ def test_a_list_that_is_missing_has_another_row_or_is_damaged_is_found(
     assert_user_error(verify(output), f"{name}: expected a file, found none")
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda data: b"", "header of rejected.tsv"),
+        (lambda data: data.replace(b"\t", b" "), "rejected.tsv: expected rows of"),
+        (lambda data: data[:-1], "rejected.tsv: expected rows of"),
+        (lambda data: data + b"\xff\tmovimento\t1\t1\t1.00\tx\n", "rejected.tsv: expected rows of"),
+        (lambda data: data + b"malformed\t\xff\t\xff\t\xff\t1.00\tx\n", "malformed in rejected.tsv"),
+        (lambda data: None, "rejected.tsv: expected a file, found none"),
+    ],
+)
+def test_a_damaged_list_is_one_message_also_where_a_database_is_asked(
+    filled: Database, output: Path, damage: Callable[[bytes], bytes | None], said: str
+) -> None:
+    path = output / RUN / "rejected.tsv"
+    content = damage(path.read_bytes())
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=said) as found:
+        verify_delivery(output, filled.reader(), Console())
+    assert ("The database was not asked" in str(found.value)) == (
+        "expected a file" in said or "rows of" in said
+    )
+
+
+def test_a_letter_of_a_rejected_row_that_is_no_utf8_hinders_nothing(filled: Database, output: Path) -> None:
+    path = output / RUN / "rejected.tsv"
+    path.write_bytes(path.read_bytes()[:-2] + b"\xff\n")
+    assert "holds the same rows now" in verify_delivery(output, filled.reader(), Console())
+
+
 def test_every_difference_is_named(output: Path) -> None:
     header, rows = rows_of(output)
     del rows[0]
@@ -263,11 +295,19 @@ def test_a_manifest_that_cannot_be_read_is_one_message(tmp_path: Path, content: 
         {"csv": {"rows": 1, "centavos": 1, "sha256": "", "bytes": 1, "columns": ["other"]}},
         {"privacy": {"card": "full", "people": "full", "dropped": [AMOUNT]}},
         {"disagreements": True},
+        {"source": {"since": 5}},
+        {"source": {"until": {}}},
+        {"source": {"as_of": "2024-13-01 00:00:00"}},
+        {"source": {"time_zone": None}},
+        {"source": {"snapshot_utc": []}},
         {"warnings": {}},
     ],
 )
 def test_a_damaged_field_of_a_manifest_is_one_message(output: Path, damage: dict[str, Any]) -> None:
-    write_manifest(output, manifest(output) | damage)
+    content = manifest(output)
+    if "source" in damage:
+        damage = {"source": content["source"] | damage["source"]}
+    write_manifest(output, content | damage)
     assert_user_error(verify(output), "manifest.json is damaged")
 
 
@@ -343,6 +383,8 @@ def test_unusual_rows_are_compared_as_the_delivery_shows_them(
     if "token" in options:
         compared -= {"numero_cartao", "nome_associado", "sobrenome_associado", "nome_impresso_cartao"}
         assert "compared without the tokens of nome_associado, " in result.stderr
+    hides_numbers = "--card" in options and "des_transacao_movimento" in compared
+    assert ("the numbers in des_transacao_movimento" in result.stderr) == hides_numbers
     assert_each_column_matters(tmp_path / "out", database, compared)
 
 
@@ -355,6 +397,65 @@ def assert_each_column_matters(output: Path, database: Database, compared: set[s
         found = pytest.raises(UserError, match="by the database") if name in compared else nullcontext()
         with found:
             verify_delivery(output, database.reader(), Console())
+
+
+def few_rows(database: Database, *movements: str) -> None:
+    """Movements of the one card there is."""
+    database.create_tables()
+    database.execute(
+        "ALTER TABLE movimento MODIFY id BIGINT, MODIFY vlr_transacao DECIMAL(12, 2) NULL,"
+        " MODIFY des_transacao VARBINARY(100)",
+        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
+        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+        f"INSERT INTO movimento VALUES {', '.join(movements)}",
+    )
+
+
+def test_a_rejected_row_with_a_negative_id_is_left_out_on_both_sides(
+    database: Database, tmp_path: Path
+) -> None:
+    few_rows(database, "(-5, 1, 'x', '2024-01-01', 1)", "(2, 1, 'x', '2024-01-01', 1)")
+    assert run(database, tmp_path).returncode == 0
+    assert manifest(tmp_path)["rejected"]["by_reason"] == {"malformed": 1}
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console())
+
+
+def test_control_characters_and_blanks_are_the_same_on_both_sides(database: Database, tmp_path: Path) -> None:
+    texts = (
+        "\r",
+        "\n",
+        "\r\n",
+        "\0",
+        "\x1a",
+        "\x1e",
+        "\x1f",
+        "\b",
+        " x ",
+        "\\N",
+        "NULL",
+        "\u2028\x85\ufeff",
+        '"',
+    )
+    few_rows(
+        database,
+        *(
+            f"({identity}, 1, X'{text.encode().hex()}', '2024-01-01', 1)"
+            for identity, text in enumerate(texts, 1)
+        ),
+    )
+    assert run(database, tmp_path).returncode == 0
+    assert manifest(tmp_path)["csv"]["rows"] == len(texts)
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console())
+
+
+def test_a_delivery_of_amounts_alone_one_of_which_is_null(database: Database, tmp_path: Path) -> None:
+    few_rows(database, "(1, NULL, 'x', '2024-01-01', 1)", "(2, 1, 'x', '2024-01-01', 1)")
+    drop = [option for name in FLAT_COLUMNS if name != AMOUNT for option in ("--drop", name)]
+    result = run(database, tmp_path, "--excel", *drop)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / CSV).read_bytes() == f"{AMOUNT}\n\n1.00\n".encode()
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console())
 
 
 def test_a_window_is_compared_with_the_same_window(database: Database, tmp_path: Path) -> None:

@@ -201,9 +201,10 @@ def _hash(delivered: Delivered) -> str:
 def _field(name: str, card: str) -> str:
     """SQL expression: a column's text, as bytes."""
     value = f"flat.{name}"
-    text = f"CAST(CONVERT({_TEXTS.get(_KINDS[name], '{}').format(value)} USING utf8mb4) AS BINARY)"
+    text = f"CONVERT({_TEXTS.get(_KINDS[name], '{}').format(value)} USING utf8mb4)"
     if name == CARD and card == MASK:
         text = _masked(text)
+    text = f"CAST({text} AS BINARY)"
     if name == DESCRIPTION and card != FULL:
         for character in _NUMBERS:
             text = f"REPLACE({text}, X'{character.encode().hex()}', '')"
@@ -212,7 +213,7 @@ def _field(name: str, card: str) -> str:
 
 def _masked(text: str) -> str:
     """SQL expression: see `movimento_flat.privacy.mask`."""
-    length = f"LENGTH({text})"
+    length = f"CHAR_LENGTH({text})"
     first = f"IF({length} > {FIRST + LAST}, {FIRST}, 0)"
     last = f"IF({length} > {LAST}, {LAST}, 0)"
     return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"

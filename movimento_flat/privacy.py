@@ -73,10 +73,14 @@ class Privacy:
 
 
 def mask(number: bytes) -> bytes:
-    """`4111111111111111` -> `411111******1111`. Of ten characters or fewer only the last four show."""
-    first = FIRST if len(number) > FIRST + LAST else 0
-    hidden = max(len(number) - first - LAST, 0) if len(number) > LAST else len(number)
-    return number[:first] + b"*" * hidden + number[first + hidden :]
+    """`4111111111111111` -> `411111******1111`. Of ten characters or fewer only the last four show.
+
+    Whole characters: half of one would be no UTF-8. What is no number may hold any.
+    """
+    text = number.decode()
+    first = FIRST if len(text) > FIRST + LAST else 0
+    hidden = max(len(text) - first - LAST, 0) if len(text) > LAST else len(text)
+    return f"{text[:first]}{'*' * hidden}{text[first + hidden :]}".encode()
 
 
 def card_token(key: bytes, number: bytes) -> bytes:

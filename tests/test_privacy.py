@@ -39,6 +39,7 @@ KEY = "0123456789abcdef" * 4
         ("12345", "*2345"),
         ("1234", "****"),
         ("", ""),
+        ("açaçaçaçaçaç", "açaçaç**açaç"),
     ],
 )
 def test_a_masked_number_shows_its_first_six_and_last_four(number: str, masked: str) -> None:

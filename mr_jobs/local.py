@@ -12,12 +12,13 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from mrjob.local import LocalMRJobRunner
+from mrjob.local import LocalMRJobRunner, _TaskFailedException
 from mrjob.step import StepFailedException
 
 from movimento_flat.errors import UserError
+from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.rules import Rules
 
@@ -120,6 +121,35 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def _invoke_task_func(self, task_type: str, step_num: int, task_num: int) -> Callable[..., None]:
+        """A task is a process, as mrjob's, but it ends with this one, even where this one is killed."""
+        command = self._substep_args(step_num, task_type)
+        place = {
+            "step_num": step_num,
+            "num_steps": self._num_steps(),
+            "task_type": task_type,
+            "task_num": task_num,
+        }
+
+        def run(
+            stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, folder: str, env: dict[str, str]
+        ) -> None:
+            try:
+                subprocess.run(
+                    command,
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    cwd=folder,
+                    env=env,
+                    preexec_fn=die_with_parent,  # it only calls prctl
+                    check=True,
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise _TaskFailedException(reason=str(error), **place) from error
+
+        return run
+
     def _sort_input_func(self) -> Callable[[list[str], str], None]:
         """By sort(1), in a bounded amount of memory. Unlike mrjob's, its failure is the job's failure."""
         return _sort_records
@@ -172,6 +202,7 @@ def _sort_records(inputs: list[str], output: str) -> None:
         env={**os.environ, "LC_ALL": "C"},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=die_with_parent,  # it only calls prctl
         check=False,
     )
     if result.returncode:

@@ -21,14 +21,14 @@ from tests.test_run import COMMAND, CSV, RUN
 #: Every process of a run inherits it, however it was started.
 MARK = "MOVIMENTO_FLAT_TEST_RUN"
 MOVEMENTS = 20_000
-END_SECONDS = 60
+END_SECONDS = 30
 #: Shares of a run's usual time: the whole of it, and its end, where the publishing is.
 SPANS = ((0.0, 1.02), (0.85, 1.02))
 
 
 def start(arguments: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*COMMAND, "run", *arguments],
+        [*COMMAND, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
@@ -59,6 +59,13 @@ def processes_of(mark: str) -> list[str]:
     return [command for command in found if command]
 
 
+def wait_for_the_end_of(mark: str) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while alive := processes_of(mark):
+        assert time.monotonic() < deadline, f"still running: {alive}"
+        time.sleep(0.01)
+
+
 def kill_at_random(output: Path, variants: list[list[str]], environment: dict[str, str], kills: int) -> None:
     """Runs of two kinds by turns, each killed, and after it a whole one; every delivery is one of the two."""
     environment = environment | {MARK: str(output)}
@@ -81,10 +88,7 @@ def kill_at_random(output: Path, variants: list[list[str]], environment: dict[st
         if (manifest := output / RUN / "manifest.json").exists():
             digest = hashlib.sha256((output / CSV).read_bytes()).hexdigest()
             assert json.loads(manifest.read_text())["csv"]["sha256"] == digest
-        deadline = time.monotonic() + END_SECONDS
-        while alive := processes_of(str(output)):
-            assert time.monotonic() < deadline, f"still running: {alive}"
-            time.sleep(0.01)
+        wait_for_the_end_of(str(output))
         seconds = finish(other, environment)
         assert (output / CSV).read_bytes() == contents[variants.index(other)]
         assert sorted(path.name for path in output.iterdir()) == [CSV, RUN]
@@ -95,7 +99,7 @@ def kill_at_random(output: Path, variants: list[list[str]], environment: dict[st
 def test_a_run_that_reads_a_server(server: Server, tmp_path: Path) -> None:
     database: Database = filled_database(server, MOVEMENTS)
     database.reader()
-    common = ["--output", str(tmp_path / "out"), "--source", database.url()]
+    common = ["run", "--output", str(tmp_path / "out"), "--source", database.url()]
     variants = [common, [*common, "--card", "mask"]]
     environment = {"MYSQL_PWD": PASSWORD, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     kill_at_random(tmp_path / "out", variants, environment, KILLS)
@@ -107,6 +111,34 @@ def test_a_run_that_has_a_server_of_its_own(tmp_path: Path) -> None:
     state.mkdir()
     if (programs := state_dir() / "mariadb").exists():
         (state / "mariadb").symlink_to(programs)
-    common = ["--output", str(tmp_path / "out"), "--movements", "2000"]
+    common = ["run", "--output", str(tmp_path / "out"), "--movements", "2000"]
     variants = [[*common, "--seed", seed] for seed in ("1", "2")]
     kill_at_random(tmp_path / "out", variants, {"MOVIMENTO_FLAT_HOME": str(state)}, KILLS_WITH_A_SERVER)
+
+
+@pytest.mark.parametrize("waiting", ["a mapper", "sort"])
+def test_what_a_killed_run_started_ends_though_it_still_has_work(waiting: str, tmp_path: Path) -> None:
+    """A mapper whose input does not end, or a sort(1) that does not: killed is only the process that started it."""
+    tables = tmp_path / "tsv" / "small_tables"
+    tables.mkdir(parents=True)
+    (tmp_path / "tsv" / "movements").mkdir()
+    environment = {MARK: str(tmp_path)}
+    if waiting == "sort":
+        (tables / "0.tsv").write_bytes(b"A\t1\tAna\tSilva\t40\n")
+        (tmp_path / "sort").write_text("#!/bin/sh\nexec sleep 600\n")
+        (tmp_path / "sort").chmod(0o755)
+        environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    else:
+        os.mkfifo(tables / "0.tsv")
+    process = start(["join", "--from", str(tmp_path / "tsv"), "--to", str(tmp_path / "parts")], environment)
+    pipe = os.open(tables / "0.tsv", os.O_RDWR)  # while it is open here, a pipe has no end
+    try:
+        command = "sleep 600" if waiting == "sort" else "--mapper"
+        while not any(command in found for found in processes_of(str(tmp_path))):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        wait_for_the_end_of(str(tmp_path))
+    finally:
+        os.close(pipe)

@@ -51,7 +51,6 @@ class OutputFolder:
         unfinished.rename(self.work / _READY_NAME)
         _flush_to_disk(self.work)
         _finish_publishing(self.path, self.work)
-        self._remove_refused()
 
     def refuse(self, run: Path) -> Path:
         """Put the lists of a run that is not published where its user finds them; -> that folder.
@@ -61,12 +60,8 @@ class OutputFolder:
         Raises:
             OSError: the disk does not take it.
         """
-        self._remove_refused()
+        _remove_refused(self.path, self.work)
         return run.rename(self.path / REFUSED_NAME)
-
-    def _remove_refused(self) -> None:
-        if (self.path / REFUSED_NAME).exists():
-            (self.path / REFUSED_NAME).rename(self.work / "previous.refused")
 
 
 def _finish_publishing(path: Path, work: Path) -> None:
@@ -80,8 +75,14 @@ def _finish_publishing(path: Path, work: Path) -> None:
             (path / RUN_NAME).rename(work / "previous.run")
         (ready / CSV_NAME).replace(path / CSV_NAME)
     if (ready / RUN_NAME).exists():
+        _remove_refused(path, work)
         (ready / RUN_NAME).rename(path / RUN_NAME)
         _flush_to_disk(path)
+
+
+def _remove_refused(path: Path, work: Path) -> None:
+    if (path / REFUSED_NAME).exists():
+        (path / REFUSED_NAME).rename(work / "previous.refused")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from merge import csv_audit
 from merge.accounting import check_identity
 from merge.csv_audit import audit
-from merge.output_folder import RUN_NAME, open_output
+from merge.output_folder import REFUSED_NAME, RUN_NAME, open_output
 from merge.parts import CSV_NAME, merge_parts
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos, reais
@@ -175,7 +175,7 @@ def _publish_and_die(output: Path, content: bytes, step: int) -> None:
     os._exit(0)
 
 
-@pytest.mark.parametrize("step", range(1, 9))
+@pytest.mark.parametrize("step", range(1, 10))
 def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the_other(
     step: int, tmp_path: Path
 ) -> None:
@@ -184,11 +184,14 @@ def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the
         return [file.read_bytes() for file in files if file.exists()]
 
     publish(tmp_path, b"first")
+    (tmp_path / REFUSED_NAME).mkdir()
     _publish_and_die(tmp_path, b"second", step)
     # Never a manifest beside another's CSV, and never no CSV.
     assert delivered() in ([b"first", b"first"], [b"first"], [b"second"], [b"second", b"second"])
     with pytest.raises(ZeroDivisionError), open_output(tmp_path):
         raise ZeroDivisionError  # the next run publishes nothing
     assert delivered() in ([b"first", b"first"], [b"second", b"second"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV_NAME, RUN_NAME]
-    assert step < 8 or delivered() == [b"second", b"second"]
+    # The lists of a refused run stay until a later one is published.
+    assert (tmp_path / REFUSED_NAME).exists() == (delivered() == [b"first", b"first"])
+    assert {path.name for path in tmp_path.iterdir()} - {REFUSED_NAME} == {CSV_NAME, RUN_NAME}
+    assert step < 9 or delivered() == [b"second", b"second"]

@@ -1,62 +1,127 @@
-"""docs/manifest.schema.json says what manifest.json is: a real one fits, and a damaged one does not."""
+"""docs/manifest.schema.json: what a run writes is valid, and nothing else is."""
 
 import copy
 import json
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+from jsonschema import Draft202012Validator
 
 from movimento_flat.manifest import FORMAT
+from movimento_flat.schema import FLAT_COLUMNS, TABLES
+from mr_jobs.report import Reject, Warn
 from tests.conftest import ROOT, Database
 from tests.test_run import RUN, run
 
-SCHEMA = json.loads((ROOT / "docs" / "manifest.schema.json").read_text())
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "manifest.schema.json").read_text("utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA)
 
 
-@pytest.fixture(
-    scope="module", params=[[], ["--card", "mask", "--drop", "idade_associado", "--since", "2024-01-01"]]
+EVERYTHING = (
+    *("--card", "mask", "--people", "token", "--drop", "idade_associado"),
+    *("--since", "2023-06-01", "--until", "2025-01-01 12:00:00", "--excel"),
 )
+
+
+@pytest.fixture(scope="module", params=[(), EVERYTHING], ids=["plain", "everything"])
 def manifest(
     request: pytest.FixtureRequest, filled: Database, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
-    output = tmp_path_factory.mktemp("out")
+) -> dict[str, Any]:
+    """Of a real run."""
+    output = tmp_path_factory.mktemp("published")
     result = run(filled, output, *request.param)
     assert result.returncode == 0, result.stderr
-    return json.loads((output / RUN / "manifest.json").read_text())
+    content: dict[str, Any] = json.loads((output / RUN / "manifest.json").read_text("utf-8"))
+    return content
 
 
-def paths(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """-> the way to each value that has a name of its own, not to counts by reason and the like."""
-    for name, value in content.items() if isinstance(content, dict) else ():
-        if path[-1:] not in (("by_reason",), ("seconds",), ("versions",)):
-            yield (*path, name)
-            yield from paths(value, (*path, name))
+def test_the_schema_is_one_and_names_its_version() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$id"] == f"urn:movimento-flat:manifest:{FORMAT}"
+    assert SCHEMA["properties"]["format"] == SCHEMA["properties"]["format"] | {"const": FORMAT}
 
 
-def test_the_schema_is_one_and_of_this_format() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["properties"]["format"]["const"] == FORMAT
-    assert SCHEMA["$id"].endswith(f":{FORMAT}")
+def test_the_names_in_the_schema_are_those_of_the_program() -> None:
+    fields = SCHEMA["properties"]
+
+    def reasons(name: str) -> list[str]:
+        names: list[str] = fields[name]["properties"]["by_reason"]["propertyNames"]["enum"]
+        return names
+
+    assert SCHEMA["$defs"]["column"]["enum"] == list(FLAT_COLUMNS)
+    assert reasons("rejected") == [reason.value for reason in Reject]
+    assert reasons("warnings") == [reason.value for reason in Warn]
+    tables = {table.name for table in TABLES}
+    assert set(fields["source"]["properties"]["rows"]["required"]) == tables
 
 
-def test_a_real_manifest_fits(manifest: Any) -> None:
+def test_the_manifest_of_a_run_is_valid(manifest: dict[str, Any]) -> None:
     VALIDATOR.validate(manifest)
+    assert manifest["rejected"]["rows"], "it must show something"
 
 
-def test_without_any_one_value_or_with_another_kind_of_value_it_does_not(manifest: Any) -> None:
-    found = list(paths(manifest))
-    assert len(found) > 30
-    for *way, name in found:
-        damaged = copy.deepcopy(manifest)
-        place = damaged
-        for step in way:
-            place = place[step]
-        place[name] = [object()]
-        assert not VALIDATOR.is_valid(damaged), name
-        del place[name]
-        assert not VALIDATOR.is_valid(damaged), name
-        place[f"{name}2"] = 1
-        assert not VALIDATOR.is_valid(damaged), name
+def test_the_manifest_of_empty_tables_is_valid(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    assert run(database, tmp_path).returncode == 0
+    VALIDATOR.validate(json.loads((tmp_path / RUN / "manifest.json").read_text("utf-8")))
+
+
+def leaves(content: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """-> the path of each field, inner ones too, but those of which there may be any or none."""
+    found = []
+    for name, value in content.items():
+        if path and path[-1] in {"by_reason", "seconds", "versions"}:
+            continue
+        found += [(*path, name)]
+        found += leaves(value, (*path, name)) if isinstance(value, dict) else []
+    return found
+
+
+def parent(content: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    for name in path[:-1]:
+        content = content[name]
+    return content
+
+
+def test_each_field_is_needed_and_has_its_type_and_there_is_no_other(manifest: dict[str, Any]) -> None:
+    paths = leaves(manifest)
+    assert len(paths) > 30
+    for path in paths:
+        for damage in ("missing", "another type", "one more"):
+            content = copy.deepcopy(manifest)
+            place = parent(content, path)
+            value = place.pop(path[-1])
+            if damage == "another type":
+                place[path[-1]] = [value]
+            elif damage == "one more":
+                place |= {path[-1]: value, f"{path[-1]}_": value}
+            assert not VALIDATOR.is_valid(content), (path, damage)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("format",), 1),
+        (("format",), 3),
+        (("csv", "sha256"), "0" * 63),
+        (("csv", "rows"), -1),
+        (("csv", "centavos"), 1.5),
+        (("csv", "columns"), ["nome_associado"]),
+        (("csv", "columns"), ["vlr_transacao_movimento", "email"]),
+        (("privacy", "card"), "hidden"),
+        (("privacy", "dropped"), ["vlr_transacao_movimento"]),
+        (("rejected", "by_reason"), {"no_reason": 1}),
+        (("warnings", "by_reason"), {"luhn": -1}),
+        (("source", "since"), "2024-01-01"),
+        (("source", "until"), ""),
+        (("source", "rows", "movimento"), "1"),
+        (("engine",), "spark"),
+    ],
+)
+def test_a_value_that_no_run_writes_is_invalid(
+    manifest: dict[str, Any], path: tuple[str, ...], value: object
+) -> None:
+    content = copy.deepcopy(manifest)
+    parent(content, path)[path[-1]] = value
+    assert not VALIDATOR.is_valid(content)

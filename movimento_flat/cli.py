@@ -101,7 +101,7 @@ def run(
 
 
 @cli.command("seed")
-@options.database_to_fill
+@options.database
 @options.plan
 def seed_command(database: Source | None, plan: Plan) -> None:
     """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own."""
@@ -215,7 +215,7 @@ def merge(parts: Path, tsv: Path, output: Path, rules: Rules, publishing: Publis
 
 @cli.command()
 @click.argument("output", type=options.EXISTING_FOLDER)
-@options.database_to_fill
+@options.database
 def verify(output: Path, database: Source | None) -> None:
     """Whether OUTPUT still is what its manifest says; with --source also, whether the database holds the same.
 

@@ -111,8 +111,8 @@ def _database_to_read(
 
 _connection = (_source, _password_file, _tls, _tls_ca)
 #: -> database: the one of --source, or None without it.
+database = group("database", _database, *_connection)
 database_to_read = group("database", _database_to_read, *_connection, _allow_writer, _time_zone)
-database_to_fill = group("database", _database, *_connection)
 
 
 def _window(since: datetime | None, until: datetime | None, as_of: datetime | None) -> Window:

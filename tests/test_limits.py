@@ -133,6 +133,24 @@ def test_a_delivery_that_lost_rows_is_refused_unless_it_may_shrink(
     assert names(tmp_path) == [CSV, RUN]
 
 
+def test_another_window_is_no_shrinking(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    database.execute(
+        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
+        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+        "INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', 1), (2, 1, 'x', '2024-02-01', 1)",
+    )
+    for window in (
+        (),
+        ("--since", "2024-02-01"),
+        ("--since", "2024-02-01", "--until", "2024-02-01 00:00:01"),
+    ):
+        assert run(database, tmp_path, *window).returncode == 0, window
+    database.execute("DELETE FROM movimento WHERE id = 2")
+    assert_user_error(run(database, tmp_path, *window), "rows: 0, where the previous delivery")
+
+
 def test_a_damaged_previous_manifest_does_not_hinder_and_is_told(database: Database, tmp_path: Path) -> None:
     database.create_tables()
     assert run(database, tmp_path).returncode == 0

@@ -20,6 +20,7 @@ from movimento_flat.verify_command import verify_delivery
 from tests.brute_force import Row, as_csv
 from tests.conftest import Database
 from tests.test_run import CSV, RUN, Result, assert_user_error, command, run
+from tests.test_window import now
 
 AMOUNT_PLACE = FLAT_COLUMNS.index(AMOUNT)
 
@@ -460,20 +461,37 @@ def test_a_delivery_of_amounts_alone_one_of_which_is_null(database: Database, tm
 
 def test_a_window_is_compared_with_the_same_window(database: Database, tmp_path: Path) -> None:
     with_rows(database)
-    assert run(database, tmp_path).returncode == 0
-    header, rows = rows_of(tmp_path)
-    moment = header.index("data_movimento")
-    since, until = "2024-01-01 10:11:12", "2024-01-03 00:00:00"
-    write_rows(tmp_path, header, [row for row in rows if since <= (row[moment] or "") < until])
-    forge(tmp_path)
-    assert_user_error(
-        verify(tmp_path, database), "rows of movimento_flat.csv, by the database: expected 6, found 2"
-    )
-    content = manifest(tmp_path)
-    content["source"] |= {"since": since, "until": until, "as_of": None}
-    write_manifest(tmp_path, content)
+    window = ("--since", "2024-01-01 10:11:12", "--until", "2024-01-03")
+    assert run(database, tmp_path, *window).returncode == 0
+    assert manifest(tmp_path)["csv"]["rows"] == 2
     result = verify(tmp_path, database)
     assert result.returncode == 0, result.stderr
-    content["source"]["since"] = "2024-01-01 10:11:13"
+    content = manifest(tmp_path)
+    said = "rows of movimento_flat.csv, by the database: expected"
+    others: list[tuple[dict[str, str | None], int]] = [
+        ({"since": "2024-01-01 10:11:13"}, 1),
+        ({"until": "2024-01-03 00:00:01"}, 3),
+        ({"until": None}, 4),
+    ]
+    for other, rows in others:
+        write_manifest(tmp_path, content | {"source": content["source"] | other})
+        assert_user_error(verify(tmp_path, database), f"{said} {rows}, found 2")
+
+
+def test_an_earlier_moment_is_compared_with_that_moment(database: Database, tmp_path: Path) -> None:
+    """MariaDB only."""
+    with_rows(database)
+    tables = ("associado", "conta", "cartao", "movimento")
+    database.execute(*(f"ALTER TABLE {table} ADD SYSTEM VERSIONING" for table in tables))
+    as_of = now(database, "-03:00")
+    database.execute(
+        "UPDATE movimento SET vlr_transacao = 7 WHERE id = 1", "UPDATE associado SET nome = 'x' WHERE id = 3"
+    )
+    assert run(database, tmp_path, "--as-of", as_of).returncode == 0
+    result = verify(tmp_path, database)
+    assert result.returncode == 0, result.stderr
+    content = manifest(tmp_path)
+    assert content["source"]["as_of"] == as_of
+    content["source"]["as_of"] = None
     write_manifest(tmp_path, content)
-    assert_user_error(verify(tmp_path, database), "by the database: expected 1, found 2")
+    assert_user_error(verify(tmp_path, database), "sum of movimento_flat.csv, by the database")

@@ -15,6 +15,7 @@ More rows than a sheet holds go to several files.
 import csv
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,8 @@ SHEET_ROWS = 1_048_576
 #: Digits that it keeps of a number; what is behind them becomes 0.
 _SHEET_DIGITS = 15
 _ROWS_AT_ONCE = 4096
+#: Fields of a column that are remembered: rows of one card lie together and have most of them in common.
+_FIELDS_AT_ONCE = 256
 _BYTE_ORDER_MARK = "\ufeff"
 
 #: The last four are = + - @ at the width of a Chinese character.
@@ -114,11 +117,18 @@ def moment_cell(moment: str) -> str:
     return moment
 
 
+_CELLS_OF_KIND: dict[Kind, Callable[[str], str]] = {
+    Kind.INTEGER: str,
+    Kind.MONEY: amount_cell,
+    Kind.TEXT: text_cell,
+    Kind.TIMESTAMP: moment_cell,
+}
+
+
 def _cell(flat: FlatColumn) -> Callable[[str], str]:
-    if flat.name == "numero_cartao":
-        return card_cell
     kind = next(column.kind for column in flat.table.columns if column.name == flat.column)
-    return {Kind.MONEY: amount_cell, Kind.TIMESTAMP: moment_cell, Kind.TEXT: text_cell}.get(kind, str)
+    cell = card_cell if flat.name == "numero_cartao" else _CELLS_OF_KIND[kind]
+    return cell if kind is Kind.MONEY else lru_cache(_FIELDS_AT_ONCE)(cell)
 
 
 _CELLS = {flat.name: _cell(flat) for flat in FLAT_TABLE}

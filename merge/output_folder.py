@@ -15,8 +15,8 @@ RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
 _HOLDER_NAME = "pid"
-#: In the work folder: a run and its CSV that are to be published, whatever happens. Both have their final names.
-_READY_NAME = "ready"
+#: In the work folder, while a run is published: what is new, and the run folder that was there before.
+_NEW_CSV, _NEW_RUN, _PREVIOUS_RUN = "new.csv", "new.run", "previous.run"
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,22 @@ class OutputFolder:
 
         Both must lie in `work`, on the disk of the folder they go to.
 
-        Two names cannot change in one step. So one rename says that they will, and the steps that follow can be
-        taken up by whoever opens OUTPUT next: a kill between them leaves the previous delivery or this one.
+        Two names cannot change in one step. What is published is decided by the rename of the CSV: until then
+        the previous run folder can come back, from then on the new one must come (`settle`). At no moment does
+        a manifest lie beside a CSV that is not its own: the old one goes first, the new one comes last.
 
         Raises:
-            OSError: the disk does not take them.
+            OSError: the disk does not take them; OUTPUT is as it was.
         """
-        unfinished = self.work / f"{_READY_NAME}.unfinished"
-        unfinished.mkdir(mode=0o700)
-        run = run.rename(unfinished / RUN_NAME)
-        csv = csv.rename(unfinished / CSV_NAME)
-        for path in (csv, *run.iterdir(), run, unfinished):
+        for path in (csv, *run.iterdir(), run):
             _flush_to_disk(path)
-        unfinished.rename(self.work / _READY_NAME)
+        csv = csv.rename(self.work / _NEW_CSV)
+        run.rename(self.work / _NEW_RUN)
         _flush_to_disk(self.work)
-        _finish_publishing(self.path, self.work)
+        if (self.path / RUN_NAME).exists():
+            (self.path / RUN_NAME).rename(self.work / _PREVIOUS_RUN)
+        csv.replace(self.path / CSV_NAME)
+        _settle(self.path, self.work)
 
     def refuse(self, run: Path) -> Path:
         """Put the lists of a run that is not published where its user finds them; -> that folder.
@@ -64,20 +65,30 @@ class OutputFolder:
         return run.rename(self.path / REFUSED_NAME)
 
 
-def _finish_publishing(path: Path, work: Path) -> None:
-    """Take the steps of publishing that are still to be taken, if there are any.
+def settle(path: Path) -> None:
+    """Finish or undo what a run that was killed while it published has left between two steps.
 
-    At no moment does a manifest lie beside a CSV that is not its own: the old one goes first, the new one comes last.
+    Raises:
+        UserError: a run is publishing now.
     """
-    ready = work / _READY_NAME
-    if (ready / CSV_NAME).exists():
-        if (path / RUN_NAME).exists():
-            (path / RUN_NAME).rename(work / "previous.run")
-        (ready / CSV_NAME).replace(path / CSV_NAME)
-    if (ready / RUN_NAME).exists():
+    work = path.resolve() / _WORK_NAME
+    if (work / _NEW_RUN).exists():
+        with _locked(path, work):
+            _settle(path, work)
+
+
+def _settle(path: Path, work: Path) -> None:
+    """Put the run folder beside the CSV that is its own: the new one, or the previous one if the CSV still is."""
+    if not (work / _NEW_RUN).exists():
+        return
+    if (work / _NEW_CSV).exists():
+        if (work / _PREVIOUS_RUN).exists():
+            (work / _PREVIOUS_RUN).rename(path / RUN_NAME)
+        (work / _NEW_RUN).rename(work / "undone.run")
+    else:
         _remove_refused(path, work)
-        (ready / RUN_NAME).rename(path / RUN_NAME)
-        _flush_to_disk(path)
+        (work / _NEW_RUN).rename(path / RUN_NAME)
+    _flush_to_disk(path)
 
 
 def _remove_refused(path: Path, work: Path) -> None:
@@ -88,8 +99,6 @@ def _remove_refused(path: Path, work: Path) -> None:
 @contextmanager
 def open_output(path: Path) -> Iterator[OutputFolder]:
     """Hold OUTPUT for this process, made if need be; what a killed run left there is removed.
-
-    One that was killed while it published is published first.
 
     The lock is the kernel's: it ends with the process, whatever ends it.
 
@@ -109,18 +118,24 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
             f"OUTPUT {path} may not be written to.", "Name another folder, or change its permissions."
         )
     work = path.resolve() / _WORK_NAME
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _lock(descriptor, path, work)
-        _finish_publishing(path, work)
+    with _locked(path, work):
+        _settle(path, work)
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
         (work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
             yield OutputFolder(path.resolve(), work)
         finally:
-            _finish_publishing(path, work)  # an interrupt may have come between its steps
+            _settle(path, work)  # an error or an interrupt may have come between the steps of publishing
             shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, work: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, path, work)
+        yield
     finally:
         os.close(descriptor)
 

@@ -165,7 +165,7 @@ def _running(
             stdout=stdout,
             stderr=stderr,
             process_group=0,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  # it only calls prctl
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  # it only calls prctl
         )
     except OSError as error:
         raise UserError(f"{command[0]} cannot be started: {error.strerror}.") from error

@@ -1,12 +1,21 @@
 """Processes that the program starts: they end with it, whatever ends it."""
 
 import ctypes
+import os
 import signal
+from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl
 
 
-def die_with_parent() -> None:
-    """For `preexec_fn`: SIGTERM when the thread that started the process ends, however it ends (prctl(2))."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent() -> Callable[[], None]:
+    """-> for `preexec_fn`: SIGTERM when the thread that started the process ends, however it ends (prctl(2))."""
+    parent = os.getpid()
+
+    def arrange() -> None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before
+            os._exit(1)
+
+    return arrange

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from extract.source import Source
-from merge.output_folder import RUN_NAME
+from merge.output_folder import RUN_NAME, settle
 from merge.parts import CSV_NAME
 from merge.verify import Comparison, verify_files
 from merge.verify_database import DESCRIPTION, compared_columns, verify_database, without_numbers
@@ -21,6 +21,7 @@ def verify_delivery(output: Path, database: Source | None, console: Console) -> 
         UserError: something differs, or there is no manifest that says what must be.
         OSError: a file cannot be read.
     """
+    settle(output)
     delivered = Delivered.read(output / RUN_NAME / MANIFEST_NAME)
     comparison = Comparison()
     with console.stage("audit"):

@@ -160,7 +160,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
             text=True,
             errors="replace",
             process_group=0,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  # it only calls prctl
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  # it only calls prctl
         ) as process:
             assert process.stderr
             try:

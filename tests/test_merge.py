@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from merge import csv_audit
 from merge.accounting import check_identity
 from merge.csv_audit import audit
-from merge.output_folder import REFUSED_NAME, RUN_NAME, open_output
+from merge.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
 from merge.parts import CSV_NAME, merge_parts
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos, reais
@@ -175,9 +175,19 @@ def _publish_and_die(output: Path, content: bytes, step: int) -> None:
     os._exit(0)
 
 
-@pytest.mark.parametrize("step", range(1, 10))
+def open_and_fail(output: Path) -> None:
+    with pytest.raises(ZeroDivisionError), open_output(output):
+        raise ZeroDivisionError
+
+
+#: The renames of publishing; the fourth replaces the CSV, the last one is of no more than the lists of a refused run.
+RENAMES = 6
+
+
+@pytest.mark.parametrize("recover", [open_and_fail, settle])
+@pytest.mark.parametrize("step", range(1, RENAMES + 2))
 def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the_other(
-    step: int, tmp_path: Path
+    step: int, recover: Callable[[Path], None], tmp_path: Path
 ) -> None:
     def delivered() -> list[bytes]:
         files = (tmp_path / CSV_NAME, tmp_path / RUN_NAME / "manifest.json")
@@ -186,12 +196,41 @@ def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the
     publish(tmp_path, b"first")
     (tmp_path / REFUSED_NAME).mkdir()
     _publish_and_die(tmp_path, b"second", step)
-    # Never a manifest beside another's CSV, and never no CSV.
-    assert delivered() in ([b"first", b"first"], [b"first"], [b"second"], [b"second", b"second"])
-    with pytest.raises(ZeroDivisionError), open_output(tmp_path):
-        raise ZeroDivisionError  # the next run publishes nothing
-    assert delivered() in ([b"first", b"first"], [b"second", b"second"])
-    # The lists of a refused run stay until a later one is published.
-    assert (tmp_path / REFUSED_NAME).exists() == (delivered() == [b"first", b"first"])
+    expected = b"first" if step <= 4 else b"second"
+    between = step in (4, 5, 6)
+    assert delivered() == [expected] * (1 if between else 2)
+    recover(tmp_path)
+    assert delivered() == [expected] * 2
+    assert (tmp_path / REFUSED_NAME).exists() == (expected == b"first")
+    open_and_fail(tmp_path)
+    assert delivered() == [expected] * 2
     assert {path.name for path in tmp_path.iterdir()} - {REFUSED_NAME} == {CSV_NAME, RUN_NAME}
-    assert step < 9 or delivered() == [b"second", b"second"]
+
+
+@pytest.mark.parametrize("step", range(1, RENAMES - 1))
+def test_a_first_run_killed_between_the_steps_of_publishing_leaves_a_whole_delivery_or_none(
+    step: int, tmp_path: Path
+) -> None:
+    """There is nothing to move away: the third rename is that of the CSV."""
+    _publish_and_die(tmp_path, b"first", step)
+    open_and_fail(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ([CSV_NAME, RUN_NAME] if step > 3 else [])
+
+
+def test_a_csv_that_cannot_be_replaced_keeps_its_run_folder(tmp_path: Path) -> None:
+    publish(tmp_path, b"first")
+    (tmp_path / CSV_NAME).unlink()
+    (tmp_path / CSV_NAME).mkdir()
+    with pytest.raises(IsADirectoryError):
+        publish(tmp_path, b"second")
+    assert (tmp_path / RUN_NAME / "manifest.json").read_bytes() == b"first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV_NAME, RUN_NAME]
+
+
+def test_nothing_is_settled_while_a_run_holds_the_folder(tmp_path: Path) -> None:
+    with open_output(tmp_path) as folder:
+        settle(tmp_path)
+        (folder.work / "new.run").mkdir()
+        with pytest.raises(UserError, match="in use by a run"):
+            settle(tmp_path)
+        (folder.work / "new.run").rmdir()

@@ -131,7 +131,7 @@ class PrivateServer:
                 stdout=log,
                 stderr=log,
                 pass_fds=(server_lock,),
-                preexec_fn=die_with_parent,  # noqa: PLW1509  # it only calls prctl
+                preexec_fn=die_with_parent(),  # noqa: PLW1509  # it only calls prctl
             )
         os.close(server_lock)
         return process

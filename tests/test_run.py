@@ -284,7 +284,7 @@ def test_wrong_options_are_named() -> None:
         assert said in result.stderr
 
 
-@pytest.mark.parametrize("name", ["run", "seed", "extract", "join", "merge"])
+@pytest.mark.parametrize("name", ["run", "seed", "extract", "join", "merge", "verify"])
 def test_each_command_has_help(name: str) -> None:
     result = command(name, "--help")
     assert result.returncode == 0

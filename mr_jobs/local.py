@@ -142,7 +142,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
                     stderr=stderr,
                     cwd=folder,
                     env=env,
-                    preexec_fn=die_with_parent,  # it only calls prctl
+                    preexec_fn=die_with_parent(),  # it only calls prctl
                     check=True,
                 )
             except (OSError, subprocess.SubprocessError) as error:
@@ -202,7 +202,7 @@ def _sort_records(inputs: list[str], output: str) -> None:
         env={**os.environ, "LC_ALL": "C"},
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=die_with_parent,  # it only calls prctl
+        preexec_fn=die_with_parent(),  # it only calls prctl
         check=False,
     )
     if result.returncode:

@@ -17,7 +17,7 @@ from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 from mr_jobs.buckets import NO_ID, REPORT, Located, by_slot, locate
 from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, rejected_movement, warning
-from mr_jobs.warnings import Suspicions
+from mr_jobs.suspicions import Suspicions
 
 #: Rows that go out as one record, and are held at once.
 ROWS_PER_RECORD = 4096

@@ -2,7 +2,8 @@ r"""A card's two half profiles, and with them its movements as lines of the flat
 
 A half profile is a row of the card's slot: tag A, id of the holder, tab, `nome,sobrenome,idade,`; or tag C,
 id of the account's owner, tab, `,num_cartao,nom_impresso,data_criacao,tipo,data_criacao`. Nothing stands behind
-the tag where the card has no such associate or account.
+the tag where the card has no such associate or account. Where a table has no unique key, its rows may
+contradict each other, and a card has several different halves of one kind: two of them are as good as all.
 
 Output values are `kind \t rows`, the rows separated by 0x1e and otherwise escaped as in tagged TSV.
 """
@@ -28,15 +29,18 @@ _tag = itemgetter(slice(2, 3))
 def half_profiles(tag: bytes, packs: Iterable[bytes]) -> Iterator[Located]:
     """A bucket of associates or accounts (`tag`) with their cards -> half profiles, in the cards' buckets."""
     for _, rows in by_slot(packs):
-        link = columns = b""
-        found = False
+        masters: list[tuple[bytes, bytes]] = []
         for row in rows:
             head, _, rest = row[3:].partition(b"\t")
             if row[2:3] == tag:
-                found, link, columns = True, head, rest
-            else:
-                bucket, slot = locate(head)
-                yield bucket, slot + tag + (b"%b\t%b%b" % (link, rest, columns) if found else b"")
+                if (head, rest) not in masters:
+                    masters = [*masters[-1:], (head, rest)]
+                continue
+            bucket, slot = locate(head)
+            if not masters:
+                yield bucket, slot + tag
+            for link, columns in masters:
+                yield bucket, slot + tag + b"%b\t%b%b" % (link, rest, columns)
 
 
 def duplicate_numbers(packs: Iterable[bytes]) -> Iterator[Located]:
@@ -44,7 +48,7 @@ def duplicate_numbers(packs: Iterable[bytes]) -> Iterator[Located]:
     bucket, slot = REPORT
     for _, rows in by_slot(packs):
         for _, same in groupby((row[3:].partition(b"\t") for row in rows), key=itemgetter(0)):
-            cards = [card for _, _, card in same]
+            cards = {card for _, _, card in same}
             for card in cards if len(cards) > 1 else ():
                 yield bucket, slot + WARNING + warning(Warn.DUPLICATE, CARTAO, card, card, b"")
 
@@ -65,22 +69,27 @@ class Flattener:
             for kind, reports in groupby(rows, key=_tag):
                 yield from _records(kind, (row[3:] for row in reports))
             return
-        halves: dict[bytes, bytes] = {}
+        halves: dict[bytes, list[bytes]] = {}
         movements: Iterator[bytes] = iter(())
         for row in rows:
             if row[2:3] == MOVIMENTO.tag:
                 movements = chain((row,), rows)
                 break
-            halves[row[2:3]] = row[3:]
+            known = halves.setdefault(row[2:3], [])
+            if row[3:] not in known:
+                known[1:] = [row[3:]]
         card = _card_id(bucket, slot)
         if reason := _reason_to_reject(card, halves):
             yield from _records(REJECTED, (_rejected(reason, card, row) for row in movements))
         else:
-            yield from self._joined(card, halves, movements)
+            (profile,), (account,) = halves[ASSOCIADO.tag], halves[CONTA.tag]
+            yield from self._joined(card, profile, account, movements)
 
-    def _joined(self, card: bytes, halves: dict[bytes, bytes], movements: Iterator[bytes]) -> Iterator[bytes]:
-        holder, _, head = halves[ASSOCIADO.tag].partition(b"\t")
-        owner, _, tail = halves[CONTA.tag].partition(b"\t")
+    def _joined(
+        self, card: bytes, profile: bytes, account: bytes, movements: Iterator[bytes]
+    ) -> Iterator[bytes]:
+        holder, _, head = profile.partition(b"\t")
+        owner, _, tail = account.partition(b"\t")
         between = tail + ROW_SEPARATOR + head
         suspicious = self._suspicions.of_card(card, head, tail)
         yield from _records(WARNING, suspicious.card_warnings())
@@ -102,16 +111,18 @@ def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
         yield kind + b"\t" + ROW_SEPARATOR.join(chunk)
 
 
-def _reason_to_reject(card: bytes, halves: dict[bytes, bytes]) -> Reject | None:
-    """-> why the card's movements have no line in the flat table; None where they have."""
+def _reason_to_reject(card: bytes, halves: dict[bytes, list[bytes]]) -> Reject | None:
+    """Of each kind all different halves -> why the card's movements have no line; None where they have one."""
     if card == NULL:
         return Reject.NO_CARD
     if not halves:
         return Reject.UNKNOWN_CARD
-    if not halves.get(CONTA.tag):
+    if halves[CONTA.tag] == [b""]:
         return Reject.NO_ACCOUNT
-    if not halves.get(ASSOCIADO.tag):
+    if halves[ASSOCIADO.tag] == [b""]:
         return Reject.NO_HOLDER
+    if len(halves[CONTA.tag]) > 1 or len(halves[ASSOCIADO.tag]) > 1:
+        return Reject.AMBIGUOUS
     return None
 
 

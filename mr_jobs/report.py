@@ -23,6 +23,7 @@ class Reject(Enum):
     UNKNOWN_CARD = "unknown_card"
     NO_ACCOUNT = "card_without_account"
     NO_HOLDER = "card_without_holder"
+    AMBIGUOUS = "ambiguous_card"
     MALFORMED = "malformed"
     INVALID_UTF8 = "invalid_utf8"
 

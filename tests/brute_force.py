@@ -46,22 +46,35 @@ class Tables:
 
 def flat_rows(tables: Tables) -> tuple[list[Row], list[tuple[str, str]]]:
     """-> (rows of the flat table in order, (reason, movement's id) of each rejected movement)."""
-    associates = {row[0]: row for row in tables.associado}
-    accounts = {row[0]: row for row in tables.conta}
-    cards = {row[0]: row for row in tables.cartao}
+    associates, accounts, cards = map(_by_id, (tables.associado, tables.conta, tables.cartao))
     flat, rejected = [], []
     for identity, amount, description, timestamp, card_id in tables.movimento:
-        card = cards.get(card_id)
-        account = accounts.get(card[4]) if card else None
-        holder = associates.get(card[5]) if card else None
-        if card and account and holder:
+        found = cards.get(card_id, set())
+        holders = {holder for card in found for holder in associates.get(card[5], {None})}
+        contracts = {
+            (*card[1:4], *account[1:]) if account else None
+            for card in found
+            for account in accounts.get(card[4], {None})
+        }
+        reason = (
+            "movement_without_card" if card_id is None
+            else "unknown_card" if not found
+            else "card_without_account" if contracts == {None}
+            else "card_without_holder" if holders == {None}
+            else "ambiguous_card"
+        )  # fmt: skip
+        (holder, *other_holders), (contract, *other_contracts) = holders or {None}, contracts or {None}
+        if holder and contract and not other_holders and not other_contracts:
             key = (int(card_id or 0), int(identity or 0))
-            flat.append((key, (*holder[1:], amount, description, timestamp, *card[1:4], *account[1:3])))
+            flat.append((key, (*holder[1:], amount, description, timestamp, *contract[:5])))
         else:
-            missing = "card_without_account" if not account else "card_without_holder"
-            reason = missing if card else "movement_without_card" if card_id is None else "unknown_card"
             rejected.append((reason, identity or ""))
     return [row for _, row in sorted(flat, key=lambda pair: pair[0])], sorted(rejected)
+
+
+def _by_id(rows: list[Row]) -> dict[Value, set[Row]]:
+    """-> all different rows of each id."""
+    return {identity: {row for row in rows if row[0] == identity} for identity in {row[0] for row in rows}}
 
 
 def warnings(tables: Tables, now: str) -> list[tuple[str, str, str, str]]:

@@ -31,13 +31,19 @@ amounts = st.none() | st.integers(-(10**10) + 1, 10**10 - 1).map(
 
 @st.composite
 def nasty_tables(draw: st.DrawFn) -> Tables:
-    """Few ids, so that they meet; among them the smallest, the largest, and neighbours of a bucket's ends."""
+    """Few ids, so that they meet; among them the smallest, the largest, and neighbours of a bucket's ends.
+
+    Half of them are views without a key: rows that are there twice, and such as contradict each other.
+    """
     pool = st.sampled_from([0, 1, 9, 10, 99, 100, 101, 12345, 2**64 - 2, 2**64 - 1]).map(str)
-    some_ids = st.lists(pool, unique=True, max_size=6)
     pointer = st.none() | pool
+    has_keys = draw(st.booleans())
 
     def rows(*columns: st.SearchStrategy[str | None]) -> list[Row]:
-        return [(identity, *draw(st.tuples(*columns))) for identity in draw(some_ids)]
+        ids = draw(st.lists(pool, unique=has_keys, max_size=6))
+        found = [(identity, *draw(st.tuples(*columns))) for identity in ids]
+        again = draw(st.lists(st.sampled_from(found))) if found and not has_keys else []
+        return found + again
 
     age = st.none() | st.integers(0, 130).map(str)
     movements = draw(st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=12))

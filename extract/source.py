@@ -25,9 +25,14 @@ _EXPIRED_PASSWORD = (1820, 1862)
 #: server refuses values beyond its maxima, which else it lowers to them.
 _NO_MODES = "SET SESSION sql_mode = ''"
 #: A page of rows comes as one GROUP_CONCAT; what still does not fit is noticed and divided (`extract.pages`).
-#: A connection waits while its rows are written elsewhere, and while others read.
+#: A connection waits while its rows are written elsewhere, and while others read. What a server ends or cuts by its
+#: defaults, for the sake of others, is asked for whole; in the comments, what only MariaDB or only MySQL has.
 _SESSION = """
-    SET SESSION time_zone = %s, SESSION group_concat_max_len = 4294967295, SESSION lock_wait_timeout = 5,
+    SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1,
+        /*M! SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0,
+        SESSION idle_readonly_transaction_timeout = 0, */
+        /*!50708 SESSION max_execution_time = 0, */
+        SESSION time_zone = %s, SESSION group_concat_max_len = 4294967295, SESSION lock_wait_timeout = 5,
         SESSION wait_timeout = 28800, SESSION net_write_timeout = 600
 """
 

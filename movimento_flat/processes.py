@@ -9,12 +9,12 @@ _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl
 
 
-def die_with_parent() -> Callable[[], None]:
-    """-> for `preexec_fn`: SIGTERM when the thread that started the process ends, however it ends (prctl(2))."""
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """-> for `preexec_fn`: the signal when the thread that started the process ends, however it ends (prctl(2))."""
     parent = os.getpid()
 
     def arrange() -> None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _prctl(_PR_SET_PDEATHSIG, by)
         if os.getppid() != parent:  # it ended before
             os._exit(1)
 

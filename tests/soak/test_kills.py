@@ -142,3 +142,24 @@ def test_what_a_killed_run_started_ends_though_it_still_has_work(waiting: str, t
         wait_for_the_end_of(str(tmp_path))
     finally:
         os.close(pipe)
+
+
+def test_a_server_that_does_not_hear_sigterm_ends_with_a_killed_run(tmp_path: Path) -> None:
+    """As MariaDB while it starts: a program in its place that ignores the signal."""
+    programs = {"mariadbd": "#!/bin/sh\ntrap '' TERM\nexec sleep 600\n", "mariadb-install-db": "#!/bin/sh\n"}
+    for name, script in programs.items():
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "state" / "data").mkdir(parents=True)
+    environment = {
+        MARK: str(tmp_path),
+        "MOVIMENTO_FLAT_HOME": str(tmp_path / "state"),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+    process = start(["run", "--engine", "local", "--output", str(tmp_path / "out")], environment)
+    while not any("sleep 600" in found for found in processes_of(str(tmp_path))):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    wait_for_the_end_of(str(tmp_path))

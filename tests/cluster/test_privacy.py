@@ -12,8 +12,8 @@ from tests.cluster.docker import PROJECT, Cluster, docker, wait_for
 from tests.cluster.test_results import loopback_server
 from tests.conftest import PASSWORD, filled_database
 
-#: Card numbers that no other run on this cluster has seen.
-NUMBER = "9876[0-9]{12}"
+#: Card numbers that no other run on this cluster has seen, and no part of a longer one.
+NUMBER = "(^|[^0-9])9876[0-9]{12}([^0-9]|$)"
 
 
 def containers() -> list[str]:

@@ -13,7 +13,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 
-CHUNK = 8 << 20
+CHUNK = 1 << 20
 _QUOTE, _COMMA, _LINE_FEED, _POINT, _MINUS, _ZERO = b'",\n.-0'
 #: Amounts with more digits than this are added up one by one: they could overflow 64 bits.
 _SAFE_LENGTH = 17
@@ -71,11 +71,14 @@ def _whole_rows(csv: Path, header: str) -> Iterator[tuple[Bytes, Positions]]:
 
 def _separators(block: Bytes) -> Positions:
     """Positions of the commas and line ends that are not in a quoted field; the block begins with a row."""
-    separator = (block == _COMMA) | (block == _LINE_FEED)
-    quote = block == _QUOTE
-    if quote.any():
-        separator &= ~np.logical_xor.accumulate(quote)
-    return np.flatnonzero(separator)
+    separators = np.flatnonzero((block == _COMMA) | (block == _LINE_FEED))
+    quotes = np.flatnonzero(block == _QUOTE)
+    if not len(quotes):
+        return separators
+    # In a quoted field is what has an odd number of quotes before it.
+    following = np.bincount(np.searchsorted(separators, quotes), minlength=len(separators) + 1)[:-1]
+    outside: Positions = separators[np.cumsum(following) % 2 == 0]
+    return outside
 
 
 def _count_rows(block: Bytes, separators: Positions, columns: int, place: int) -> Totals:

@@ -92,11 +92,12 @@ class Flattener:
         owner, _, tail = account.partition(b"\t")
         between = tail + ROW_SEPARATOR + head
         suspicious = self._suspicions.of_card(card, head, tail)
-        yield from _records(WARNING, suspicious.card_warnings())
+        if suspicious.unlike:
+            yield from _records(WARNING, suspicious.card_warnings())
         count = total = 0
         while rows := list(islice(movements, ROWS_PER_RECORD)):
-            chunk = [row[row.index(b"\t") + 1 :] for row in rows]
-            yield FLAT + b"\t" + head + between.join(chunk) + tail
+            chunk = _texts(rows)
+            yield b"%b\t%b%b%b" % (FLAT, head, between.join(chunk), tail)
             if suspicious.any_of(chunk):
                 yield from _records(WARNING, suspicious.movement_warnings(rows))
             if holder != owner:
@@ -104,6 +105,14 @@ class Flattener:
                 total += sum(centavos(columns.partition(b",")[0]) for columns in chunk)
         if holder != owner:
             yield b"%b\t%b\t%b\t%b\t%d\t%d" % (DISAGREEMENT, card, holder, owner, count, total)
+
+
+def _texts(rows: list[bytes]) -> list[bytes]:
+    """A card's sorted rows of movements -> their CSV texts; where all ids have as many digits, one cut does for all."""
+    start = rows[0].index(b"\t") + 1
+    if rows[0][3:4] == rows[-1][3:4]:
+        return [row[start:] for row in rows]
+    return [row[row.index(b"\t") + 1 :] for row in rows]
 
 
 def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:

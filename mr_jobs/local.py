@@ -11,6 +11,7 @@ import subprocess
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +32,7 @@ if Path(sysconfig.get_path("stdlib"), "distutils", "spawn.py").exists():
 
 #: Bytes up to which files share a map task: starting one costs as much as reading this.
 SMALL_INPUT = 4 << 20
+COPIED_AT_ONCE = 1 << 20
 SORT_MEMORY = "64M"
 LINES_OF_STDERR = 8
 LITTLE_SPACE = 1 << 20
@@ -93,16 +95,23 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         return paths
 
     def _split_mapper_input(self, input_paths: Iterable[str], step_num: int) -> list[dict[str, Any]]:
-        """A file is a map task, small ones together are one: files are linked, and copied only if small."""
+        """A file is a map task, small ones together are one: files are linked, and copied only if small.
+
+        A file that is the only one is cut, so that no core stands idle.
+        """
         splits = []
-        for number, paths in enumerate(_grouped([Path(path) for path in input_paths])):
+        groups = list(_grouped([Path(path) for path in input_paths]))
+        if len(groups) == 1:
+            groups = list(_cut(groups[0], int(self._num_cores())))
+        for number, spans in enumerate(groups):
             task_input = Path(self._task_input_path("mapper", step_num, number))
             task_input.parent.mkdir(parents=True)
-            if len(paths) == 1:
-                task_input.symlink_to(paths[0].resolve())
+            if len(spans) == 1 and spans[0].is_whole:
+                task_input.symlink_to(spans[0].path.resolve())
             else:
-                _concatenate(paths, task_input)
-            splits.append({"file": str(paths[0]), "start": 0, "length": task_input.stat().st_size})
+                _copy(spans, task_input)
+            file = str(spans[0].path) if spans else ""
+            splits.append({"file": file, "start": 0, "length": task_input.stat().st_size})
         return splits
 
     def _num_reducers(self, step_num: int) -> int:
@@ -172,25 +181,58 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         )
 
 
-def _grouped(paths: list[Path]) -> Iterator[list[Path]]:
+@dataclass(frozen=True)
+class _Span:
+    """Whole lines of a file: the bytes from `start` to `end`."""
+
+    path: Path
+    start: int
+    end: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start == 0 and self.end == self.path.stat().st_size
+
+
+def _grouped(paths: list[Path]) -> Iterator[list[_Span]]:
     """-> groups of files; small neighbours share one. No file at all makes one empty group."""
-    group: list[Path] = []
+    group: list[_Span] = []
     size = 0
     for path in paths:
         length = path.stat().st_size
         if group and size + length > SMALL_INPUT:
             yield group
             group, size = [], 0
-        group.append(path)
+        group.append(_Span(path, 0, length))
         size += length
     yield group
 
 
-def _concatenate(paths: list[Path], target: Path) -> None:
+def _cut(spans: list[_Span], pieces: int) -> Iterator[list[_Span]]:
+    """One large file -> so many pieces of about the same size; whatever is small stays one."""
+    if sum(span.end for span in spans) <= SMALL_INPUT:
+        yield spans
+        return
+    (whole,) = spans
+    start = 0
+    with whole.path.open("rb") as file:
+        for piece in range(1, pieces + 1):
+            file.seek(max(start, whole.end * piece // pieces))
+            file.readline()
+            yield [_Span(whole.path, start, file.tell())]
+            start = file.tell()
+
+
+def _copy(spans: list[_Span], target: Path) -> None:
     with target.open("wb") as joined:
-        for path in paths:
-            with path.open("rb") as part:
-                shutil.copyfileobj(part, joined, 1 << 20)
+        for span in spans:
+            with span.path.open("rb") as file:
+                file.seek(span.start)
+                left = span.end - span.start
+                while left:
+                    block = file.read(min(left, COPIED_AT_ONCE))
+                    joined.write(block)
+                    left -= len(block)
 
 
 def _sort_records(inputs: list[str], output: str) -> None:

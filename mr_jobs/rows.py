@@ -28,6 +28,7 @@ from movimento_flat.privacy import (
     Privacy,
     card_token,
     fingerprint,
+    fingerprint_key,
     mask,
     mask_card_numbers,
     may_hold_card_numbers,
@@ -44,10 +45,10 @@ _is_usual_age = re.compile(rb"\d\d?|1[0-2]\d|130").fullmatch
 _needs_care = re.compile(rb'[\\",\r\0\x1e]').search
 _must_be_quoted = re.compile(rb'[",\r\n]').search
 
-#: A line is the usual movement, whose description is plain or must be looked at, or any other line.
+#: A line is the usual movement (id; amount, plain description and time; card's id), or any other line.
 _find_lines = re.compile(
-    rb"^(?:M\t(0|[1-9]\d{0,19})\t(-?\d+\.\d\d)"
-    rb'\t(?:([^\t\n",\\\r\0\x1e]*)|([^\t\n\r\0\x1e]*))\t([^\t\n",\\\r\0\x1e]*)'
+    rb"^(?:M\t(0|[1-9]\d{0,19})\t(-?\d+\.\d\d"
+    rb'\t[^\t\n",\\\r\0\x1e]*\t[^\t\n",\\\r\0\x1e]*)'
     rb"\t((?:[1-9]\d{0,17})?)(\d\d)|(.*))$",
     re.MULTILINE,
 ).findall
@@ -74,6 +75,7 @@ class Rows:
         """
         self._privacy = privacy
         self._key = key
+        self._fingerprint_key = fingerprint_key(key)
         self._shown = {table.tag: privacy.shows(table) for table in TABLES}
         self._hides_cards = privacy.card != FULL
         self._drops_of_movements = self._shown[MOVIMENTO.tag].count(True) < len(MOVIMENTO.columns) - 2
@@ -95,19 +97,12 @@ class Rows:
             for line in block.split(b"\n"):
                 yield from other_line(line)
             return
-        for identity, amount, plain, special, timestamp, hundreds, slot, other in _find_lines(block):
-            if other:
-                yield from other_line(other)
-            elif slot:
-                try:
-                    text = csv_field(special) if special else plain
-                except ValueError:
-                    yield from other_line(
-                        b"\t".join((b"M", identity, amount, special, timestamp, hundreds + slot))
-                    )
-                    continue
-                row = (slot, _MOVEMENT[len(identity)], identity, b"\t", amount, b",", text, b",", timestamp)
+        for identity, columns, hundreds, slot, other in _find_lines(block):
+            if slot:
+                row = (slot, _MOVEMENT[len(identity)], identity, b"\t", columns.replace(b"\t", b","))
                 yield DIGITS[len(hundreds)] + hundreds, b"".join(row)
+            elif other:
+                yield from other_line(other)
 
     def of_line(self, line: bytes) -> list[Located]:
         """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line."""
@@ -169,7 +164,7 @@ class Rows:
         rows = [(ASSOCIADO.tag + holder_bucket, b"%bK%b\t" % (holder_slot, identity))]
         if number != NULL:
             text = unescape(number)
-            bucket, slot, rest = locate_fingerprint(fingerprint(self._key, text))
+            bucket, slot, rest = locate_fingerprint(fingerprint(self._fingerprint_key, text))
             rows.append((NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, rest, identity)))
             if not is_luhn(text):
                 rows.append(_report(WARNING, warning(Warn.LUHN, CARTAO, identity, identity, b"")))

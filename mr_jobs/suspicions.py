@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOVIMENTO
@@ -15,8 +16,11 @@ from movimento_flat.tagged_tsv import unescape
 from mr_jobs.report import Warn, warning
 
 _EARLIEST, _LATEST = b"", b"~"
+#: Of a name's words, how many names are remembered: given names are few.
+NAMES = 4096
 _ZEROS = (b"0.00", b"-0.00")
 _MOMENT = len(b"2024-02-29 23:59:59")
+_find_zero = re.compile(rb"\n-?0\.00").search
 _find_words = re.compile(r"[^\W\d_]{2,}").findall
 
 
@@ -40,21 +44,17 @@ class Suspicions:
     def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
         """What is to be looked at for one card."""
         columns = _fields(tail)
-        card_created = self._moment(columns, "data_criacao_cartao")
-        account_created = self._moment(columns, "data_criacao_conta")
-        unlike = b""
-        if self._has_names:
-            printed = columns[self._tail["nome_impresso_cartao"]]
-            if printed and not _is_like(printed, head):
-                unlike = printed
-        return CardSuspicions(card, unlike, card_created, account_created, self._now, self._has_moments)
+        created = self._moment(columns, "data_criacao_cartao"), self._moment(columns, "data_criacao_conta")
+        printed = columns[self._tail["nome_impresso_cartao"]] if self._has_names else b""
+        unlike = printed if printed and not _is_like(printed, head) else b""
+        return CardSuspicions(card, unlike, *created, self._now, self._has_moments)
 
     def _moment(self, columns: Sequence[bytes], name: str) -> bytes:
         place = self._tail.get(name)
         return columns[place] if place else _EARLIEST
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CardSuspicions:
     """A card's id, its printed name where that is unlike its holder's, and between which moments it may be used."""
 
@@ -72,11 +72,11 @@ class CardSuspicions:
 
     def any_of(self, movements: Sequence[bytes]) -> bool:
         """Whether some movement's CSV text deserves a look; quick, for the many chunks in which none does."""
-        if any(text.startswith(_ZEROS) for text in movements):
+        if movements[0].startswith(_ZEROS) or _find_zero(b"\n".join(movements)):
             return True
         if not self.has_moments:
             return False
-        moments = [text[-_MOMENT:] for text in movements]
+        moments = [movement[-_MOMENT:] for movement in movements]
         return min(moments) < max(self.card_created, self.account_created) or max(moments) > self.now
 
     def movement_warnings(self, rows: Sequence[bytes]) -> Iterator[bytes]:
@@ -110,13 +110,12 @@ def _is_like(printed: bytes, head: bytes) -> bool:
 
     Capitals and accents make no difference. The quick look first: most cards begin with the given name.
     """
-    first = printed.partition(b" ")[0]
-    if first.isalpha() and len(first) > 1 and head.upper().startswith(first + b","):
-        return True
     given, family = _fields(head)[:2]
-    return not _words(printed).isdisjoint(_words(given) | _words(family))
+    first, words = printed.partition(b" ")[0], _words(given)
+    return not (words.isdisjoint(_words(first)) and (words | _words(family)).isdisjoint(_words(printed)))
 
 
-def _words(text: bytes) -> set[str]:
+@lru_cache(maxsize=NAMES)
+def _words(text: bytes) -> frozenset[str]:
     plain = unicodedata.normalize("NFKD", unescape(text).decode())
-    return set(_find_words("".join(c for c in plain if not unicodedata.combining(c)).upper()))
+    return frozenset(_find_words("".join(c for c in plain if not unicodedata.combining(c)).upper()))

@@ -39,20 +39,28 @@ def audit(csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Audit:
         OSError: it cannot be read.
     """
     with ThreadPoolExecutor(1) as pool:
-        digest = pool.submit(_sha256, csv)
-        blocks = _whole_rows(csv, ",".join(columns))
+        digest = pool.submit(sha256, csv)
+        blocks = whole_rows(csv, ",".join(columns))
         place = columns.index(AMOUNT)
         totals = sum((_count_rows(*block, len(columns), place) for block in blocks), Totals())
         return Audit(totals, csv.stat().st_size, digest.result())
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """-> the SHA-256 of a file, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _whole_rows(csv: Path, header: str) -> Iterator[tuple[Bytes, Positions]]:
-    """-> (bytes of some whole rows, positions of the separators in them), without the header."""
+def whole_rows(csv: Path, header: str) -> Iterator[tuple[Bytes, Positions]]:
+    """-> (bytes of some whole rows, positions of the separators in them), without the header.
+
+    A block is of CHUNK bytes or, where a row is longer, of as many as it has.
+
+    Raises:
+        UserError: another header, or a row without an end.
+        OSError: it cannot be read.
+    """
     with csv.open("rb") as file:
         if file.readline() != f"{header}\n".encode():
             raise UserError(f"{csv} does not begin with the flat table's header.")

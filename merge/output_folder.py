@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from merge.datapackage import PACKAGE_NAME, is_package_of_ours
 from merge.parts import CSV_NAME
 from movimento_flat.errors import UserError
 
@@ -15,8 +16,15 @@ RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
 _HOLDER_NAME = "pid"
-#: In the work folder, while a run is published: what is new, and the run folder that was there before.
-_NEW_CSV, _NEW_RUN, _PREVIOUS_RUN = "new.csv", "new.run", "previous.run"
+#: In the work folder, while a run is published: what is new, and what lay beside the CSV before.
+_NEW_CSV, _NEW_PACKAGE, _NEW_RUN = "new.csv", "new.datapackage.json", "new.run"
+_PREVIOUS_PACKAGE, _PREVIOUS_RUN = "previous.datapackage.json", "previous.run"
+#: What lies beside the CSV and says something of it: its name, and its names in the work folder. The run folder is
+#: the last one, since it is the sign that something is to be done.
+_BESIDE = (
+    (PACKAGE_NAME, _NEW_PACKAGE, _PREVIOUS_PACKAGE),
+    (RUN_NAME, _NEW_RUN, _PREVIOUS_RUN),
+)
 
 
 @dataclass(frozen=True)
@@ -31,25 +39,28 @@ class OutputFolder:
     path: Path
     work: Path
 
-    def publish(self, csv: Path, run: Path) -> None:
-        """Replace the CSV and the run folder, and remove the lists of a refused run.
+    def publish(self, csv: Path, package: Path, run: Path) -> None:
+        """Replace the CSV, its data package and the run folder, and remove the lists of a refused run.
 
-        Both must lie in `work`, on the disk of the folder they go to.
+        All must lie in `work`, on the disk of the folder they go to.
 
-        Two names cannot change in one step. What is published is decided by the rename of the CSV: until then
-        the previous run folder can come back, from then on the new one must come (`settle`). At no moment does
-        a manifest lie beside a CSV that is not its own: the old one goes first, the new one comes last.
+        Three names cannot change in one step. What is published is decided by the rename of the CSV: until then
+        what lay beside the previous one can come back, from then on the new ones must come (`settle`). At no moment
+        does a manifest or a package lie beside a CSV that is not its own: the old ones go first, the new ones come
+        last.
 
         Raises:
             OSError: the disk does not take them; OUTPUT is as it was.
         """
-        for path in (csv, *run.iterdir(), run):
+        for path in (csv, package, *run.iterdir(), run):
             _flush_to_disk(path)
         csv = csv.rename(self.work / _NEW_CSV)
+        package.rename(self.work / _NEW_PACKAGE)
         run.rename(self.work / _NEW_RUN)
         _flush_to_disk(self.work)
-        if (self.path / RUN_NAME).exists():
-            (self.path / RUN_NAME).rename(self.work / _PREVIOUS_RUN)
+        for name, _, previous in _BESIDE:
+            if (self.path / name).exists():
+                (self.path / name).rename(self.work / previous)
         csv.replace(self.path / CSV_NAME)
         _settle(self.path, self.work)
 
@@ -78,16 +89,21 @@ def settle(path: Path) -> None:
 
 
 def _settle(path: Path, work: Path) -> None:
-    """Put the run folder beside the CSV that is its own: the new one, or the previous one if the CSV still is."""
+    """Put beside the CSV what is its own: what is new, or what was there before if the CSV still is the previous one.
+
+    Each step may have been done before.
+    """
     if not (work / _NEW_RUN).exists():
         return
-    if (work / _NEW_CSV).exists():
-        if (work / _PREVIOUS_RUN).exists():
-            (work / _PREVIOUS_RUN).rename(path / RUN_NAME)
-        (work / _NEW_RUN).rename(work / "undone.run")
-    else:
+    is_new = not (work / _NEW_CSV).exists()
+    if is_new:
         _remove_refused(path, work)
-        (work / _NEW_RUN).rename(path / RUN_NAME)
+    for name, new, previous in _BESIDE:
+        own = work / (new if is_new else previous)
+        if own.exists():
+            own.rename(path / name)
+    if not is_new:
+        (work / _NEW_RUN).rename(work / "undone.run")
     _flush_to_disk(path)
 
 
@@ -103,7 +119,8 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
     The lock is the kernel's: it ends with the process, whatever ends it.
 
     Raises:
-        UserError: it is no folder, may not be written to, or another run holds it.
+        UserError: it is no folder, may not be written to, another run holds it, or it is the folder of another
+            data package.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -124,10 +141,22 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
         work.mkdir(mode=0o700)
         (work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
+            _check_package(path / PACKAGE_NAME)
             yield OutputFolder(path.resolve(), work)
         finally:
             _settle(path, work)  # an error or an interrupt may have come between the steps of publishing
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_package(package: Path) -> None:
+    """Raises:
+    UserError: there is one that is not this program's, which must not be replaced.
+    """
+    if package.exists() and not is_package_of_ours(package):
+        raise UserError(
+            f"{package} is not of movimento-flat, and a run would replace it.",
+            "Name another folder, or move the file away.",
+        )
 
 
 @contextmanager

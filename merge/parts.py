@@ -24,6 +24,7 @@ CSV_NAME = "movimento_flat.csv"
 REJECTED_NAME = "rejected.tsv"
 DISAGREEMENTS_NAME = "disagreements.tsv"
 WARNINGS_NAME = "warnings.tsv"
+PARQUET_NAME = "movimento_flat.parquet"
 
 
 @dataclass

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from merge.csv_rows import read_rows
-from movimento_flat.schema import FLAT_TABLE, FlatColumn, Kind
+from movimento_flat.schema import CARD, FLAT_TABLE, FlatColumn, Kind
 
 #: Rows of a sheet of Excel or LibreOffice, with the header.
 SHEET_ROWS = 1_048_576
@@ -126,9 +126,8 @@ _CELLS_OF_KIND: dict[Kind, Callable[[str], str]] = {
 
 
 def _cell(flat: FlatColumn) -> Callable[[str], str]:
-    kind = next(column.kind for column in flat.table.columns if column.name == flat.column)
-    cell = card_cell if flat.name == "numero_cartao" else _CELLS_OF_KIND[kind]
-    return cell if kind is Kind.MONEY else lru_cache(_FIELDS_AT_ONCE)(cell)
+    cell = card_cell if flat.name == CARD else _CELLS_OF_KIND[flat.kind]
+    return cell if flat.kind is Kind.MONEY else lru_cache(_FIELDS_AT_ONCE)(cell)
 
 
 _CELLS = {flat.name: _cell(flat) for flat in FLAT_TABLE}

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from merge.csv_audit import Audit, audit
+from merge.datapackage import PACKAGE_NAME
 from merge.output_folder import RUN_NAME
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
 from movimento_flat.delivered import Delivered
 from movimento_flat.errors import UserError
+from movimento_flat.manifest import FurtherFile
 from movimento_flat.money import Totals, reais
 from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
 
@@ -68,6 +70,8 @@ def verify_files(output: Path, delivered: Delivered, comparison: Comparison) -> 
             comparison,
         ):
             comparison.same_reasons(WARNINGS_NAME, delivered.warnings, warnings)
+    for name, file in delivered.further.items():
+        _compare_file((output if name == PACKAGE_NAME else run) / name, file, comparison)
     if audited:
         found = audited.totals + rejected.movements
         comparison.same_totals("database = CSV + rejected", delivered.database, found)
@@ -82,6 +86,16 @@ def _audit(csv: Path, delivered: Delivered, comparison: Comparison) -> Audit | N
     except UserError as error:
         comparison.same(csv.name, f"whole rows of {len(delivered.columns)} columns", error.what)
     return None
+
+
+def _compare_file(path: Path, expected: FurtherFile, comparison: Comparison) -> None:
+    try:
+        found = FurtherFile.of(path)
+    except FileNotFoundError:
+        comparison.same(path.name, "a file", "none")
+        return
+    comparison.same(f"SHA-256 of {path.name}", expected.sha256, found.sha256)
+    comparison.same(f"bytes of {path.name}", expected.bytes, found.bytes)
 
 
 def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], comparison: Comparison) -> bool:

@@ -28,12 +28,9 @@ from merge.verify import Comparison
 from movimento_flat.delivered import Delivered
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FIRST, FULL, LAST, MASK, TOKEN
-from movimento_flat.schema import AMOUNT, FLAT_TABLE, MOVIMENTO, Kind
+from movimento_flat.schema import AMOUNT, CARD, DESCRIPTION, FLAT_TABLE, MOVIMENTO, PEOPLE, Kind
 from mr_jobs.report import Reject
 from sql import flat_join
-
-CARD, DESCRIPTION = "numero_cartao", "des_transacao_movimento"
-PEOPLE = {"nome_associado", "sobrenome_associado", "nome_impresso_cartao"}
 
 _SEPARATOR = "\x1f"
 _HASH_BYTES = 8
@@ -90,7 +87,7 @@ def verify_database(
 def compared_columns(delivered: Delivered) -> tuple[str, ...]:
     """The CSV's columns but those of tokens, whose key is not asked for."""
     tokens = {CARD} if delivered.privacy.card == TOKEN else set()
-    tokens |= PEOPLE if delivered.privacy.people == TOKEN else set()
+    tokens |= set(PEOPLE) if delivered.privacy.people == TOKEN else set()
     return tuple(name for name in delivered.columns if name not in tokens)
 
 
@@ -219,10 +216,7 @@ def _masked(text: str) -> str:
     return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"
 
 
-_KINDS = {
-    flat.name: next(column.kind for column in flat.table.columns if column.name == flat.column)
-    for flat in FLAT_TABLE
-}
+_KINDS = {flat.name: flat.kind for flat in FLAT_TABLE}
 #: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
 _TEXTS = {
     Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",

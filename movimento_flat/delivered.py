@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Self
 
 from extract.window import Window
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import FORMAT
+from movimento_flat.manifest import FORMAT, FurtherFile
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, MOVIMENTO
@@ -30,6 +31,7 @@ class Delivered:
         reasons: rejected rows by reason.
         warnings: by reason; None where the format had none.
         disagreements: cards.
+        further: files made of the CSV, by name.
         snapshot: when the snapshot was taken, in UTC.
         time_zone: in which TIMESTAMP columns are written.
         window: which rows were asked for.
@@ -45,6 +47,7 @@ class Delivered:
     reasons: Counter[str]
     warnings: Counter[str] | None
     disagreements: int
+    further: Mapping[str, FurtherFile]
     snapshot: str
     time_zone: str
     window: Window
@@ -105,6 +108,7 @@ class Delivered:
             _counter(rejected),
             warnings,
             _integer(content["disagreements"]),
+            {name: _file(file) for name, file in content.get("files", {}).items()},
             _text(source["snapshot_utc"]),
             _text(source["time_zone"]),
             Window.from_json({"since": None, "until": None, "as_of": None} | source),
@@ -119,6 +123,10 @@ def _columns(names: list[str]) -> tuple[str, ...]:
     if AMOUNT not in names or not set(names) <= set(FLAT_COLUMNS):
         raise ValueError(f"no columns of the flat table: {names}")
     return tuple(names)
+
+
+def _file(content: dict[str, Any]) -> FurtherFile:
+    return FurtherFile(_text(content["sha256"]), _integer(content["bytes"]))
 
 
 def _totals(content: dict[str, Any]) -> Totals:

@@ -2,14 +2,16 @@
 
 import json
 import platform
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from extract.extraction import Extraction
 from extract.window import Window
-from merge.csv_audit import Audit
+from merge.csv_audit import Audit, sha256
 from merge.parts import Merged
 from movimento_flat import __version__
 from movimento_flat.money import Totals
@@ -19,6 +21,36 @@ from movimento_flat.schema import MOVIMENTO
 MANIFEST_NAME = "manifest.json"
 EXTRACTION_NAME = "extraction.json"
 FORMAT = 2
+
+
+@dataclass(frozen=True)
+class FurtherFile:
+    """A file that is made of the CSV, and must stay as it is.
+
+    Attributes:
+        left_out: fields of the CSV that its format cannot hold, by column.
+    """
+
+    sha256: str
+    bytes: int
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """What lies there.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return cls(sha256(path), path.stat().st_size)
+
+    def as_json(self) -> dict[str, Any]:
+        """-> what the manifest says of it."""
+        return {
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "left_out": dict(sorted(self.left_out.items())),
+        }
 
 
 @dataclass(frozen=True)
@@ -32,6 +64,7 @@ class Delivery:
     engine: str
     source: str
     seconds: dict[str, float]
+    further: Mapping[str, FurtherFile] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """-> the manifest's content; amounts are in centavos, times in seconds."""
@@ -55,6 +88,7 @@ class Delivery:
             },
             "disagreements": self.merged.disagreements,
             "warnings": {"by_reason": dict(sorted(self.merged.warnings.items()))},
+            "files": {name: file.as_json() for name, file in self.further.items()},
             "source": {"address": self.source, **extraction_as_json(self.extraction)},
             "engine": self.engine,
             "seconds": self.seconds,
@@ -68,9 +102,7 @@ class Delivery:
 
     def write(self, folder: Path) -> None:
         """Write MANIFEST_NAME into `folder`."""
-        path = folder / MANIFEST_NAME
-        path.touch(mode=0o600)
-        path.write_bytes(as_json(self.as_json()))
+        write_json(folder / MANIFEST_NAME, self.as_json())
 
 
 def totals_as_json(totals: Totals) -> dict[str, int]:
@@ -106,6 +138,12 @@ def extraction_from_json(content: dict[str, Any]) -> Extraction:
         content["connections"],
         Window.from_json(content),
     )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a new file that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_bytes(as_json(content))
 
 
 def as_json(content: dict[str, Any]) -> bytes:

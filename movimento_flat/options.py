@@ -223,9 +223,9 @@ def _limit(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
 
 
 def _publishing(
-    excel: bool, max_rejected: Limit | None, strict: tuple[Strict, ...], allow_shrink: bool
+    excel: bool, parquet: bool, max_rejected: Limit | None, strict: tuple[Strict, ...], allow_shrink: bool
 ) -> Publishing:
-    return Publishing(excel, Limits(max_rejected, strict, allow_shrink))
+    return Publishing(excel, parquet, Limits(max_rejected, strict, allow_shrink))
 
 
 #: -> publishing: what is published, and within which limits.
@@ -236,6 +236,11 @@ publishing = group(
         "--excel",
         is_flag=True,
         help="Write a file for Excel and LibreOffice in pt-BR, too, beside the manifest.",
+    ),
+    click.option(
+        "--parquet",
+        is_flag=True,
+        help="Write a Parquet file, too, beside the manifest; needs PyArrow.",
     ),
     click.option(
         "--max-rejected",

@@ -3,21 +3,23 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
 from extract.extraction import Extraction, extract
 from extract.source import Source
 from merge.accounting import check_identity
-from merge.csv_audit import audit
+from merge.csv_audit import Audit, audit
+from merge.datapackage import PACKAGE_NAME, datapackage
 from merge.limits import Limits, too_few_rows
 from merge.output_folder import RUN_NAME, OutputFolder, open_output
-from merge.parts import CSV_NAME, merge_parts
+from merge.parts import CSV_NAME, PARQUET_NAME, merge_parts
 from merge.spreadsheet import write_spreadsheet
 from movimento_flat.delivered import Delivered
 from movimento_flat.engines import Engine, Workspace
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import MANIFEST_NAME, Delivery
+from movimento_flat.manifest import MANIFEST_NAME, Delivery, FurtherFile, write_json
 from movimento_flat.privacy import Privacy
 from movimento_flat.progress import Console
 from movimento_flat.schema import MOVIMENTO
@@ -30,12 +32,23 @@ class Publishing:
     """What is published, and within which limits.
 
     Attributes:
-        excel: whether a file for spreadsheets lies beside the CSV.
+        excel: whether there is a file for spreadsheets, too.
+        parquet: whether there is a Parquet file, too.
         limits: what a run must not exceed.
+
+    Raises:
+        UserError: PyArrow is not installed and needed.
     """
 
     excel: bool = False
+    parquet: bool = False
     limits: Limits = Limits()  # noqa: RUF009  # it is frozen
+
+    def __post_init__(self) -> None:
+        if self.parquet and not find_spec("pyarrow"):
+            raise UserError(
+                "--parquet needs PyArrow, which is not installed.", "pip install 'movimento-flat[parquet]'"
+            )
 
 
 def run(
@@ -87,13 +100,45 @@ def merge_and_publish(
         check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
     delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
     _refuse_beyond(publishing.limits, folder, delivery, results, console)
+    package = folder.work / PACKAGE_NAME
+    write_json(package, datapackage(audited, privacy, extraction.taken_at, extraction.time_zone))
+    further = {PACKAGE_NAME: FurtherFile.of(package)}
     if publishing.excel:
-        rows = audited.totals.rows
-        with console.stage("excel", total=rows) as progress:
-            write_spreadsheet(csv, rows, results, progress)
+        with console.stage("excel", total=audited.totals.rows) as progress:
+            files = write_spreadsheet(csv, audited.totals.rows, results, progress)
+            further |= {file.name: FurtherFile.of(file) for file in files}
+    if publishing.parquet:
+        with console.stage("parquet", total=audited.totals.rows) as progress:
+            further[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
+    delivery = replace(delivery, further=further)
     delivery.write(results)
-    folder.publish(csv, results)
+    folder.publish(csv, package, results)
     return delivery
+
+
+def _write_parquet(
+    csv: Path,
+    audited: Audit,
+    privacy: Privacy,
+    results: Path,
+    progress: Callable[[int], None],
+    console: Console,
+) -> FurtherFile:
+    """Raises:
+    UserError: it cannot hold the CSV's amounts.
+    """
+    from merge.parquet import parquet_totals, write_parquet  # noqa: PLC0415  # PyArrow may not be here
+
+    left_out = write_parquet(csv, privacy.columns, results, progress)
+    file = results / PARQUET_NAME
+    if (found := parquet_totals(file)) != audited.totals:
+        raise UserError(
+            f"{PARQUET_NAME} has {found}, the CSV {audited.totals}, so nothing is published.",
+            "Please report this, with the version of PyArrow.",
+        )
+    for name, count in left_out.items():
+        console.say(f"{PARQUET_NAME}: {count:,} values of {name} are none that Parquet has, and null in it.")
+    return replace(FurtherFile.of(file), left_out=left_out)
 
 
 def _refuse_beyond(

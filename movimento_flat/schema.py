@@ -86,25 +86,98 @@ TABLES = (*SMALL_TABLES, MOVIMENTO)
 
 @dataclass(frozen=True)
 class FlatColumn:
-    """A column of the flat table, and the one it comes from."""
+    """A column of the flat table, and the one it comes from.
+
+    Attributes:
+        english, portuguese: what it means, as README.md, the data dictionary and the data package say it.
+        example: a value of it.
+    """
 
     name: str
     table: Table
     column: str
+    english: str
+    portuguese: str
+    example: str
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the column it comes from."""
+        return next(column.kind for column in self.table.columns if column.name == self.column)
 
 
 FLAT_TABLE = (
-    FlatColumn("nome_associado", ASSOCIADO, "nome"),
-    FlatColumn("sobrenome_associado", ASSOCIADO, "sobrenome"),
-    FlatColumn("idade_associado", ASSOCIADO, "idade"),
-    FlatColumn("vlr_transacao_movimento", MOVIMENTO, "vlr_transacao"),
-    FlatColumn("des_transacao_movimento", MOVIMENTO, "des_transacao"),
-    FlatColumn("data_movimento", MOVIMENTO, "data_movimento"),
-    FlatColumn("numero_cartao", CARTAO, "num_cartao"),
-    FlatColumn("nome_impresso_cartao", CARTAO, "nom_impresso"),
-    FlatColumn("data_criacao_cartao", CARTAO, "data_criacao"),
-    FlatColumn("tipo_conta", CONTA, "tipo"),
-    FlatColumn("data_criacao_conta", CONTA, "data_criacao"),
+    FlatColumn(
+        "nome_associado",
+        ASSOCIADO,
+        "nome",
+        "given name of the card's holder",
+        "prenome do portador do cartão",
+        "Conceição",
+    ),
+    FlatColumn("sobrenome_associado", ASSOCIADO, "sobrenome", "surname", "sobrenome do portador", "d'Ávila"),
+    FlatColumn("idade_associado", ASSOCIADO, "idade", "age in years", "idade em anos", "37"),
+    FlatColumn(
+        "vlr_transacao_movimento",
+        MOVIMENTO,
+        "vlr_transacao",
+        "amount in reais, a point and two digits; a refund is negative",
+        "valor em reais, com ponto e dois dígitos; um estorno é negativo",
+        "-1234.50",
+    ),
+    FlatColumn(
+        "des_transacao_movimento",
+        MOVIMENTO,
+        "des_transacao",
+        "description as the shop sent it",
+        "descrição como o estabelecimento a enviou",
+        'Padaria "Pão, Pão", 24h',
+    ),
+    FlatColumn(
+        "data_movimento",
+        MOVIMENTO,
+        "data_movimento",
+        "when it happened, `YYYY-MM-DD HH:MM:SS`",
+        "quando ocorreu, `AAAA-MM-DD HH:MM:SS`",
+        "2024-02-29 23:59:59",
+    ),
+    FlatColumn(
+        "numero_cartao",
+        CARTAO,
+        "num_cartao",
+        "card number, 13 to 19 digits, as text",
+        "número do cartão, de 13 a 19 dígitos, como texto",
+        "4111111111111111",
+    ),
+    FlatColumn(
+        "nome_impresso_cartao",
+        CARTAO,
+        "nom_impresso",
+        "name embossed on the card",
+        "nome impresso no cartão",
+        "CONCEICAO D AVILA",
+    ),
+    FlatColumn(
+        "data_criacao_cartao",
+        CARTAO,
+        "data_criacao",
+        "when the card was issued",
+        "quando o cartão foi emitido",
+        "2021-03-04 10:11:12",
+    ),
+    FlatColumn("tipo_conta", CONTA, "tipo", "kind of account", "tipo da conta", "corrente"),
+    FlatColumn(
+        "data_criacao_conta",
+        CONTA,
+        "data_criacao",
+        "when the account was opened",
+        "quando a conta foi aberta",
+        "2019-12-31 08:00:00",
+    ),
 )
 FLAT_COLUMNS = tuple(column.name for column in FLAT_TABLE)
 AMOUNT = "vlr_transacao_movimento"
+CARD = "numero_cartao"
+DESCRIPTION = "des_transacao_movimento"
+#: The columns that name a person; the first one is where a token stands, if there is one.
+PEOPLE = ("nome_associado", "sobrenome_associado", "nome_impresso_cartao")

@@ -6,12 +6,13 @@ from extract.source import Source
 from merge.output_folder import RUN_NAME, settle
 from merge.parts import CSV_NAME
 from merge.verify import Comparison, verify_files
-from merge.verify_database import DESCRIPTION, compared_columns, verify_database, without_numbers
+from merge.verify_database import compared_columns, verify_database, without_numbers
 from movimento_flat.delivered import Delivered
 from movimento_flat.errors import UserError
 from movimento_flat.manifest import MANIFEST_NAME
 from movimento_flat.money import reais
 from movimento_flat.progress import Console
+from movimento_flat.schema import DESCRIPTION
 
 
 def verify_delivery(output: Path, database: Source | None, console: Console) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from movimento_flat.privacy import FULL, Privacy
-from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOVIMENTO
+from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOVIMENTO, PEOPLE
 from movimento_flat.tagged_tsv import unescape
 from mr_jobs.report import Warn, warning
 
@@ -38,8 +38,7 @@ class Suspicions:
         shown = [name for name in behind if name in privacy.columns]
         self._tail = {name: place for place, name in enumerate(shown, 1)}
         self._has_moments = "data_movimento" in privacy.columns
-        names = {"nome_associado", "sobrenome_associado", "nome_impresso_cartao"}
-        self._has_names = privacy.people == FULL and names <= set(privacy.columns)
+        self._has_names = privacy.people == FULL and set(PEOPLE) <= set(privacy.columns)
 
     def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
         """What is to be looked at for one card."""

@@ -12,7 +12,7 @@ from movimento_flat.errors import UserError
 from tests.conftest import PASSWORD, Database, new_database
 from tests.mysql9 import MySQL9
 from tests.test_extract import extracted
-from tests.test_run import CSV, RUN, assert_user_error, command
+from tests.test_run import PUBLISHED, assert_user_error, command
 
 _numbers = itertools.count(1)
 
@@ -124,7 +124,7 @@ def test_the_administrator_is_refused_by_the_command_line_and_let_in_when_asked(
     assert "--allow-writer" in refused.stderr
     assert list(tmp_path.iterdir()) == []
     assert command(*arguments, "--allow-writer", environment=no_password).returncode == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV, RUN]
+    assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import itertools
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,16 @@ from hypothesis import strategies as st
 from merge import csv_audit
 from merge.accounting import check_identity
 from merge.csv_audit import audit
+from merge.datapackage import PACKAGE_NAME
 from merge.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
 from merge.parts import CSV_NAME, merge_parts
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos, reais
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import Row, as_csv
+
+#: What OUTPUT has after a run, in the order of names.
+PUBLISHED = [PACKAGE_NAME, CSV_NAME, RUN_NAME]
 
 texts = st.text(alphabet=st.sampled_from('a",\n\ré😀;'), max_size=4)
 cents = st.none() | st.integers(-(10**18), 10**18)
@@ -107,7 +112,12 @@ def publish(output: Path, content: bytes) -> None:
         run.mkdir()
         (run / "manifest.json").write_bytes(content)
         (folder.work / "csv").write_bytes(content)
-        folder.publish(folder.work / "csv", run)
+        (folder.work / "package").write_text(package(content))
+        folder.publish(folder.work / "csv", folder.work / "package", run)
+
+
+def package(content: bytes) -> str:
+    return json.dumps({"name": "movimento_flat", "content": content.decode()})
 
 
 def test_a_folder_is_made_and_published_to_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -116,7 +126,8 @@ def test_a_folder_is_made_and_published_to_and_nothing_else_stays(tmp_path: Path
         publish(output, content)
         assert (output / CSV_NAME).read_bytes() == content
         assert (output / RUN_NAME / "manifest.json").read_bytes() == content
-        assert sorted(path.name for path in output.iterdir()) == [CSV_NAME, RUN_NAME]
+        assert (output / PACKAGE_NAME).read_text() == package(content)
+        assert sorted(path.name for path in output.iterdir()) == PUBLISHED
 
 
 def test_a_failure_before_publishing_leaves_everything_as_it_was(tmp_path: Path) -> None:
@@ -125,7 +136,7 @@ def test_a_failure_before_publishing_leaves_everything_as_it_was(tmp_path: Path)
         (folder.work / "half").write_bytes(b"x")
         raise ZeroDivisionError
     assert (tmp_path / CSV_NAME).read_bytes() == b"first"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV_NAME, RUN_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
 
 
 def test_a_second_run_on_the_same_folder_says_who_holds_it(tmp_path: Path) -> None:
@@ -180,8 +191,9 @@ def open_and_fail(output: Path) -> None:
         raise ZeroDivisionError
 
 
-#: The renames of publishing; the fourth replaces the CSV, the last one is of no more than the lists of a refused run.
-RENAMES = 6
+#: The renames of publishing: three in the work folder, two away, the CSV's, the lists of a refused run, two back.
+RENAMES = 9
+CSVS = 6
 
 
 @pytest.mark.parametrize("recover", [open_and_fail, settle])
@@ -190,41 +202,55 @@ def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the
     step: int, recover: Callable[[Path], None], tmp_path: Path
 ) -> None:
     def delivered() -> list[bytes]:
+        packages = (tmp_path / PACKAGE_NAME,) if (tmp_path / PACKAGE_NAME).exists() else ()
         files = (tmp_path / CSV_NAME, tmp_path / RUN_NAME / "manifest.json")
-        return [file.read_bytes() for file in files if file.exists()]
+        return [
+            *(file.read_bytes() for file in files if file.exists()),
+            *(json.loads(file.read_text())["content"].encode() for file in packages),
+        ]
 
     publish(tmp_path, b"first")
     (tmp_path / REFUSED_NAME).mkdir()
     _publish_and_die(tmp_path, b"second", step)
-    expected = b"first" if step <= 4 else b"second"
-    between = step in (4, 5, 6)
-    assert delivered() == [expected] * (1 if between else 2)
+    expected = b"first" if step <= CSVS else b"second"
+    beside = {5: 1, 6: 0, 7: 0, 8: 0, 9: 1}
+    assert delivered() == [expected] * (1 + beside.get(step, 2))
     recover(tmp_path)
-    assert delivered() == [expected] * 2
+    assert delivered() == [expected] * 3
     assert (tmp_path / REFUSED_NAME).exists() == (expected == b"first")
     open_and_fail(tmp_path)
-    assert delivered() == [expected] * 2
-    assert {path.name for path in tmp_path.iterdir()} - {REFUSED_NAME} == {CSV_NAME, RUN_NAME}
+    assert delivered() == [expected] * 3
+    assert {path.name for path in tmp_path.iterdir()} - {REFUSED_NAME} == set(PUBLISHED)
 
 
-@pytest.mark.parametrize("step", range(1, RENAMES - 1))
+@pytest.mark.parametrize("step", range(1, RENAMES - 2))
 def test_a_first_run_killed_between_the_steps_of_publishing_leaves_a_whole_delivery_or_none(
     step: int, tmp_path: Path
 ) -> None:
-    """There is nothing to move away: the third rename is that of the CSV."""
+    """There is nothing to move away: the fourth rename is that of the CSV."""
     _publish_and_die(tmp_path, b"first", step)
     open_and_fail(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ([CSV_NAME, RUN_NAME] if step > 3 else [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == (PUBLISHED if step > 4 else [])
 
 
-def test_a_csv_that_cannot_be_replaced_keeps_its_run_folder(tmp_path: Path) -> None:
+def test_a_csv_that_cannot_be_replaced_keeps_what_lies_beside_it(tmp_path: Path) -> None:
     publish(tmp_path, b"first")
     (tmp_path / CSV_NAME).unlink()
     (tmp_path / CSV_NAME).mkdir()
     with pytest.raises(IsADirectoryError):
         publish(tmp_path, b"second")
     assert (tmp_path / RUN_NAME / "manifest.json").read_bytes() == b"first"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV_NAME, RUN_NAME]
+    assert (tmp_path / PACKAGE_NAME).read_text() == package(b"first")
+    assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"name": "precipitation"}', "no JSON"])
+def test_the_data_package_of_somebody_else_is_not_replaced(content: str, tmp_path: Path) -> None:
+    (tmp_path / PACKAGE_NAME).write_text(content)
+    with pytest.raises(UserError, match="is not of movimento-flat"), open_output(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [PACKAGE_NAME]
+    assert (tmp_path / PACKAGE_NAME).read_text() == content
 
 
 def test_nothing_is_settled_while_a_run_holds_the_folder(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
 
 CSV = "movimento_flat.csv"
 RUN = "movimento_flat.run"
+#: What OUTPUT has after a run, in the order of names.
+PUBLISHED = ["datapackage.json", CSV, RUN]
 COMMAND = [sys.executable, "-m", "movimento_flat.cli"]
 
 
@@ -70,7 +72,7 @@ def test_the_csv_is_what_a_plain_join_in_the_database_gives(
         line.split("\t") for line in (tmp_path / RUN / "rejected.tsv").read_text("utf-8").splitlines()[1:]
     ]
     assert sorted((row[0], row[2]) for row in rejected) == sorted(filled.oracle("rejected"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV, RUN]
+    assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
 
 
 def test_the_manifest_and_the_summary_say_what_was_published(filled: Database, tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_run_killed_at_any_stage_leaves_the_previous_csv_and_the_next_run_work
     assert (tmp_path / CSV).read_text() == "the previous file"
     assert run(filled, tmp_path).returncode == 0
     assert (tmp_path / CSV).read_bytes() == expected_csv(filled)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CSV, RUN]
+    assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

@@ -21,9 +21,7 @@ from tests.test_run import CSV, RUN, run
 
 EXCEL = "movimento_flat.excel.csv"
 CARD = FLAT_COLUMNS.index("numero_cartao")
-KINDS = [
-    next(column.kind for column in flat.table.columns if column.name == flat.column) for flat in FLAT_TABLE
-]
+KINDS = [flat.kind for flat in FLAT_TABLE]
 
 texts = st.text(alphabet=st.sampled_from('a1;",\n\r\t=+-@\uff1d é😀'), max_size=6)
 moments = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(

@@ -30,7 +30,7 @@ def test_the_csv_is_what_a_plain_join_in_the_database_gives(cluster: Cluster, da
     rejected = (data.output / RUN / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
     reasons = [(row.split("\t")[0], row.split("\t")[2]) for row in rejected]
     assert sorted(reasons) == sorted(cluster.oracle(DATABASE, "rejected"))
-    assert sorted(path.name for path in data.output.iterdir()) == [CSV_NAME, RUN]
+    assert sorted(path.name for path in data.output.iterdir()) == ["datapackage.json", CSV_NAME, RUN]
 
 
 def test_the_files_are_the_callers_and_nobody_elses(data: Data) -> None:

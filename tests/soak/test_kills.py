@@ -16,7 +16,7 @@ import pytest
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
 from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS
-from tests.test_run import COMMAND, CSV, RUN
+from tests.test_run import COMMAND, CSV, PUBLISHED, RUN
 
 #: Every process of a run inherits it, however it was started.
 MARK = "MOVIMENTO_FLAT_TEST_RUN"
@@ -91,7 +91,7 @@ def kill_at_random(output: Path, variants: list[list[str]], environment: dict[st
         wait_for_the_end_of(str(output))
         seconds = finish(other, environment)
         assert (output / CSV).read_bytes() == contents[variants.index(other)]
-        assert sorted(path.name for path in output.iterdir()) == [CSV, RUN]
+        assert sorted(path.name for path in output.iterdir()) == PUBLISHED
     assert died >= kills // 2, "most runs ended before they were killed"
 
 

@@ -1,0 +1,139 @@
+"""The finished CSV once more, as Parquet: with types, and in the same order. PyArrow is needed (the extra `parquet`).
+
+    amounts   decimal128(38, 2), exact
+    dates     timestamp[us] without a zone, as the CSV has none
+    ages      int64
+    others    utf8; tipo_conta by a dictionary
+
+An empty field is null. So is a date that no calendar has, as 0000-00-00 (or an age of more than 64 bits): Parquet has
+no value for it. That is no secret: such fields are counted, by column.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from merge.csv_audit import whole_rows
+from merge.parts import PARQUET_NAME
+from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
+from movimento_flat.schema import AMOUNT, FLAT_TABLE, FlatColumn, Kind
+
+MONEY = pa.decimal128(38, 2)
+MOMENT = pa.timestamp("us")
+_FIRST_MOMENT = pa.scalar(datetime(1, 1, 1), MOMENT)
+#: Of an amount: PyArrow wraps a longer one without a word.
+_LONGEST_AMOUNT = 36 + len(".00")
+#: Of the CSV, in a row group, which is held in memory.
+_GROUP_BYTES = 32 << 20
+_NAMED_AT_ONCE = "tipo_conta"
+
+Column = Any
+Table = Any
+_FROM_TEXT: dict[Any, Callable[[str], Any]] = {MOMENT: datetime.fromisoformat, pa.int64(): int}
+
+
+def column_type(flat: FlatColumn) -> Any:
+    """-> the Arrow type of a flat column."""
+    if flat.name == _NAMED_AT_ONCE:
+        return pa.dictionary(pa.int32(), pa.utf8())
+    return {Kind.MONEY: MONEY, Kind.TIMESTAMP: MOMENT, Kind.INTEGER: pa.int64()}.get(flat.kind, pa.utf8())
+
+
+def write_parquet(
+    flat: Path,
+    columns: tuple[str, ...],
+    folder: Path,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Counter[str]:
+    """Write a flat CSV with these columns into `folder`; -> fields that are no value of Parquet, by column.
+
+    A row group is held at once. `progress` is told of the rows written.
+
+    Raises:
+        UserError: an amount has more than 36 digits before its point, or the CSV is none.
+        OSError: a file cannot be read or written.
+    """
+    types = {column.name: column_type(column) for column in FLAT_TABLE if column.name in columns}
+    path, left_out = folder / PARQUET_NAME, Counter[str]()
+    path.touch(mode=0o600, exist_ok=False)
+    with pq.ParquetWriter(path, pa.schema(types.items()), compression="zstd") as writer:
+        for texts in _row_groups(flat, columns):
+            typed = [_typed(name, texts[name], kind, left_out) for name, kind in types.items()]
+            writer.write_table(pa.table(typed, writer.schema), row_group_size=len(texts))
+            progress(len(texts))
+    return left_out
+
+
+def parquet_totals(path: Path) -> Totals:
+    """Read the amounts once more -> rows, and their sum."""
+    totals, hundred = Totals(), Decimal(100)
+    for batch in pq.ParquetFile(path).iter_batches(columns=[AMOUNT]):
+        amount = pc.sum(batch.column(0)).as_py() or Decimal(0)
+        totals += Totals(len(batch), int(amount * hundred))
+    return totals
+
+
+def _row_groups(flat: Path, columns: tuple[str, ...]) -> Iterator[Table]:
+    """-> tables of text, null where a field is empty."""
+    blocks: list[Table] = []
+    size = 0
+    for block, _ in whole_rows(flat, ",".join(columns)):
+        if not len(block):
+            continue
+        blocks.append(_texts(block, columns))
+        size += len(block)
+        if size >= _GROUP_BYTES:
+            yield pa.concat_tables(blocks)
+            blocks, size = [], 0
+    if blocks:
+        yield pa.concat_tables(blocks)
+
+
+def _texts(block: Any, columns: tuple[str, ...]) -> Table:
+    """Some whole rows of the CSV -> a table of them."""
+    return pyarrow.csv.read_csv(
+        pa.py_buffer(block),
+        pyarrow.csv.ReadOptions(column_names=columns, block_size=len(block)),
+        pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.utf8()), strings_can_be_null=True, null_values=[""]
+        ),
+    )
+
+
+def _typed(name: str, texts: Column, kind: Any, left_out: Counter[str]) -> Column:
+    """A column of text -> of its type; what is none of its values is null, and counted."""
+    if kind == MONEY and (pc.max(pc.utf8_length(pc.utf8_ltrim(texts, "-"))).as_py() or 0) > _LONGEST_AMOUNT:
+        raise UserError(
+            f"{AMOUNT} has an amount of more than 36 digits before its point, which Parquet does not hold.",
+            "Run without --parquet.",
+        )
+    try:
+        column = pc.cast(texts, kind)
+    except pa.ArrowInvalid:
+        column = pa.chunked_array([[_value(text, kind) for text in texts.to_pylist()]], kind)
+    if kind == MOMENT:
+        # Year 0 is one for Arrow, and none for Python and for others who read the file.
+        column = pc.if_else(pc.less(column, _FIRST_MOMENT), None, column)
+    left_out.update({name: lost} if (lost := column.null_count - texts.null_count) else {})
+    return column
+
+
+def _value(text: str | None, kind: Any) -> Any:
+    """-> what it is, or None."""
+    if text is None:
+        return None
+    try:
+        value = _FROM_TEXT[kind](text)
+        return pa.scalar(value, kind).as_py()
+    except (ValueError, pa.ArrowInvalid, OverflowError):
+        return None

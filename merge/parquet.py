@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from merge.csv_audit import whole_rows
 from merge.parts import PARQUET_NAME
 from movimento_flat.errors import UserError
-from movimento_flat.money import Totals
+from movimento_flat.money import Totals, centavos_of
 from movimento_flat.schema import AMOUNT, FLAT_TABLE, FlatColumn, Kind
 
 MONEY = pa.decimal128(38, 2)
@@ -38,7 +38,6 @@ _NAMED_AT_ONCE = "tipo_conta"
 
 Column = Any
 Table = Any
-_FROM_TEXT: dict[Any, Callable[[str], Any]] = {MOMENT: datetime.fromisoformat, pa.int64(): int}
 
 
 def column_type(flat: FlatColumn) -> Any:
@@ -75,10 +74,11 @@ def write_parquet(
 
 def parquet_totals(path: Path) -> Totals:
     """Read the amounts once more -> rows, and their sum."""
-    totals, hundred = Totals(), Decimal(100)
+    totals = Totals()
     for batch in pq.ParquetFile(path).iter_batches(columns=[AMOUNT]):
-        amount = pc.sum(batch.column(0)).as_py() or Decimal(0)
-        totals += Totals(len(batch), int(amount * hundred))
+        # In 76 digits, which a sum of 38 cannot overflow.
+        amount = pc.sum(pc.cast(batch.column(0), pa.decimal256(76, 2))).as_py()
+        totals += Totals(len(batch), centavos_of(amount or Decimal()))
     return totals
 
 
@@ -120,7 +120,8 @@ def _typed(name: str, texts: Column, kind: Any, left_out: Counter[str]) -> Colum
     try:
         column = pc.cast(texts, kind)
     except pa.ArrowInvalid:
-        column = pa.chunked_array([[_value(text, kind) for text in texts.to_pylist()]], kind)
+        value = _moment if kind == MOMENT else _whole_number
+        column = pa.chunked_array([[text and value(text) for text in texts.to_pylist()]], kind)
     if kind == MOMENT:
         # Year 0 is one for Arrow, and none for Python and for others who read the file.
         column = pc.if_else(pc.less(column, _FIRST_MOMENT), None, column)
@@ -128,12 +129,13 @@ def _typed(name: str, texts: Column, kind: Any, left_out: Counter[str]) -> Colum
     return column
 
 
-def _value(text: str | None, kind: Any) -> Any:
-    """-> what it is, or None."""
-    if text is None:
-        return None
+def _moment(text: str) -> datetime | None:
     try:
-        value = _FROM_TEXT[kind](text)
-        return pa.scalar(value, kind).as_py()
-    except (ValueError, pa.ArrowInvalid, OverflowError):
+        return datetime.fromisoformat(text)
+    except ValueError:
         return None
+
+
+def _whole_number(text: str) -> int | None:
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 63 else None

@@ -1,14 +1,15 @@
-"""LibreOffice Calc of this machine's Debian: unpacked into a folder, never installed, no root needed."""
+"""LibreOffice Calc of this machine's Debian: see `tests.debian`."""
 
-import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.debian import unpacked
+
 PACKAGE = "libreoffice-calc-nogui"
-FETCH_SECONDS, CONVERT_SECONDS = 600, 300
+CONVERT_SECONDS = 300
 
 #: The dialog that opens a CSV: separator `;`, quotes `"`, UTF-8, from line 1, columns as found, pt-BR, quoted fields
 #: as others, and numbers in all forms recognized, as Excel does it.
@@ -34,7 +35,7 @@ class Cell:
 
 def open_csv(csv: Path, state: Path, folder: Path) -> list[list[Cell]]:
     """A CSV as LibreOffice in pt-BR opens it -> the rows of its sheet; `folder` is for its own files."""
-    program = _unpacked(state) / "usr/lib/libreoffice/program"
+    program = unpacked(state, PACKAGE, _set_up) / "usr/lib/libreoffice/program"
     command = [
         str(program / "soffice.bin"),
         f"-env:UserInstallation=file://{folder / 'profile'}",
@@ -84,36 +85,6 @@ def _text_of(element: ET.Element) -> str:
     return inner + (element.text or "") + "".join(_text_of(child) + (child.tail or "") for child in element)
 
 
-def _unpacked(state: Path) -> Path:
-    """-> folder where LibreOffice and what of its packages this machine lacks lie unpacked; fetched once."""
-    folder = state / PACKAGE
-    if not folder.exists():
-        unfinished = folder.with_name(f"{PACKAGE}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        _fetch(unfinished)
-        _set_up(unfinished, folder)
-        unfinished.rename(folder)
-    return folder
-
-
-def _fetch(folder: Path) -> None:
-    for name in ("archives", "lists"):
-        (folder / "apt" / name / "partial").mkdir(parents=True)
-    apt = [
-        "apt-get",
-        *("-o", f"Dir::Cache={folder}/apt"),
-        *("-o", f"Dir::State::lists={folder}/apt/lists"),
-        *("-o", "Debug::NoLocking=true"),
-        *("-o", "APT::Sandbox::User="),
-        "--quiet",
-    ]
-    _run([*apt, "update"])
-    _run([*apt, "--yes", "--no-install-recommends", "--download-only", "install", PACKAGE])
-    for archive in (folder / "apt" / "archives").glob("*.deb"):
-        _run(["dpkg", "-x", str(archive), str(folder)])
-    shutil.rmtree(folder / "apt")
-
-
 def _set_up(folder: Path, final: Path) -> None:
     """What its packages' scripts would do, and its paths for the name that the folder will have."""
     share = folder / "usr/lib/libreoffice/share"
@@ -125,8 +96,3 @@ def _set_up(folder: Path, final: Path) -> None:
     settings.write_text(
         text.replace("file:///etc/libreoffice/registry", f"file://{final}/usr/lib/libreoffice/share/registry")
     )
-
-
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, timeout=FETCH_SECONDS, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{command[0]} failed: {result.stderr}"

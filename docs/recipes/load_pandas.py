@@ -1,0 +1,16 @@
+"""movements: movimento_flat.csv in pandas, run in the CSV's folder. A column left out by --drop hinders nothing."""
+
+import pandas as pd
+import pyarrow as pa
+
+# All as text first: card numbers would lose digits and zeros as numbers. And only an empty field is null: there are
+# people whose name is Null or NA.
+movements = pd.read_csv("movimento_flat.csv", dtype="string", keep_default_na=False, na_values=[""])
+
+exact = pd.ArrowDtype(pa.decimal128(38, 2))  # as no float is
+movements = movements.astype({"vlr_transacao_movimento": exact})
+for name in movements.columns.intersection(["idade_associado"]):
+    movements[name] = movements[name].astype("Int64")
+for name in movements.columns[movements.columns.str.startswith("data_")]:
+    # A date that no calendar has, as 0000-00-00, becomes NaT.
+    movements[name] = pd.to_datetime(movements[name], format="%Y-%m-%d %H:%M:%S", errors="coerce")

@@ -1,0 +1,49 @@
+"""Programs of this machine's Debian: unpacked into a folder, never installed, no root needed."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+FETCH_SECONDS = 600
+
+
+def unpacked(state: Path, package: str, set_up: Callable[[Path, Path], None]) -> Path:
+    """-> folder where a package and what of its own packages this machine lacks lie unpacked; fetched once.
+
+    Args:
+        state: folder for such folders.
+        package: its name.
+        set_up: does what the packages' scripts would do, in a folder that will have the other name.
+    """
+    folder = state / package
+    if not folder.exists():
+        unfinished = folder.with_name(f"{package}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _fetch(package, unfinished)
+        set_up(unfinished, folder)
+        unfinished.rename(folder)
+    return folder
+
+
+def _fetch(package: str, folder: Path) -> None:
+    for name in ("archives", "lists"):
+        (folder / "apt" / name / "partial").mkdir(parents=True)
+    apt = [
+        "apt-get",
+        *("-o", f"Dir::Cache={folder}/apt"),
+        *("-o", f"Dir::State::lists={folder}/apt/lists"),
+        *("-o", "Debug::NoLocking=true"),
+        *("-o", "APT::Sandbox::User="),
+        "--quiet",
+    ]
+    _run([*apt, "update"])
+    _run([*apt, "--yes", "--no-install-recommends", "--download-only", "install", package])
+    for archive in (folder / "apt" / "archives").glob("*.deb"):
+        _run(["dpkg", "-x", str(archive), str(folder)])
+    shutil.rmtree(folder / "apt")
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, timeout=FETCH_SECONDS, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{command[0]} failed: {result.stderr}"

@@ -1,0 +1,250 @@
+"""--parquet: read by PyArrow, DuckDB and Polars it is the CSV; what Parquet has no value for is counted and said."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from merge import csv_audit, parquet
+from merge.parquet import parquet_totals, write_parquet
+from merge.parts import PARQUET_NAME
+from movimento_flat.errors import UserError
+from movimento_flat.money import centavos
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, Kind
+from tests.brute_force import Row, as_csv
+from tests.conftest import PASSWORD, ROOT, Database, Server
+from tests.nasty import NO_DATES, nasty_database
+from tests.test_run import CSV, RUN, assert_user_error, command, run
+
+#: The text that the CSV has, None for an empty field.
+Rows = list[tuple[str | None, ...]]
+
+texts = st.text(
+    alphabet=st.one_of(st.characters(codec="utf-8"), st.sampled_from('\\\t\n\r\0",;\ufeff\u2028 0N')),
+    max_size=12,
+)
+moments = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(
+    lambda moment: moment.isoformat(" ", "seconds")
+)
+no_moments = st.sampled_from([*NO_DATES, "0000-01-01 00:00:00", "1900-02-29 12:00:00"])
+amounts = st.decimals(Decimal(-(10**36)), Decimal(10**36), places=2, allow_nan=False).map("{:.2f}".format)
+ages = st.integers(-(1 << 63), (1 << 63) - 1).map(str)
+no_ages = st.integers(1 << 63, (1 << 64) - 1).map(str)
+fields = {
+    Kind.TEXT: texts,
+    Kind.MONEY: amounts.filter(lambda amount: amount.strip("-").index(".") <= 36),
+    Kind.TIMESTAMP: moments | no_moments,
+    Kind.INTEGER: ages | no_ages,
+}
+rows_of_any = st.tuples(*(st.just("") | fields[flat.kind] for flat in FLAT_TABLE))
+
+
+def by_arrow(file: Path) -> Rows:
+    return _texts(pq.read_table(file).to_pylist())
+
+
+def by_duckdb(file: Path) -> Rows:
+    found = duckdb.execute("SELECT * FROM read_parquet(?)", [str(file)])
+    names = [name for name, *_ in found.description or []]
+    return _texts([dict(zip(names, row, strict=True)) for row in found.fetchall()])
+
+
+def by_polars(file: Path) -> Rows:
+    return _texts(polars.read_parquet(file).to_dicts())
+
+
+def _texts(rows: list[dict[str, Any]]) -> Rows:
+    return [tuple(map(_text, row.values())) for row in rows]
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, datetime):
+        # strftime does not fill up the years before 1000.
+        return value.isoformat(" ", "seconds")
+    assert value is None or type(value) in {str, int, Decimal}
+    return f"{value:.2f}" if isinstance(value, Decimal) else None if value is None else str(value)
+
+
+def has_value(kind: Kind, text: str | None) -> bool:
+    """Whether Parquet has one for it, by other means than the program's."""
+    if kind is Kind.TIMESTAMP and text:
+        try:
+            return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").year > 0
+        except ValueError:
+            return False
+    return kind is not Kind.INTEGER or not text or int(text).bit_length() < 64 or int(text) == -(1 << 63)
+
+
+def expected(rows: list[Row]) -> tuple[Rows, Counter[str]]:
+    """-> the fields that Parquet must have, and how many of each column it cannot have."""
+    kinds = [flat.kind for flat in FLAT_TABLE]
+    values = [
+        tuple(
+            (text or None) if has_value(kind, text) else None for kind, text in zip(kinds, row, strict=True)
+        )
+        for row in rows
+    ]
+    lost = Counter[str]()
+    for row in rows:
+        for flat, text in zip(FLAT_TABLE, row, strict=True):
+            if not has_value(flat.kind, text):
+                lost[flat.name] += 1
+    return values, lost
+
+
+def written(
+    rows: list[Row], folder: Path, columns: tuple[str, ...] = FLAT_COLUMNS
+) -> tuple[Path, Counter[str]]:
+    flat = folder / "flat.csv"
+    flat.write_bytes(as_csv(columns, rows))
+    left_out = write_parquet(flat, columns, folder)
+    return folder / PARQUET_NAME, left_out
+
+
+def test_no_rows_are_a_file_with_its_columns(tmp_path: Path) -> None:
+    file, left_out = written([], tmp_path)
+    assert not left_out
+    schema = pq.read_schema(file)
+    assert schema.names == list(FLAT_COLUMNS)
+    assert parquet_totals(file).rows == len(pq.read_table(file)) == 0
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(rows=st.lists(rows_of_any, max_size=6), chunk=st.integers(1, 300), group=st.integers(1, 300))
+def test_three_readers_see_the_csv_however_it_is_cut(
+    rows: list[Row],
+    chunk: int,
+    group: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(csv_audit, "CHUNK", chunk)
+    monkeypatch.setattr(parquet, "_GROUP_BYTES", group)
+    file, left_out = written(rows, tmp_path_factory.mktemp("parquet"))
+    values, lost = expected(rows)
+    assert left_out == lost
+    for reader in (by_arrow, by_duckdb, by_polars):
+        assert reader(file) == values
+    totals = parquet_totals(file)
+    assert totals.rows == len(rows)
+    assert totals.centavos == sum(centavos((row[FLAT_COLUMNS.index(AMOUNT)] or "").encode()) for row in rows)
+
+
+def test_the_types_are_exact_and_the_kind_of_account_is_a_dictionary(tmp_path: Path) -> None:
+    file, _ = written([], tmp_path)
+    types = {Kind.TEXT: pa.utf8(), Kind.MONEY: pa.decimal128(38, 2), Kind.INTEGER: pa.int64()}
+    for field, flat in zip(pq.read_schema(file), FLAT_TABLE, strict=True):
+        if flat.name == "tipo_conta":
+            assert field.type == pa.dictionary(pa.int32(), pa.utf8())
+        else:
+            assert field.type == types.get(flat.kind, pa.timestamp("us"))
+
+
+def test_amounts_alone_one_of_which_is_null(tmp_path: Path) -> None:
+    file, left_out = written([("1.00",), ("",), ("-2.50",)], tmp_path, (AMOUNT,))
+    assert by_arrow(file) == [("1.00",), (None,), ("-2.50",)]
+    assert (parquet_totals(file).rows, parquet_totals(file).centavos, left_out) == (3, -150, Counter())
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_amount_that_does_not_fit_ends_it(sign: str, tmp_path: Path) -> None:
+    written([(f"{sign}{'9' * 36}.99",)], tmp_path, (AMOUNT,))
+    (tmp_path / PARQUET_NAME).unlink()
+    with pytest.raises(UserError, match="more than 36 digits"):
+        written([(f"{sign}1{'0' * 36}.00",)], tmp_path, (AMOUNT,))
+
+
+def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_audit, "CHUNK", 1000)
+    monkeypatch.setattr(parquet, "_GROUP_BYTES", 10_000)
+    file, _ = written([(f"{number}.00",) for number in range(20_000)], tmp_path, (AMOUNT,))
+    metadata = pq.read_metadata(file)
+    assert max(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)) < 3000
+    assert by_arrow(file) == [(f"{number}.00",) for number in range(20_000)]
+
+
+@pytest.mark.parametrize("reader", [by_arrow, by_duckdb, by_polars])
+def test_the_parquet_file_of_a_run_is_its_csv(
+    reader: Callable[[Path], Rows], nasty: Database, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    """Of all columns, and of some with masked and empty ones."""
+    for options in ((), ("--card", "mask", "--people", "token", "--drop", "data_movimento")):
+        output = tmp_path / str(len(options))
+        result = run(nasty, output, "--parquet", *options)
+        assert result.returncode == 0, result.stderr
+        file = output / RUN / PARQUET_NAME
+        assert file.stat().st_mode & 0o777 == 0o600
+        header, *rows = read_csv(output / CSV)
+        found = reader(file)
+        assert [flat for flat in FLAT_COLUMNS if flat in header] == pq.read_schema(file).names
+        assert found == [
+            tuple(None if field == "" or field in NO_DATES else field for field in row) for row in rows
+        ]
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file, strict=True))
+
+
+@pytest.fixture(scope="module")
+def nasty(server: Server) -> Database:
+    return nasty_database(server, no_dates=True)
+
+
+def test_a_run_says_and_counts_what_is_no_date_and_verify_knows_the_file(
+    nasty: Database, tmp_path: Path
+) -> None:
+    result = run(nasty, tmp_path, "--parquet")
+    header, *rows = read_csv(tmp_path / CSV)
+    counts = {
+        name: count
+        for place, name in enumerate(header)
+        if (count := sum(row[place] in NO_DATES for row in rows))
+    }
+    listed = json.loads((tmp_path / RUN / "manifest.json").read_text())["files"][PARQUET_NAME]
+    assert listed["left_out"] == counts
+    assert set(counts) == {"data_movimento", "data_criacao_cartao", "data_criacao_conta"}
+    for name, count in counts.items():
+        assert f"{count:,} values of {name} are none that Parquet has, and null in it." in result.stderr
+    assert command("verify", tmp_path).returncode == 0
+    first = (tmp_path / RUN / PARQUET_NAME).read_bytes()
+    assert run(nasty, tmp_path, "--parquet").returncode == 0
+    assert (tmp_path / RUN / PARQUET_NAME).read_bytes() == first
+    (tmp_path / RUN / PARQUET_NAME).write_bytes(first[:-1] + b"2")
+    assert_user_error(command("verify", tmp_path), f"SHA-256 of {PARQUET_NAME}")
+    (tmp_path / RUN / PARQUET_NAME).unlink()
+    assert_user_error(command("verify", tmp_path), f"{PARQUET_NAME}: expected a file, found none")
+    assert run(nasty, tmp_path).returncode == 0
+    assert not (tmp_path / RUN / PARQUET_NAME).exists()
+
+
+def test_without_pyarrow_it_is_refused_before_anything_is_read(nasty: Database, tmp_path: Path) -> None:
+    """Without --parquet nothing asks for it."""
+    nasty.reader()
+    without = "import sys; sys.modules['pyarrow'] = None; from movimento_flat.cli import main; main()"
+    arguments = ["run", "--output", str(tmp_path / "out"), "--source", nasty.url()]
+
+    def run_without(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", without, *arguments, *options]
+        environment = {"MYSQL_PWD": PASSWORD, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    refused = run_without("--parquet")
+    assert_user_error(refused, "pip install 'movimento-flat[parquet]'")
+    assert not (tmp_path / "out").exists()
+    assert run_without().returncode == 0

@@ -1,0 +1,115 @@
+"""docs/data_dictionary.md and README.md say what the code says: columns, kinds, reasons."""
+
+import re
+
+import pytest
+
+from merge.csv_audit import Audit
+from merge.datapackage import datapackage
+from merge.parquet import column_type
+from movimento_flat.money import Totals
+from movimento_flat.privacy import Privacy, mask
+from movimento_flat.schema import FLAT_TABLE, TABLES, Kind
+from movimento_flat.tagged_tsv import ESCAPES
+from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
+from sql import statements
+from tests.conftest import ROOT
+
+DICTIONARY = (ROOT / "docs" / "data_dictionary.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+KINDS = {
+    Kind.TEXT: "text",
+    Kind.INTEGER: "whole number",
+    Kind.MONEY: "amount",
+    Kind.TIMESTAMP: "date and time",
+}
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """-> the tables of a Markdown text, as cells, without their header lines."""
+    found = re.findall(r"^(?:\|.*\n)+", text, re.MULTILINE)
+    return [[line.strip("|").strip().split(" | ") for line in table.splitlines()[2:]] for table in found]
+
+
+def section(title: str) -> list[list[list[str]]]:
+    (text,) = re.findall(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", DICTIONARY, re.MULTILINE | re.DOTALL)
+    return tables(text)
+
+
+def plain(cell: str) -> str:
+    assert re.fullmatch("`[^`]*`", cell), cell
+    return cell.strip("`")
+
+
+def not_null() -> set[tuple[str, str]]:
+    """-> table and column of what sql/tables.sql declares NOT NULL."""
+    found = set()
+    for statement in statements("tables"):
+        (table,) = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", statement)
+        found |= {(table, column) for column in re.findall(r"^ +(\w+) .*NOT NULL", statement, re.MULTILINE)}
+    return found
+
+
+def test_each_column_of_the_csv_is_told_as_the_schema_has_it() -> None:
+    columns, *_ = section("movimento_flat.csv")
+    assert columns == [
+        [
+            f"`{flat.name}`",
+            flat.english,
+            flat.portuguese,
+            f"`{flat.table.name}.{flat.column}`",
+            KINDS[flat.kind],
+            "no" if (flat.table.name, flat.column) in not_null() else "yes",
+            f"`{flat.example}`",
+        ]
+        for flat in FLAT_TABLE
+    ]
+    assert {flat.table.name for flat in FLAT_TABLE} == {table.name for table in TABLES}
+
+
+def test_each_kind_has_its_types() -> None:
+    _, kinds, hidden = section("movimento_flat.csv")
+    fields = datapackage(Audit(Totals(), 0, ""), Privacy(), "2024-01-02 03:04:05", "-03:00")["resources"][0]
+    packaged = {field["name"]: field["type"] for field in fields["schema"]["fields"]}
+    assert [kind for kind, *_ in kinds] == list(KINDS.values())
+    for kind, _, package_type, parquet_types in kinds:
+        flat = [column for column in FLAT_TABLE if KINDS[column.kind] == kind]
+        assert {packaged[column.name] for column in flat} == {plain(package_type)}
+        arrow_types = {str(column_type(column)) for column in flat}
+        assert arrow_types == set(re.findall("`([^`]*)`", parquet_types)) - {"tipo_conta"}
+    assert [re.findall("--[a-z]+", option)[0] for option, _ in hidden] == [
+        "--card",
+        "--card",
+        "--people",
+        "--drop",
+    ]
+    assert f"`{mask(b'4111111111111111').decode()}`" in hidden[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "reasons"),
+    [
+        ("rejected.tsv", REJECTED_COLUMNS, Reject),
+        ("disagreements.tsv", DISAGREEMENT_COLUMNS, None),
+        ("warnings.tsv", WARNING_COLUMNS, Warn),
+    ],
+)
+def test_each_list_has_its_columns_and_reasons(
+    name: str, columns: tuple[str, ...], reasons: type[Reject | Warn] | None
+) -> None:
+    found = [[plain(row[0]) for row in table] for table in section(name)]
+    expected = [list(columns)]
+    if reasons:
+        expected.append([reason.value for reason in reasons])
+    assert found == expected
+    assert all(len(row) == 2 and row[1] for table in section(name) for row in table)
+
+
+def test_the_lists_escapes_are_those_of_tagged_tsv() -> None:
+    (sentence,) = re.findall(r"are written (.*?); NULL", DICTIONARY)
+    assert set(re.findall(r"`\\(.)`", sentence)) == {letter.decode() for letter in ESCAPES.values()}
+
+
+def test_the_readmes_columns_are_the_schemas() -> None:
+    (columns,) = [table for table in tables(README) if table[0][0] == f"`{FLAT_TABLE[0].name}`"]
+    assert columns == [[f"`{flat.name}`", flat.english] for flat in FLAT_TABLE]

@@ -47,7 +47,8 @@ class Publishing:
     def __post_init__(self) -> None:
         if self.parquet and not find_spec("pyarrow"):
             raise UserError(
-                "--parquet needs PyArrow, which is not installed.", "pip install 'movimento-flat[parquet]'"
+                "--parquet needs PyArrow, which is not installed.",
+                "pip install 'movimento-flat[parquet]'; make run installs it, but with ENGINE=docker.",
             )
 
 

@@ -60,6 +60,10 @@ soak: install-test ## what must hold at every moment, asked at very many: half a
 	@MOVIMENTO_FLAT_SOAK=yes $(VENV)/bin/python -m pytest -q -m "machine or not machine" tests/soak \
 		tests/test_readers.py tests/test_tagged_tsv.py
 
+.PHONY: bench
+bench: install ## against PySpark, DuckDB, Polars and a SQL join on this machine (bench/README.md has more)
+	@$(VENV)/bin/python bench/local.py --movements $${MOVEMENTS:-1000000}
+
 .PHONY: lint
 lint: install-test ## ruff and mypy
 	@$(VENV)/bin/ruff check --quiet .

@@ -1,12 +1,10 @@
 """PySpark to measure against: its own virtual environment, a JDBC driver, and the command that runs it."""
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.measure import ROOT, STATE, say
+from bench.environments import install, python_with
+from bench.measure import ROOT, STATE
 from movimento_flat.errors import UserError
 
 PYSPARK = "pyspark==4.0.1"
@@ -16,17 +14,10 @@ JOIN = ROOT / "bench" / "spark_join.py"
 
 
 def spark_python() -> Path:
-    """The Python of PySpark's virtual environment, made at the first call."""
-    environment = STATE / "spark"
-    python = environment / "bin" / "python"
-    if not (environment / "whole").exists():
-        if not shutil.which("java"):
-            raise UserError("PySpark needs Java, and this machine has none.", "Install a JRE, 17 or later.")
-        say(f"Installing {PYSPARK} into {environment}, once (400 MB).")
-        _install([sys.executable, "-m", "venv", "--clear", str(environment)])
-        _install([str(python), "-m", "pip", "install", "--quiet", PYSPARK])
-        (environment / "whole").touch()
-    return python
+    """The Python of PySpark's virtual environment (400 MB)."""
+    if not shutil.which("java"):
+        raise UserError("PySpark needs Java, and this machine has none.", "Install a JRE, 17 or later.")
+    return python_with("spark", [PYSPARK])
 
 
 def spark_packages() -> Path:
@@ -42,11 +33,5 @@ def jdbc_driver() -> Path:
             raise UserError(
                 "Maven fetches the JDBC driver, and is not here.", f"Put {JDBC_DRIVER} into {jars}."
             )
-        _install(["mvn", "-q", "-B", COPY_ARTIFACT, f"-Dartifact={JDBC_DRIVER}", f"-DoutputDirectory={jars}"])
+        install(["mvn", "-q", "-B", COPY_ARTIFACT, f"-Dartifact={JDBC_DRIVER}", f"-DoutputDirectory={jars}"])
     return next(jars.glob("*.jar"))
-
-
-def _install(command: Sequence[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise UserError(f"{' '.join(command)} failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")

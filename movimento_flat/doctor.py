@@ -187,7 +187,7 @@ def _hadoop(source: Source | None) -> Finding:
 
 
 def _database(source: Source) -> Iterator[Finding]:
-    """What a run asks of its database, in the same order; it ends at the first thing without which nothing goes on."""
+    """What a run asks of its database, in the same order; it ends where nothing can go on."""
     subject = "database"
     try:
         with source.connect() as connection:
@@ -197,11 +197,13 @@ def _database(source: Source) -> Iterator[Finding]:
             )
             yield _tls(connection, source)
             yield _account(connection, source)
+            subject = "tables"
             tables = inspect(connection, source.window)
-            yield Finding(
-                OK, "tables", f"{', '.join(table.name for table in tables)}: their columns fit, all InnoDB"
-            )
+            names = ", ".join(table.name for table in tables)
+            yield Finding(OK, subject, f"{names}: all InnoDB, and their columns fit")
+            subject = "rows"
             yield _rows(connection, tables)
+            subject = "LOCK TABLES"
             yield _lock(connection, tables)
     except UserError as error:
         yield _failed(subject, error)

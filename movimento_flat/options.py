@@ -340,4 +340,4 @@ console = group(
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Write the summary as one JSON object to standard output."
 )
-SECTIONS |= {"as_json": _MESSAGES, "help": _MESSAGES}
+SECTIONS["as_json"] = _MESSAGES

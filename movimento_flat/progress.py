@@ -1,7 +1,6 @@
 """What a person sees while a stage runs, and how long each one took."""
 
 import os
-import shutil
 import sys
 import textwrap
 import time
@@ -97,7 +96,7 @@ class Console:
         """Columns of the terminal; None where there is none, and lines may have any length."""
         if not is_screen(sys.stderr, os.environ):
             return None
-        return shutil.get_terminal_size().columns
+        return os.get_terminal_size(sys.stderr.fileno()).columns or None
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = " rows") -> Iterator[Progress]:
@@ -140,6 +139,7 @@ def _paint_bar(name: str, progress: Progress, unit: str, ended: Event) -> None:
         file=sys.stderr,
         leave=False,
         dynamic_ncols=True,
+        delay=1e-9,  # it is not painted before it is known what is done
         mininterval=0,
         miniters=0,
     )

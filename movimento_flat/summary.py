@@ -68,7 +68,10 @@ def of_delivery(delivery: Delivery, output: Path, verbose: bool = False) -> Summ
     facts = {
         "path": str(output / CSV_NAME),
         **manifest["csv"],
-        **{name: manifest[name] for name in ("rejected", "warnings", "disagreements", "engine", "seconds")},
+        **{
+            name: manifest[name]
+            for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
+        },
     }
     return Summary(str(output / CSV_NAME), lines, facts)
 

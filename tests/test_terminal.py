@@ -132,7 +132,8 @@ def test_json_is_the_one_thing_on_standard_output(small: Database, tmp_path: Pat
     assert result.stdout.count("\n") == 1
     assert found.pop("path") == str(tmp_path / CSV)
     assert found == manifest["csv"] | {
-        name: manifest[name] for name in ("rejected", "warnings", "disagreements", "engine", "seconds")
+        name: manifest[name]
+        for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
     }
     assert found["rejected"]["by_reason"]["unknown_card"] > 0
     assert "on this machine" in result.stderr

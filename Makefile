@@ -27,6 +27,10 @@ help: ## this help
 run: ## from a database to OUTPUT/movimento_flat.csv
 	@bootstrap/run
 
+.PHONY: doctor
+doctor: ## whether run would work here, and what to do where not (OUTPUT, SOURCE and files as for run)
+	@bootstrap/doctor
+
 .PHONY: cluster-up
 cluster-up: ## build and start the cluster in Docker, and wait until it is ready
 	@hadoop-docker/cluster up
@@ -70,6 +74,10 @@ lint: install-test ## ruff and mypy
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy
 
+.PHONY: audit
+audit: ## known vulnerabilities of the packages in requirements/, as pypi.org has them
+	@bootstrap/audit "$$MOVIMENTO_FLAT_HOME"
+
 .PHONY: format
 format: install-test ## reformat the code
 	@$(VENV)/bin/ruff check --fix --quiet .
@@ -86,7 +94,7 @@ install-test:
 .PHONY: lock
 lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes the newest of all
 	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" lock
-	@for group in runtime parquet test lock; do \
+	@for group in runtime parquet test lock audit; do \
 		[ "$$group" = runtime ] && extra= || extra="--extra $$group --constraint requirements/runtime.txt"; \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $${UPGRADE:+--upgrade} \

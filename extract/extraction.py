@@ -50,6 +50,7 @@ def extract(
     say: Callable[[str], None],
     progress: Progress = lambda rows: None,
     small_tables_complete: Callable[[str], None] = lambda clock: None,
+    expected: Callable[[int], None] = lambda movements: None,
 ) -> Extraction:
     """Write the four tables, as of one moment, as tagged TSV to `sink`.
 
@@ -60,6 +61,7 @@ def extract(
         say: told what a user should know.
         progress: told the number of rows of each page of movements written.
         small_tables_complete: called as soon as the three small tables are written, with the snapshot's `clock`.
+        expected: told how many movements there are, as soon as the database has counted them.
 
     Raises:
         UserError: the database cannot be read, or what was written is not what the database counts.
@@ -71,7 +73,7 @@ def extract(
         small = [found for found in snapshot.tables if found.table in SMALL_TABLES]
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
         with ThreadPoolExecutor(len(snapshot.connections)) as pool:
-            counting = pool.submit(_count, counter, snapshot.tables)
+            counting = pool.submit(_count, counter, snapshot.tables, expected)
             small_rows = _write_tables(pool, readers[:1], small, _Files(sink, SMALL_TABLES_FOLDER))
             small_tables_complete(snapshot.clock)
             movement_rows = _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
@@ -95,8 +97,12 @@ class _Files:
     progress: Progress = lambda rows: None
 
 
-def _count(connection: "Connection[Any]", tables: list[SourceTable]) -> dict[str, Totals]:
-    return {table.table.name: totals(connection, table) for table in tables}
+def _count(
+    connection: "Connection[Any]", tables: list[SourceTable], expected: Callable[[int], None]
+) -> dict[str, Totals]:
+    counted = {table.table.name: totals(connection, table) for table in tables}
+    expected(counted[MOVIMENTO.name].rows)
+    return counted
 
 
 def _compare(written: int, counted: dict[str, Totals]) -> None:

@@ -62,12 +62,12 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
                 refuse_writers(guard, source)
             tables = inspect(guard, source.window)
             readers = [connect() for _ in range(connections)]  # before the lock, which is to be short
-            locked = connections > 1 and _lock(guard, tables, say)
+            locked = connections > 1 and lock(guard, tables, say)
             if not locked:
                 readers = readers[:1]
             for reader in readers:
                 reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            taken_at, clock, server = _describe(readers[0])
+            taken_at, clock, server = describe(readers[0])
             if locked:
                 guard.query("UNLOCK TABLES")
             yield Snapshot(readers, tables, taken_at, clock, server)
@@ -75,7 +75,8 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
             raise source.explain(error) from error
 
 
-def _lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str], None]) -> bool:
+def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str], None]) -> bool:
+    """Keep writers off until UNLOCK TABLES; where that is refused, `say` is told and the answer is False."""
     try:
         guard.query("LOCK TABLES " + ", ".join(f"{table.name} READ" for table in tables))
     except pymysql.MySQLError as error:
@@ -86,7 +87,8 @@ def _lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[st
     return True
 
 
-def _describe(reader: "Connection[Any]") -> tuple[str, str, str]:
+def describe(reader: "Connection[Any]") -> tuple[str, str, str]:
+    """-> the server's clock in UTC and in the session's zone, and its version."""
     with reader.cursor() as cursor:
         cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(NOW() AS CHAR), VERSION()")
         row = cursor.fetchone()

@@ -1,7 +1,7 @@
 """What a finished CSV holds, counted from nothing but its bytes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,14 @@ class Audit:
     sha256: str
 
 
-def audit(csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Audit:
+def audit(
+    csv: Path,
+    columns: tuple[str, ...] = FLAT_COLUMNS,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Audit:
     """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each row's columns counted.
+
+    `progress` is told of the rows read.
 
     Raises:
         UserError: it is no CSV of the flat table.
@@ -42,7 +48,11 @@ def audit(csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Audit:
         digest = pool.submit(sha256, csv)
         blocks = whole_rows(csv, ",".join(columns))
         place = columns.index(AMOUNT)
-        totals = sum((_count_rows(*block, len(columns), place) for block in blocks), Totals())
+        totals = Totals()
+        for block in blocks:
+            counted = _count_rows(*block, len(columns), place)
+            totals += counted
+            progress(counted.rows)
         return Audit(totals, csv.stat().st_size, digest.result())
 
 

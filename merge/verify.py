@@ -38,16 +38,22 @@ class Comparison:
             self.same(f"{reason} in {what}", expected[reason], found[reason])
 
 
-def verify_files(output: Path, delivered: Delivered, comparison: Comparison) -> Audit | None:
+def verify_files(
+    output: Path,
+    delivered: Delivered,
+    comparison: Comparison,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Audit | None:
     """Audit the CSV and count the lists once more; -> the CSV's audit.
 
     None where the CSV or the list of rejected rows is none: a database can be compared with both only.
+    `progress` is told of the CSV's rows read.
 
     Raises:
         OSError: a file is there and cannot be read.
     """
     run = output / RUN_NAME
-    audited = _audit(output / CSV_NAME, delivered, comparison)
+    audited = _audit(output / CSV_NAME, delivered, comparison, progress)
     if audited:
         comparison.same(f"SHA-256 of {CSV_NAME}", delivered.sha256, audited.sha256)
         comparison.same(f"bytes of {CSV_NAME}", delivered.bytes, audited.bytes)
@@ -78,9 +84,11 @@ def verify_files(output: Path, delivered: Delivered, comparison: Comparison) -> 
     return audited if has_rejected else None
 
 
-def _audit(csv: Path, delivered: Delivered, comparison: Comparison) -> Audit | None:
+def _audit(
+    csv: Path, delivered: Delivered, comparison: Comparison, progress: Callable[[int], None]
+) -> Audit | None:
     try:
-        return audit(csv, delivered.columns)
+        return audit(csv, delivered.columns, progress)
     except FileNotFoundError:
         comparison.same(csv.name, "a file", "none")
     except UserError as error:

@@ -2,41 +2,36 @@
 
 import errno
 import json
-import os
 import signal
 import sys
-from collections import Counter
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from click.shell_completion import get_completion_class
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
 from extract.source import Source
 from extract.window import Window
-from merge.output_folder import RUN_NAME, open_output
-from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
-from movimento_flat import __version__, options, pipeline
+from merge.output_folder import open_output
+from movimento_flat import __version__, options, pipeline, summary
+from movimento_flat.doctor import PROBLEM, as_text, examine, verdict, works
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import join_with_progress
 from movimento_flat.engines.local import tsv_files
 from movimento_flat.errors import UserError
 from movimento_flat.fictitious import fictitious_database
 from movimento_flat.hadoop import Hadoop
-from movimento_flat.manifest import (
-    EXTRACTION_NAME,
-    Delivery,
-    as_json,
-    extraction_as_json,
-    extraction_from_json,
-)
-from movimento_flat.money import reais
+from movimento_flat.help import EXIT_STATUS, Choice, Group
+from movimento_flat.manifest import EXTRACTION_NAME, as_json, extraction_as_json, extraction_from_json
 from movimento_flat.pipeline import Publishing
-from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
-from movimento_flat.progress import Console
+from movimento_flat.progress import Console, paint
+from movimento_flat.shown import as_the_user_wrote
+from movimento_flat.summary import Summary
 from movimento_flat.token_key import with_key
 from movimento_flat.verify_command import verify_delivery
 from mr_jobs.local import join_locally
@@ -44,28 +39,34 @@ from mr_jobs.rules import Rules
 from seed.load import fill
 from seed.plan import Plan
 
+PROGRAM = "movimento-flat"
 USER_ERROR, INTERRUPTED = 1, 130
 
-CONTAINER_OUTPUT = "/output"
+SHELLS = ("bash", "zsh", "fish")
+COMPLETE_VARIABLE = "_MOVIMENTO_FLAT_COMPLETE"
+
+OUTPUT = click.Path(path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__)
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_STATUS,
+)
+@click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
     """Card movements from MySQL, joined by Hadoop MapReduce, as one CSV.
 
     \b
     movimento-flat run --output ./out
     movimento-flat run --output ./out --source mysql://reader@db.example:3306/sicooperative
-
-    Exit status: 0 done, 1 something to mend (nothing was published), 2 wrong options, 130 interrupted.
+    movimento-flat verify ./out
+    movimento-flat doctor
     """
 
 
 @cli.command()
-@click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV; made if need be."
-)
+@click.option("--output", required=True, type=OUTPUT, help="Folder for the CSV; made if need be.")
 @options.engine
 @options.database_to_read
 @options.window
@@ -73,6 +74,8 @@ def cli() -> None:
 @options.rules
 @options.publishing
 @options.plan
+@options.console
+@options.as_json
 def run(
     output: Path,
     engine: Engine,
@@ -82,12 +85,19 @@ def run(
     rules: Rules,
     publishing: Publishing,
     plan: Plan,
+    console: Console,
+    as_json: bool,
 ) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
 
     Without --source it makes a database of its own, with fictitious data, and keeps it for the next run.
+
+    \b
+    movimento-flat run --output ./out --movements 1000000
+    movimento-flat run --output ./out --source mysql://reader@db.example/sicooperative --tls-ca ca.pem
+    movimento-flat run --output ./out --source ... --card mask --since 2024-01-01 --max-rejected 0.1%
+    movimento-flat run --output ./out --quiet --json
     """
-    console = Console()
     if database:
         source = replace(database, window=window)
         delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
@@ -97,15 +107,20 @@ def run(
         with fictitious_database(plan, console) as own:
             source = replace(own, window=window)
             delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
-    console.say(_as_the_user_wrote(_summary(delivery, output)))
+    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
 
 
 @cli.command("seed")
 @options.database
 @options.plan
-def seed_command(database: Source | None, plan: Plan) -> None:
-    """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own."""
-    console = Console()
+@options.console
+def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
+    """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own.
+
+    \b
+    movimento-flat seed --movements 1000000 --seed 7
+    movimento-flat seed --source mysql://admin@127.0.0.1/trial --dirty 0.02
+    """
     if database:
         connection = database.connect(local_infile=True)
         with console.stage("seed", total=plan.movements) as progress:
@@ -121,14 +136,28 @@ def seed_command(database: Source | None, plan: Plan) -> None:
 @options.window
 @options.connections
 @click.option("--to", "folder", required=True, help="New folder for tagged TSV, or its URI in HDFS.")
-def extract_command(database: Source | None, window: Window, connections: int, folder: str) -> None:
-    """Stage 1: from a database to tagged TSV."""
+@options.console
+def extract_command(
+    database: Source | None, window: Window, connections: int, folder: str, console: Console
+) -> None:
+    """Stage 1: from a database to tagged TSV.
+
+    \b
+    movimento-flat extract --source mysql://reader@db.example/sicooperative --to ./tsv
+    movimento-flat extract --source mysql://reader@db.example/sicooperative --to hdfs:///tmp/tsv
+    """
     if not database:
         raise click.UsageError("--source is needed.")
-    console = Console()
     sink = _new_sink(folder)
     with console.stage("extract") as progress:
-        extraction = extract(replace(database, window=window), sink, connections, console.say, progress)
+        extraction = extract(
+            replace(database, window=window),
+            sink,
+            connections,
+            console.say,
+            progress,
+            expected=progress.expect,
+        )
     with sink.file(EXTRACTION_NAME) as file:
         file.write(as_json(extraction_as_json(extraction) | {"address": str(database)}))
 
@@ -155,14 +184,24 @@ def _is_uri(folder: str) -> bool:
 @click.option("--now", help="Clock of the source when it was read: movements after it lie in the future.")
 @options.cores
 @options.properties
+@options.console
 def join(
-    folder: str, parts: str, rules: Rules, now: str | None, cores: int | None, properties: tuple[str, ...]
+    folder: str,
+    parts: str,
+    rules: Rules,
+    now: str | None,
+    cores: int | None,
+    properties: tuple[str, ...],
+    console: Console,
 ) -> None:
     """Stage 2: from tagged TSV to the join's sorted parts.
 
     Where the tagged TSV lies in HDFS the cluster joins it, else mrjob's local runner.
+
+    \b
+    movimento-flat join --from ./tsv --to ./parts
+    movimento-flat join --from hdfs:///tmp/tsv --to hdfs:///tmp/parts -D mapreduce.job.reduces=8
     """
-    console = Console()
     small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
     with TemporaryDirectory(prefix="movimento-flat-") as name:
         scratch = Path(name)
@@ -189,15 +228,27 @@ def join(
 @click.option(
     "--tsv", required=True, type=options.EXISTING_FOLDER, help="Tagged TSV of stage 1, for the accounts."
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder for the CSV.")
+@click.option("--output", required=True, type=OUTPUT, help="Folder for the CSV.")
 @options.rules
 @options.publishing
-def merge(parts: Path, tsv: Path, output: Path, rules: Rules, publishing: Publishing) -> None:
+@options.console
+@options.as_json
+def merge(
+    parts: Path,
+    tsv: Path,
+    output: Path,
+    rules: Rules,
+    publishing: Publishing,
+    console: Console,
+    as_json: bool,
+) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
 
     --card, --people and --drop are those of stage 2.
+
+    \b
+    movimento-flat merge --from ./parts --tsv ./tsv --output ./out
     """
-    console = Console()
     try:
         description = json.loads((tsv / EXTRACTION_NAME).read_text())
         extraction, address = extraction_from_json(description), description["address"]
@@ -210,59 +261,98 @@ def merge(parts: Path, tsv: Path, output: Path, rules: Rules, publishing: Publis
         delivery = pipeline.merge_and_publish(
             folder, part_files, extraction, rules.privacy, publishing, "local", address, console
         )
-    console.say(_as_the_user_wrote(_summary(delivery, output)))
+    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
 
 
 @cli.command()
 @click.argument("output", type=options.EXISTING_FOLDER)
 @options.database
-def verify(output: Path, database: Source | None) -> None:
+@options.console
+@options.as_json
+def verify(output: Path, database: Source | None, console: Console, as_json: bool) -> None:
     """Whether OUTPUT still is what its manifest says; with --source also, whether the database holds the same.
 
     The database counts, adds up and hashes its rows in plain SQL; it is only read.
+
+    \b
+    movimento-flat verify ./out
+    movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
     """
-    console = Console()
-    console.say(_as_the_user_wrote(verify_delivery(output, database, console)))
+    _conclude(verify_delivery(output, database, console), console, as_json)
 
 
-def _summary(delivery: Delivery, output: Path) -> str:
-    audit, rejected = delivery.audit, delivery.merged.rejected
-    reasons, warnings = _counts(rejected.reasons), delivery.merged.warnings
-    seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in delivery.seconds.items())
-    return "\n".join(
-        [
-            f"{output / CSV_NAME}",
-            f"  rows           {audit.totals.rows:,} ({audit.bytes / 1e6:,.1f} MB), {reais(audit.totals.centavos)}",
-            f"  rejected       {rejected.movements.rows:,}"
-            + (f" ({reasons}): {REJECTED_NAME}" if reasons else ""),
-            f"  disagreements  {delivery.merged.disagreements:,} cards whose holder is not the account's owner"
-            f": {DISAGREEMENTS_NAME}",
-            *([f"  warnings       {_counts(warnings)}: {WARNINGS_NAME}"] if warnings else []),
-            f"  seconds        {seconds}",
-            f"  The accounts balance with the database as of {delivery.extraction.taken_at} UTC."
-            f" Details: {output / RUN_NAME}/",
-            f"  {_what_shows(delivery.privacy)} Only its owner may read it (mode 0600).",
-        ]
-    )
+@cli.command(epilog="Exit status: 0 make run would work, 1 it would not, 2 wrong options, 130 interrupted.")
+@click.option("--output", default="out", show_default=True, type=OUTPUT, help="Folder for the CSV.")
+@options.database_to_read
+@options.console
+def doctor(output: Path, database: Source | None, console: Console) -> int:
+    """Whether a run would work here, and what to do where it would not: nothing is installed or written.
+
+    It looks at each engine, memory and disk; and with --source at the database: TLS, account, tables, columns, and
+    whether they can be locked for the moment in which snapshots begin.
+
+    \b
+    movimento-flat doctor
+    movimento-flat doctor --output ./out --source mysql://reader@db.example/sicooperative
+    """
+    findings = examine(output, database)
+    console.show(as_text(findings, console.width, paint))
+    console.say(verdict(findings))
+    if works(findings):
+        return 0
+    if console.quiet:
+        problems = [finding for finding in findings if finding.level == PROBLEM]
+        print(as_text(problems, console.width, paint), file=sys.stderr)
+    return USER_ERROR
 
 
-def _counts(reasons: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+@cli.command()
+@click.argument("shell", type=Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options and values.
+
+    \b
+    bash:  eval "$(movimento-flat completion bash)"     in ~/.bashrc
+    zsh:   eval "$(movimento-flat completion zsh)"      in ~/.zshrc
+    fish:  movimento-flat completion fish > ~/.config/fish/completions/movimento-flat.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind
+    click.echo(kind(cli, {}, PROGRAM, COMPLETE_VARIABLE).source())
 
 
-def _what_shows(privacy: Privacy) -> str:
-    cards = {FULL: "whole card numbers", MASK: "masked card numbers", TOKEN: "tokens of card numbers"}
-    people = {FULL: "names", TOKEN: "tokens of people"}
-    return f"The file holds {cards[privacy.card]} and {people[privacy.people]}."
+def _conclude(done: Summary, console: Console, as_json: bool) -> None:
+    """The one summary at the end: for a person, or for a machine.
+
+    Raises:
+        UserError: standard output does not take it.
+    """
+    if not as_json:
+        console.show(done.as_text(console.width, paint))
+        return
+    try:
+        print(done.as_json(), flush=True)
+    except OSError as error:
+        sys.stdout = None  # else Python would try once more at its end
+        raise UserError(
+            f"The summary could not be written to standard output: {error.strerror}.",
+            "What the command had to do it has done.",
+        ) from error
+
+
+def _shown(path: Path) -> Path:
+    return Path(as_the_user_wrote(str(path)))
 
 
 def main() -> None:
     """The console script: the one place where an error becomes a message and an exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)
+        print(as_the_user_wrote(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("Interrupted; what was published before is as it was.", INTERRUPTED)
@@ -279,13 +369,8 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    print(f"movimento-flat: {_as_the_user_wrote(message)}", file=sys.stderr)
+    print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(message)}", file=sys.stderr)
     sys.exit(status)
-
-
-def _as_the_user_wrote(message: str) -> str:
-    """In the cluster's client container OUTPUT is another path than the one that the user knows."""
-    return message.replace(CONTAINER_OUTPUT, os.environ.get("MOVIMENTO_FLAT_OUTPUT_SHOWN", CONTAINER_OUTPUT))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,16 @@ import click
 from extract.source import Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
-from merge.limits import LEAST_PERCENT, Limit, Limits, Strict
+from merge.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder
 from movimento_flat.engines.local import LocalEngine
 from movimento_flat.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
+from movimento_flat.help import SECTIONS, Choice, one_of
 from movimento_flat.pipeline import Publishing
 from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+from movimento_flat.progress import Console
+from movimento_flat.schema import FLAT_COLUMNS
 from mr_jobs.rules import Rules
 from seed.plan import Plan
 
@@ -35,12 +38,13 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 
-def group(name: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
+def group(name: str, title: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
     """A decorator of a command: it gets what `build` makes of these options as its parameter `name`.
 
-    `build` has a parameter for each option.
+    `build` has a parameter for each option. `title` is their heading in the command's help.
     """
     names = inspect.signature(build).parameters
+    SECTIONS.update(dict.fromkeys(names, title))
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -56,6 +60,8 @@ def group(name: str, build: Callable[..., Any], *options: Decorator) -> Decorato
     return decorate
 
 
+_DATABASE = "Database"
+
 _source = click.option("--source", metavar="URL", help="mysql://user@host:port/database of the four tables.")
 _password_file = click.option(
     "--password-file",
@@ -68,11 +74,9 @@ _time_zone = click.option(
     show_default=True,
     help="Zone in which TIMESTAMP columns are written; DATETIME columns are written as they are.",
 )
-
-
 _tls = click.option(
     "--tls",
-    type=click.Choice([VERIFY, OFF]),
+    type=Choice([VERIFY, OFF]),
     help="verify: by TLS, with the server's certificate and name held against its authority; off: without TLS."
     "  [default: verify, but off to this machine's own loopback or socket]",
 )
@@ -111,8 +115,8 @@ def _database_to_read(
 
 _connection = (_source, _password_file, _tls, _tls_ca)
 #: -> database: the one of --source, or None without it.
-database = group("database", _database, *_connection)
-database_to_read = group("database", _database_to_read, *_connection, _allow_writer, _time_zone)
+database = group("database", _DATABASE, _database, *_connection)
+database_to_read = group("database", _DATABASE, _database_to_read, *_connection, _allow_writer, _time_zone)
 
 
 def _window(since: datetime | None, until: datetime | None, as_of: datetime | None) -> Window:
@@ -124,6 +128,7 @@ def _window(since: datetime | None, until: datetime | None, as_of: datetime | No
 #: -> window: which rows are read.
 window = group(
     "window",
+    "Which rows",
     _window,
     click.option("--since", type=MOMENT, metavar="TIME", help=f"Only movements from then on: {MOMENT_FORM}."),
     click.option("--until", type=MOMENT, metavar="TIME", help="Only movements before then."),
@@ -138,6 +143,7 @@ window = group(
 connections = click.option(
     "--connections", default=2, show_default=True, type=click.IntRange(1, 16), help="Readers at once."
 )
+SECTIONS["connections"] = _DATABASE
 cores = click.option("--cores", type=click.IntRange(1), help="Tasks at once.  [default: all cores]")
 properties = click.option(
     "-D",
@@ -157,12 +163,13 @@ def _engine(engine: str, cores: int | None, hdfs_folder: str | None, properties:
 #: -> engine: on which the join runs.
 engine = group(
     "engine",
+    "Where the join runs",
     _engine,
     click.option(
         "--engine",
         default=LOCAL,
         show_default=True,
-        type=click.Choice([LOCAL, HADOOP]),
+        type=Choice([LOCAL, HADOOP]),
         help="Where the join runs: here, or on the cluster of the hadoop command.",
     ),
     cores,
@@ -182,23 +189,28 @@ def _rules(card: str, people: str, drop: tuple[str, ...], key_file: Path | None)
 #: -> rules: what the delivery shows of cards and people.
 rules = group(
     "rules",
+    "What shows of cards and people",
     _rules,
     click.option(
         "--card",
-        type=click.Choice(CARDS),
+        type=Choice(CARDS),
         default=FULL,
         show_default=True,
         help="Card numbers in full; masked, with their first six and last four digits; or as tokens.",
     ),
     click.option(
         "--people",
-        type=click.Choice(PEOPLE),
+        type=Choice(PEOPLE),
         default=FULL,
         show_default=True,
         help="Names in full; or a token of the associate in place of the name, and no printed name.",
     ),
     click.option(
-        "--drop", multiple=True, metavar="COLUMN", help="A column to leave out of the CSV; may be repeated."
+        "--drop",
+        multiple=True,
+        metavar="COLUMN",
+        shell_complete=one_of(*FLAT_COLUMNS),
+        help="A column to leave out of the CSV; may be repeated.",
     ),
     click.option(
         "--key-file",
@@ -231,6 +243,7 @@ def _publishing(
 #: -> publishing: what is published, and within which limits.
 publishing = group(
     "publishing",
+    "What is published",
     _publishing,
     click.option(
         "--excel",
@@ -253,6 +266,7 @@ publishing = group(
         metavar="REASON[=N|P%]",
         multiple=True,
         callback=_limit(Strict.parse),
+        shell_complete=one_of(*REASONS),
         help="Publish nothing if a reason of rejections or warnings is found, or more often than that;"
         " may be repeated.",
     ),
@@ -275,6 +289,7 @@ def _plan(
 #: -> plan: of the fictitious database.
 plan = group(
     "plan",
+    "Fictitious database",
     _plan,
     click.option(
         "--movements",
@@ -305,3 +320,24 @@ plan = group(
         help="Share of fictitious rows that are damaged, to see what is rejected.",
     ),
 )
+
+
+def _console(verbose: bool, quiet: bool) -> Console:
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet are opposites.")
+    return Console(quiet, verbose)
+
+
+_MESSAGES = "Messages"
+#: -> console: on which the command speaks.
+console = group(
+    "console",
+    _MESSAGES,
+    _console,
+    click.option("-v", "--verbose", is_flag=True, help="Say more: stages, what was read, versions."),
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Write the summary as one JSON object to standard output."
+)
+SECTIONS["as_json"] = _MESSAGES

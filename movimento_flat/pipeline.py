@@ -95,9 +95,10 @@ def merge_and_publish(
     results.mkdir(mode=0o700)
     with console.stage("merge", unit="B", total=sum(part.stat().st_size for part in parts)) as progress:
         merged = merge_parts(parts, results, privacy.columns, progress)
-    with console.stage("audit"):
+    movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows
+    with console.stage("audit", total=movements) as progress:
         csv = (results / CSV_NAME).rename(folder.work / CSV_NAME)
-        audited = audit(csv, privacy.columns)
+        audited = audit(csv, privacy.columns, progress)
         check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
     delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
     _refuse_beyond(publishing.limits, folder, delivery, results, console)
@@ -190,7 +191,13 @@ def _extract_and_join(
             with console.stage("extract") as progress:
                 stoppable = _stoppable(progress, stopping)
                 return extract(
-                    source, workspace.sink, connections, console.say, stoppable, small_tables.set_result
+                    source,
+                    workspace.sink,
+                    connections,
+                    console.say,
+                    stoppable,
+                    small_tables.set_result,
+                    progress.expect,
                 )
         except BaseException as error:
             if not small_tables.done():

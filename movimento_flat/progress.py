@@ -1,56 +1,153 @@
 """What a person sees while a stage runs, and how long each one took."""
 
+import os
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, TextIO
 
+import click
 from tqdm import tqdm
+
+#: A stage that ends sooner shows no bar.
+PATIENCE_SECONDS = 1.0
+REPAINT_SECONDS = 0.2
+_COUNTED_IN_THOUSANDS = (" rows", "B")
+#: Tasks are few, and take each another time.
+_WITHOUT_RATE = "{desc}: {n_fmt}{unit} [{elapsed}]"
 
 
 class Progress:
-    """A stage's bar on the terminal."""
+    """How far a stage is; several threads may tell it."""
 
-    def __init__(self, bar: "tqdm[Any]") -> None:
-        self._bar = bar
+    def __init__(self, total: int | None = None) -> None:
+        self.done = 0
+        self.total = total
+        self.what = ""
+        self._lock = Lock()
 
     def __call__(self, done: int) -> None:
         """So many more units are done."""
-        self._bar.update(done)
+        with self._lock:
+            self.done += done
+
+    def expect(self, total: int) -> None:
+        """So many units there are in all, as is known by now."""
+        self.total = total
 
     def describe(self, what: str) -> None:
         """What is going on within the stage, shown behind its bar."""
-        self._bar.set_postfix_str(what)
+        self.what = what
+
+
+def is_screen(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether a person reads the stream on a terminal that can repaint its lines."""
+    return stream.isatty() and environment.get("TERM") != "dumb"
+
+
+def has_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether colours are for this stream: a terminal's, and NO_COLOR (no-color.org) does not forbid them."""
+    return is_screen(stream, environment) and not environment.get("NO_COLOR")
+
+
+def paint(text: str, **style: Any) -> str:
+    """The text in a style of click's where standard error has colours, else as it is."""
+    return click.style(text, **style) if has_colours(sys.stderr, os.environ) else text
 
 
 class Console:
     """Sentences and progress bars on standard error; bars only on a terminal.
 
+    Args:
+        quiet: nothing is said, and no bar shown; errors are not this class's.
+        verbose: details are said, too.
+
     Attributes:
         seconds: wall time of each stage that has ended, in the order of their ends.
+        quiet, verbose: see above.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.seconds: dict[str, float] = {}
+        self.quiet = quiet
+        self.verbose = verbose
 
     def say(self, sentence: str) -> None:
-        """A line for the user, clear of any progress bar."""
-        tqdm.write(sentence, file=sys.stderr)
+        """A sentence for the user, broken between words on a narrow terminal."""
+        if width := self.width:
+            sentence = textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)
+        self.show(sentence)
+
+    def show(self, text: str) -> None:
+        """Lines for the user as they are, clear of any progress bar."""
+        if not self.quiet:
+            tqdm.write(text, file=sys.stderr)
+
+    def detail(self, sentence: str) -> None:
+        """A line for a user who asked for more."""
+        if self.verbose:
+            self.say(sentence)
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None where there is none, and lines may have any length."""
+        if not is_screen(sys.stderr, os.environ):
+            return None
+        return os.get_terminal_size(sys.stderr.fileno()).columns or None
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = " rows") -> Iterator[Progress]:
         """Time a stage, and show how far it is of `total` units."""
         started = time.monotonic()
-        bar = tqdm(
-            total=total,
-            desc=name,
-            unit=unit,
-            unit_scale=True,
-            file=sys.stderr,
-            disable=None,
-            leave=False,
-        )
-        with bar:
-            yield Progress(bar)
+        progress = Progress(total)
+        with self._bar(name, progress, unit):
+            yield progress
         self.seconds[name] = round(time.monotonic() - started, 3)
+        done = f": {progress.done:,}{unit}" if progress.done and unit != "%" else ""
+        self.detail(f"Stage {name} took {self.seconds[name]:.1f} s{done}.")
+
+    @contextmanager
+    def _bar(self, name: str, progress: Progress, unit: str) -> Iterator[None]:
+        """A thread paints it: its clock goes on while nothing is done, and who does something need not wait."""
+        if self.quiet or not is_screen(sys.stderr, os.environ):
+            yield
+            return
+        ended = Event()
+        painter = Thread(target=_paint_bar, args=(name, progress, unit, ended), daemon=True)
+        painter.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            painter.join()
+
+
+def _paint_bar(name: str, progress: Progress, unit: str, ended: Event) -> None:
+    started = time.time()
+    if ended.wait(PATIENCE_SECONDS):
+        return
+    bar = tqdm(
+        desc=name,
+        total=progress.total,
+        unit=unit,
+        unit_scale=unit in _COUNTED_IN_THOUSANDS,
+        bar_format=_WITHOUT_RATE if unit == " tasks" else None,
+        smoothing=0,  # the rate since the beginning: what is done comes in lumps
+        file=sys.stderr,
+        leave=False,
+        dynamic_ncols=True,
+        delay=1e-9,  # it is not painted before it is known what is done
+        mininterval=0,
+        miniters=0,
+    )
+    bar.start_t = bar.last_print_t = started
+    with bar:
+        while True:
+            bar.total = progress.total
+            bar.set_postfix_str(progress.what, refresh=False)
+            bar.update(progress.done - bar.n)
+            if ended.wait(REPAINT_SECONDS):
+                return

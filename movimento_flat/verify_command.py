@@ -9,13 +9,14 @@ from merge.verify import Comparison, verify_files
 from merge.verify_database import compared_columns, verify_database, without_numbers
 from movimento_flat.delivered import Delivered
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import MANIFEST_NAME
-from movimento_flat.money import reais
+from movimento_flat.manifest import MANIFEST_NAME, totals_as_json
 from movimento_flat.progress import Console
 from movimento_flat.schema import DESCRIPTION
+from movimento_flat.shown import as_the_user_wrote
+from movimento_flat.summary import Summary, of_csv
 
 
-def verify_delivery(output: Path, database: Source | None, console: Console) -> str:
+def verify_delivery(output: Path, database: Source | None, console: Console) -> Summary:
     """Check a published folder, and against its database where there is one; -> the summary.
 
     Raises:
@@ -25,8 +26,8 @@ def verify_delivery(output: Path, database: Source | None, console: Console) -> 
     settle(output)
     delivered = Delivered.read(output / RUN_NAME / MANIFEST_NAME)
     comparison = Comparison()
-    with console.stage("audit"):
-        audited = verify_files(output, delivered, comparison)
+    with console.stage("audit", total=delivered.csv.rows) as progress:
+        audited = verify_files(output, delivered, comparison, progress)
     if audited and database:
         with console.stage("compare", total=audited.totals.rows) as progress:
             verify_database(output, delivered, audited, database, comparison, progress)
@@ -50,16 +51,30 @@ def _next_step(delivered: Delivered, database: Source | None, asked: bool) -> st
     )
 
 
-def _summary(output: Path, delivered: Delivered, database: Source | None) -> str:
+def _summary(output: Path, delivered: Delivered, database: Source | None) -> Summary:
+    path = as_the_user_wrote(str(output / CSV_NAME))
     lines = [
-        f"{output / CSV_NAME}: as its manifest says.",
-        f"  rows           {delivered.csv.rows:,} ({delivered.bytes / 1e6:,.1f} MB), {reais(delivered.csv.centavos)}",
-        f"  rejected       {delivered.rejected.rows:,}",
-        f"  The accounts balance with the database as of {delivered.snapshot} UTC.",
+        *of_csv(delivered.csv, delivered.bytes),
+        ("rejected", f"{delivered.rejected.rows:,}"),
+        ("balanced", f"with the database as of {delivered.snapshot.partition('.')[0]} UTC"),
     ]
     if database:
-        lines.append(f"  {database} holds the same rows now{_but_for(delivered)}.")
-    return "\n".join(lines)
+        lines.append(("database", f"{database} holds the same rows now{_but_for(delivered)}"))
+    facts = {
+        "path": path,
+        "columns": list(delivered.columns),
+        "sha256": delivered.sha256,
+        "bytes": delivered.bytes,
+        **totals_as_json(delivered.csv),
+        "rejected": {
+            **totals_as_json(delivered.rejected),
+            "by_reason": dict(sorted(delivered.reasons.items())),
+        },
+        "disagreements": delivered.disagreements,
+        "snapshot_utc": delivered.snapshot,
+        "database": str(database) if database else None,
+    }
+    return Summary(f"{path}: as its manifest says", lines, facts)
 
 
 def _but_for(delivered: Delivered) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pymysql
 from pymysql.connections import Connection
 
-from tests.debian_unstable import unpacked
+from tests.other_debian import unpacked
 
 PACKAGE = "mysql-server-core"
 START_SECONDS = STOP_SECONDS = 120

@@ -12,8 +12,8 @@ from movimento_flat.state import state_dir
 from sql import READER
 from tests import test_bad_input, test_extract, test_grants, test_run, test_sql, test_verify, test_window
 from tests.conftest import Database, Server, filled_database
-from tests.debian_unstable import unpacked
 from tests.mysql9 import MySQL9
+from tests.other_debian import unpacked
 
 pytestmark = pytest.mark.machine
 

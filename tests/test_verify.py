@@ -233,7 +233,7 @@ def test_a_damaged_list_is_one_message_also_where_a_database_is_asked(
 def test_a_letter_of_a_rejected_row_that_is_no_utf8_hinders_nothing(filled: Database, output: Path) -> None:
     path = output / RUN / "rejected.tsv"
     path.write_bytes(path.read_bytes()[:-2] + b"\xff\n")
-    assert "holds the same rows now" in verify_delivery(output, filled.reader(), Console())
+    assert "holds the same rows now" in verify_delivery(output, filled.reader(), Console()).as_text(None)
 
 
 def test_every_difference_is_named(output: Path) -> None:
@@ -419,7 +419,7 @@ def test_a_rejected_row_with_a_negative_id_is_left_out_on_both_sides(
     few_rows(database, "(-5, 1, 'x', '2024-01-01', 1)", "(2, 1, 'x', '2024-01-01', 1)")
     assert run(database, tmp_path).returncode == 0
     assert manifest(tmp_path)["rejected"]["by_reason"] == {"malformed": 1}
-    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console())
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
 
 
 def test_control_characters_and_blanks_are_the_same_on_both_sides(database: Database, tmp_path: Path) -> None:
@@ -447,7 +447,7 @@ def test_control_characters_and_blanks_are_the_same_on_both_sides(database: Data
     )
     assert run(database, tmp_path).returncode == 0
     assert manifest(tmp_path)["csv"]["rows"] == len(texts)
-    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console())
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
 
 
 def test_a_delivery_of_amounts_alone_one_of_which_is_null(database: Database, tmp_path: Path) -> None:
@@ -456,7 +456,7 @@ def test_a_delivery_of_amounts_alone_one_of_which_is_null(database: Database, tm
     result = run(database, tmp_path, "--excel", *drop)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / CSV).read_bytes() == f"{AMOUNT}\n\n1.00\n".encode()
-    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console())
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
 
 
 def test_a_window_is_compared_with_the_same_window(database: Database, tmp_path: Path) -> None:

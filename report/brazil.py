@@ -4,6 +4,8 @@ from datetime import date
 
 _MONTHS = ("jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez")
 _SCALES = ((10**14, "tri"), (10**11, "bi"), (10**8, "mi"), (10**5, "mil"))
+#: A blank that does not break a line.
+NO_BREAK = "\u00a0"
 WEEKDAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domingo")
 
 
@@ -13,8 +15,8 @@ def number(value: int) -> str:
 
 
 def money(centavos: int) -> str:
-    """-123456 -> `-R$ 1.234,56`; the blank does not break a line."""
-    return f"{'-' if centavos < 0 else ''}R$\u00a0{plain_money(abs(centavos))}"
+    """-123456 -> `-R$ 1.234,56`."""
+    return f"{'-' if centavos < 0 else ''}R${NO_BREAK}{plain_money(abs(centavos))}"
 
 
 def plain_money(centavos: int) -> str:
@@ -57,4 +59,4 @@ def month(text: str) -> str:
 
 def seconds(value: float) -> str:
     """1.25 -> `1,25 s`."""
-    return f"{value:.2f}\u00a0s".replace(".", ",")
+    return f"{value:.2f}{NO_BREAK}s".replace(".", ",")

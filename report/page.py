@@ -15,6 +15,7 @@ from movimento_flat.schema import CARTAO, MOVIMENTO
 from mr_jobs.report import Reject, Warn
 from report import svg
 from report.brazil import (
+    NO_BREAK,
     WEEKDAYS,
     day,
     moment,
@@ -114,7 +115,7 @@ def _headline(figures: Figures, manifest: dict[str, Any]) -> str:
 def _period(figures: Figures) -> str:
     if not figures.first or not figures.last:
         return "sem datas"
-    return f"{day(figures.first)} – {day(figures.last)}"
+    return f"{day(figures.first)} a {day(figures.last)}"
 
 
 def _window(source: dict[str, Any]) -> str:
@@ -273,31 +274,34 @@ def _amounts(figures: Figures) -> str:
         (
             _bin_name(place),
             number(bins[place].rows),
+            plain_money(bins[place].centavos),
             percent(bins[place].rows, known),
             svg.bar(bins[place].rows, largest),
-            plain_money(bins[place].centavos),
         )
         for place in (range(filled[0], filled[-1] + 1) if filled else ())
     ]
     apart = [
-        (name, number(totals.rows), percent(totals.rows, known), "", plain_money(totals.centavos))
+        (name, number(totals.rows), plain_money(totals.centavos), percent(totals.rows, known), "")
         for name, totals in (("estornos (negativos)", refunds), ("zero", zeros))
     ]
     mean = ""
     paid = sum(bins, Totals())
     if paid.rows:
-        mean = f"<p>Valor médio de uma compra: {money(round(paid.centavos / paid.rows))}, sem contar estornos.</p>"
-    head = ("Valor (R$)", "Movimentos", "Parte", "", "Soma (R$)")
+        rounded = (2 * paid.centavos + paid.rows) // (2 * paid.rows)
+        mean = f"<p>Valor médio de uma compra: {money(rounded)}, sem contar estornos.</p>"
+    head = ("Valor (R$)", "Movimentos", "Soma (R$)", "Parte", "")
     return _section(title, mean, _table("Por faixa de valor", head, [*rows, *apart], apart=len(apart)))
 
 
 def _bin_name(place: int) -> str:
     low = BINS[place + 1]
     if place + 2 == len(BINS):
-        return f"{number(low // 100)} ou mais"
-    if not place:
-        return f"menos de {number(BINS[2] // 100)}"
-    return f"{number(low // 100)} a {number(BINS[place + 2] // 100)}"
+        words = f"{number(low // 100)} ou mais"
+    elif not place:
+        words = f"menos de {number(BINS[2] // 100)}"
+    else:
+        words = f"{number(low // 100)} a {number(BINS[place + 2] // 100)}"
+    return words.replace(" ", NO_BREAK)
 
 
 def _hours(figures: Figures, manifest: dict[str, Any]) -> str:
@@ -485,4 +489,4 @@ def _card(text: str, shows: str) -> str:
 
 def _text(text: str) -> str:
     """Any text -> HTML. What does not print, an order to write from right to left among it, is a dot."""
-    return escape("".join(character if character.isprintable() else "·" for character in text))
+    return escape("".join(c if c.isprintable() or c == NO_BREAK else "·" for c in text))

@@ -54,7 +54,7 @@ table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:
 caption{text-align:left;font-weight:600;padding:.25rem 0}
 th,td{padding:.34rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;font-weight:400}
 th:first-child{text-align:left;padding-left:0}
-thead th{color:var(--soft);font-size:.82rem;vertical-align:bottom}
+thead th{white-space:normal;color:var(--soft);font-size:.82rem;vertical-align:bottom}
 tbody+tbody tr:first-child>*{border-top:2px solid var(--soft)}
 td:has(.bar){width:32%;min-width:6rem}
 .bar{display:block}
@@ -71,17 +71,21 @@ border-top:1px solid var(--line)}
 .facts dd{overflow-wrap:anywhere}
 footer{font-size:.85rem;padding-bottom:2rem}
 @media (max-width:640px){
-.tiles{grid-template-columns:1fr 1fr}
-.tiles dd{font-size:1rem}
+.tiles{grid-template-columns:1fr}
+.tiles div{display:grid;grid-template-columns:8rem 1fr;gap:.5rem;align-items:baseline}
+.tiles dd{font-size:1.05rem}
 section{padding:1rem .8rem}
 main,footer{padding:0 .6rem}
-.tiles div{padding:.7rem .7rem}
 table{font-size:.84rem}
 th,td{padding:.34rem .3rem}
 th:first-child{white-space:normal}
 .more{display:none}
 .facts div{grid-template-columns:1fr}
-td:has(.bar){min-width:2.5rem;width:20%}
+thead td{display:none}
+tr:has(.bar){position:relative}
+tr:has(.bar)>*{padding-bottom:.6rem}
+td:has(.bar){position:absolute;left:0;bottom:0;width:100%;min-width:0;padding:0;border:0}
+.bar{height:4px}
 }
 @media print{
 :root{--page:#fff;--sheet:#fff;--ink:#000;--soft:#444;--line:#bbb}
@@ -89,8 +93,8 @@ td:has(.bar){min-width:2.5rem;width:20%}
 body{font-size:11pt}
 section{border:0;padding:0;margin:1.2rem 0;border-radius:0}
 main,footer{max-width:none;padding:0}
-.plot,tr,.findings li,.facts div,.tiles{break-inside:avoid}
-h2,h3,caption{break-after:avoid}
+.plot,.table:not(.tall),tr,.findings li,.facts div,.tiles{break-inside:avoid}
+h2,h3,caption,section>p,.legend,.unit{break-after:avoid}
 .table{overflow:visible;max-height:none}
 .tall thead th,.tall thead td{position:static}
 }

@@ -16,8 +16,8 @@ _STEPS = (1, 2, 5, 10)
 def ticks(low: int, high: int, about: int = 5) -> list[int]:
     """-> round numbers from `low` or below to `high` or above, with 0 between them, about so many."""
     low, high = min(low, 0), max(high, 0)
-    least = max((high - low) / about, 1)
-    magnitude = 10 ** (len(str(int(least))) - 1)
+    least = max(-(-(high - low) // about), 1)
+    magnitude = 10 ** (len(str(least)) - 1)
     step = next(magnitude * factor for factor in _STEPS if magnitude * factor >= least)
     return list(range(low // step * step, -(-high // step) * step + 1, step)) if high > low else [0, 1]
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,26 @@ from tests.brute_force import Row, as_csv
 MOMENTS = [
     *("", "0000-00-00 00:00:00", "2024-00-10 00:00:00", "2024-10-00 00:00:00", "2024-02-30 10:00:00"),
     *("2024-02-29 23:59:59", "2023-02-29 00:00:00", "1969-12-31 23:59:59", "1000-01-01 00:00:00"),
-    *("9999-12-31 23:59:59", "2024-03-01 00:00:00.123456", "2024-03-01 24:00:00", "2024-03-01", "no date at all"),
+    *(
+        "9999-12-31 23:59:59",
+        "2024-03-01 00:00:00.123456",
+        "2024-03-01 24:00:00",
+        "2024-03-01",
+        "no date at all",
+    ),
     *("2024-13-01 00:00:00", "2024/03/01 00:00:00", "2024-03-01T00:00:00", "0000-01-01 00:00:00", "x" * 30),
 ]
 NUMBERS = [
     *("", "4111111111111111", "4111111111111112", "5111111111111111", "411111******1111", "4000000000006"),
-    *("t0123456789abcdef0123456789abcdef", 'a,"b"\n', "é" * 30, "é" * 29 + "e", "1" * 41, "1" * 40 + "2", "1" * 40),
+    *(
+        "t0123456789abcdef0123456789abcdef",
+        'a,"b"\n',
+        "é" * 30,
+        "é" * 29 + "e",
+        "1" * 41,
+        "1" * 40 + "2",
+        "1" * 40,
+    ),
 ]
 KINDS = ["", "corrente", "poupanca", 'a "b", c', "<script>", "é\r\n", "x" * 300, *"defghij"]
 
@@ -126,7 +141,7 @@ def expected(rows: list[dict[str, str]], columns: tuple[str, ...]) -> Figures:
                     and (high is None or centavos(row[AMOUNT]) < high)
                 ]
             )
-            for low, high in zip(edges, edges[1:], strict=False)
+            for low, high in pairwise(edges)
         ),
         tuple(
             tuple(sum((at.weekday(), at.hour) == (day, hour) for at in days) for hour in range(24))

@@ -93,7 +93,7 @@ td:has(.bar){position:absolute;left:0;bottom:0;width:100%;min-width:0;padding:0;
 body{font-size:11pt}
 section{border:0;padding:0;margin:1.2rem 0;border-radius:0}
 main,footer{max-width:none;padding:0}
-.plot,.table:not(.tall),tr,.findings li,.facts div,.tiles{break-inside:avoid}
+.plot,.table:not(.tall),p,tr,.findings li,.facts div,.tiles{break-inside:avoid}
 h2,h3,caption,section>p,.legend,.unit{break-after:avoid}
 .table{overflow:visible;max-height:none}
 .tall thead th,.tall thead td{position:static}

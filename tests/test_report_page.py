@@ -22,12 +22,12 @@ from report.figures import Figures
 from report.findings import Findings, read_findings
 from report.page import REPORT_NAME, page
 from report.reasons import REJECTED, WARNINGS
-from report.svg import ticks
+from report.svg import stacked_columns, ticks
 from tests.brute_force import Row
 from tests.conftest import Database
 from tests.test_figures import figures_of, files, written, written_rows
 from tests.test_manifest import VALIDATOR
-from tests.test_run import RUN, command, run
+from tests.test_run import RUN, assert_user_error, command, run
 
 NONE = Findings({}, Totals(), ())
 MANIFEST: dict[str, Any] = {
@@ -37,6 +37,7 @@ MANIFEST: dict[str, Any] = {
     "rejected": {"rows": 0, "centavos": 0, "by_reason": {}},
     "disagreements": 0,
     "warnings": {"by_reason": {}},
+    "files": {"datapackage.json": {"sha256": "cd" * 32, "bytes": 1, "left_out": {}}},
     "source": {
         "address": "mysql://reader@db.example:3306/sicooperative",
         "rows": {"associado": 1, "conta": 2, "cartao": 3, "movimento": 1234},
@@ -185,6 +186,13 @@ def test_without_it_a_run_publishes_none_and_both_can_be_verified(filled: Databa
         assert result.returncode == 0, result.stderr
 
 
+def test_a_page_that_was_changed_is_found(filled: Database, tmp_path: Path) -> None:
+    assert run(filled, tmp_path).returncode == 0
+    report = tmp_path / RUN / REPORT_NAME
+    report.write_text(report.read_text("utf-8").replace("linhas do CSV", "linhas"), "utf-8")
+    assert_user_error(command("verify", tmp_path), f"SHA-256 of {REPORT_NAME}")
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(file=files(), card=st.sampled_from(["full", "mask", "token"]))
 def test_any_delivery_has_a_page_that_does_nothing(
@@ -291,17 +299,18 @@ def test_examples_are_ids_and_what_may_be_a_card_number_is_masked(tmp_path: Path
     rejected = "".join(f"unknown_card\tmovimento\t{number}\t7\t1.00\t1.00,SECRET,x\n" for number in range(9))
     rejected += "movement_without_card\tmovimento\t1\t\\N\t1.00\tSECRET\n"
     rejected += "malformed\tmovimento\t4111111111111111\tSECRET\t1.00\tSECRET\n"
+    rejected += "malformed\tSECRET\t1\tSECRET\t1.00\tSECRET\n"
     rejected += "malformed\tSECRET\tSECRET\tSECRET\t1.00\tSECRET\n"
     warnings = "printed_name_unlike_holder\tcartao\t5\t5\tSECRET\n"
     folder = lists(tmp_path, rejected, "3\t1\t2\t10\t-250\n4\t1\t\\N\t1\t100\n", warnings)
     findings = read_findings(folder)
     assert findings.disagreements == Totals(11, -150)
-    by_reason = {"unknown_card": 9, "movement_without_card": 1, "malformed": 2}
+    by_reason = {"unknown_card": 9, "movement_without_card": 1, "malformed": 3}
     content = page(
         of_one_row(tmp_path),
         findings,
         manifest(
-            rejected={"rows": 12, "centavos": 1200, "by_reason": by_reason},
+            rejected={"rows": 13, "centavos": 1300, "by_reason": by_reason},
             warnings={"by_reason": {"printed_name_unlike_holder": 1}},
             disagreements=2,
         ),
@@ -356,3 +365,18 @@ def test_an_axis_has_a_few_round_numbers_around_its_values_and_zero(low: int, wi
     step = found[1] - found[0]
     assert all(b - a == step for a, b in pairwise(found))
     assert str(step).rstrip("0") in {"1", "2", "5"}
+
+
+def test_values_of_a_column_are_stacked_above_zero_and_below() -> None:
+    plot = stacked_columns("t", ["a"], [[30, -10, 20, -5, 0]], [[*"vwxyz"]], [(-100, ""), (0, ""), (100, "")])
+    zero = float(re.findall(r'class="zero" x1="0" x2="100%" y1="([\d.]+)"', plot)[0])
+    found = re.findall(r'class="k(\d)" .*? y="([\d.]+)" height="([\d.]+)"><title>(.)<', plot)
+    unit = float(found[1][2]) / 10
+    edges = {
+        hint: ((zero - float(top)) / unit, (zero - float(top) - float(height)) / unit)
+        for _, top, height, hint in found
+    }
+    expected = {"v": (30, 0), "w": (0, -10), "x": (50, 30), "y": (-10, -15)}
+    assert edges.keys() == expected.keys()
+    for hint, (top, bottom) in expected.items():
+        assert edges[hint] == pytest.approx((top, bottom), abs=0.2)

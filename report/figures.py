@@ -97,6 +97,7 @@ class Adding:
         self._without_amount = 0
         self._days: list[int] = []
         self._kinds, self._months = _Places[bytes](MOST_KINDS), _Places[int](MOST_MONTHS)
+        self._place_of_month = np.full(_NO_MONTH + 1, -1)
         self._cells: dict[int, Totals] = {}
         self._bins: dict[int, Totals] = {}
         self._hours = np.zeros(DAYS * HOURS, np.int64)
@@ -132,10 +133,10 @@ class Adding:
             self._hours += np.bincount(
                 (days + _EPOCH.weekday()) % DAYS * HOURS + hours, minlength=DAYS * HOURS
             )
-        present = np.flatnonzero(np.bincount(months))
-        places = np.zeros(_NO_MONTH + 1, np.intp)
-        places[present] = [self._months.of(month) for month in present.tolist()]
-        return places[months]
+        for month in np.unique(months[self._place_of_month[months] < 0]).tolist():
+            self._place_of_month[month] = self._months.of(month)
+        places: Positions = self._place_of_month[months]
+        return places
 
     def _kind_places(self, block: Block) -> Positions:
         """-> each row's place among the kinds of account."""
@@ -309,7 +310,7 @@ def _differs_from_row_before(block: Block, start: Positions, end: Positions) -> 
 
 
 def _texts(block: Block, start: Positions, end: Positions) -> list[bytes]:
-    content = block.content.tobytes()
+    content = block.content.tobytes() if len(start) else b""
     return [content[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
 
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from merge.csv_audit import whole_rows
+from merge.csv_audit import blocks
 from merge.parts import PARQUET_NAME
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
@@ -84,18 +84,16 @@ def parquet_totals(path: Path) -> Totals:
 
 def _row_groups(flat: Path, columns: tuple[str, ...]) -> Iterator[Table]:
     """-> tables of text, null where a field is empty."""
-    blocks: list[Table] = []
+    tables: list[Table] = []
     size = 0
-    for block, _ in whole_rows(flat, ",".join(columns)):
-        if not len(block):
-            continue
-        blocks.append(_texts(block, columns))
-        size += len(block)
+    for block in blocks(flat, columns):
+        tables.append(_texts(block.content, columns))
+        size += len(block.content)
         if size >= _GROUP_BYTES:
-            yield pa.concat_tables(blocks)
-            blocks, size = [], 0
-    if blocks:
-        yield pa.concat_tables(blocks)
+            yield pa.concat_tables(tables)
+            tables, size = [], 0
+    if tables:
+        yield pa.concat_tables(tables)
 
 
 def _texts(block: Any, columns: tuple[str, ...]) -> Table:

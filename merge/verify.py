@@ -88,7 +88,7 @@ def _audit(
     csv: Path, delivered: Delivered, comparison: Comparison, progress: Callable[[int], None]
 ) -> Audit | None:
     try:
-        return audit(csv, delivered.columns, progress)
+        return audit(csv, delivered.columns, lambda block: progress(len(block)))
     except FileNotFoundError:
         comparison.same(csv.name, "a file", "none")
     except UserError as error:

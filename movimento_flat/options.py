@@ -235,9 +235,14 @@ def _limit(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
 
 
 def _publishing(
-    excel: bool, parquet: bool, max_rejected: Limit | None, strict: tuple[Strict, ...], allow_shrink: bool
+    excel: bool,
+    parquet: bool,
+    report: bool,
+    max_rejected: Limit | None,
+    strict: tuple[Strict, ...],
+    allow_shrink: bool,
 ) -> Publishing:
-    return Publishing(excel, parquet, Limits(max_rejected, strict, allow_shrink))
+    return Publishing(excel, parquet, report, Limits(max_rejected, strict, allow_shrink))
 
 
 #: -> publishing: what is published, and within which limits.
@@ -254,6 +259,12 @@ publishing = group(
         "--parquet",
         is_flag=True,
         help="Write a Parquet file, too, beside the manifest; needs PyArrow.",
+    ),
+    click.option(
+        "--report/--no-report",
+        default=True,
+        show_default=True,
+        help="Write report.html, a page in Portuguese for managers, beside the manifest.",
     ),
     click.option(
         "--max-rejected",

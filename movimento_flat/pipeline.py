@@ -10,7 +10,7 @@ from threading import Event
 from extract.extraction import Extraction, extract
 from extract.source import Source
 from merge.accounting import check_identity
-from merge.csv_audit import Audit, audit
+from merge.csv_audit import Audit, Block, audit
 from merge.datapackage import PACKAGE_NAME, datapackage
 from merge.limits import Limits, too_few_rows
 from merge.output_folder import RUN_NAME, OutputFolder, open_output
@@ -25,6 +25,8 @@ from movimento_flat.progress import Console
 from movimento_flat.schema import MOVIMENTO
 from movimento_flat.token_key import with_key
 from mr_jobs.rules import Rules
+from report.figures import Adding
+from report.page import write_report
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Publishing:
     Attributes:
         excel: whether there is a file for spreadsheets, too.
         parquet: whether there is a Parquet file, too.
+        report: whether there is a page for managers, too.
         limits: what a run must not exceed.
 
     Raises:
@@ -42,6 +45,7 @@ class Publishing:
 
     excel: bool = False
     parquet: bool = False
+    report: bool = True
     limits: Limits = Limits()  # noqa: RUF009  # it is frozen
 
     def __post_init__(self) -> None:
@@ -98,7 +102,14 @@ def merge_and_publish(
     movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows
     with console.stage("audit", total=movements) as progress:
         csv = (results / CSV_NAME).rename(folder.work / CSV_NAME)
-        audited = audit(csv, privacy.columns, progress)
+        figures = Adding(privacy.columns) if publishing.report else None
+
+        def watch(block: Block) -> None:
+            progress(len(block))
+            if figures:
+                figures.add(block)
+
+        audited = audit(csv, privacy.columns, watch)
         check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
     delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
     _refuse_beyond(publishing.limits, folder, delivery, results, console)
@@ -112,6 +123,10 @@ def merge_and_publish(
     if publishing.parquet:
         with console.stage("parquet", total=audited.totals.rows) as progress:
             further[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
+    if figures:
+        with console.stage("report"):
+            page = write_report(results, figures.figures(), delivery.as_json())
+            further[page.name] = FurtherFile.of(page)
     delivery = replace(delivery, further=further)
     delivery.write(results)
     folder.publish(csv, package, results)

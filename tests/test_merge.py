@@ -58,6 +58,14 @@ def test_the_audit_agrees_with_pythons_csv_module_however_the_file_is_cut(
     assert result.bytes == len(content)
 
 
+@pytest.mark.parametrize("digits", range(8, 20))
+def test_very_many_very_large_amounts_do_not_overflow(digits: int, tmp_path: Path) -> None:
+    amount = f"{'9' * digits}.99"
+    (tmp_path / "flat.csv").write_bytes(b"vlr_transacao_movimento\n" + f"{amount}\n-0.01\n".encode() * 20_000)
+    totals = audit(tmp_path / "flat.csv", ("vlr_transacao_movimento",)).totals
+    assert totals == Totals(40_000, 20_000 * (centavos(amount.encode()) - 1))
+
+
 FLAT_HEADER = ",".join(FLAT_COLUMNS).encode()
 ROW = b"Ana,Reis,30,1.50,x,2024-01-01 00:00:00,4111,ANA,2024-01-01 00:00:00,corrente,2024-01-01 00:00:00\n"
 
@@ -74,6 +82,7 @@ ROW = b"Ana,Reis,30,1.50,x,2024-01-01 00:00:00,4111,ANA,2024-01-01 00:00:00,corr
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1.5"), "two digits"),
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b".50"), "two digits"),
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1a.50"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1_000000000000000.50"), "no digit"),
     ],
 )
 def test_a_file_that_is_no_flat_csv_is_named(content: bytes, said: str, tmp_path: Path) -> None:

@@ -1,0 +1,382 @@
+"""report.html: it says what was delivered, to a browser that may run and load nothing, and shows no card number."""
+
+import copy
+import json
+import re
+from datetime import date
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from merge.parts import DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.money import Totals
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
+from report import brazil
+from report.figures import Figures
+from report.findings import Findings, read_findings
+from report.page import REPORT_NAME, page
+from report.reasons import REJECTED, WARNINGS
+from report.svg import stacked_columns, ticks
+from tests.brute_force import Row
+from tests.conftest import Database
+from tests.test_figures import figures_of, files, written, written_rows
+from tests.test_manifest import VALIDATOR
+from tests.test_run import RUN, assert_user_error, command, run
+
+NONE = Findings({}, Totals(), ())
+MANIFEST: dict[str, Any] = {
+    "format": 2,
+    "csv": {"columns": list(FLAT_COLUMNS), "sha256": "ab" * 32, "bytes": 1, "rows": 0, "centavos": 0},
+    "privacy": {"card": "full", "people": "full", "dropped": []},
+    "rejected": {"rows": 0, "centavos": 0, "by_reason": {}},
+    "disagreements": 0,
+    "warnings": {"by_reason": {}},
+    "files": {"datapackage.json": {"sha256": "cd" * 32, "bytes": 1, "left_out": {}}},
+    "source": {
+        "address": "mysql://reader@db.example:3306/sicooperative",
+        "rows": {"associado": 1, "conta": 2, "cartao": 3, "movimento": 1234},
+        "movement_centavos": -123456,
+        "snapshot_utc": "2024-05-06 07:08:09.123456",
+        "clock": "2024-05-06 04:08:09",
+        "time_zone": "-03:00",
+        "server": "10.11.6-MariaDB",
+        "connections": 2,
+        "since": None,
+        "until": None,
+        "as_of": None,
+    },
+    "engine": "local",
+    "seconds": {"merge": 1.234, "audit": 0.5},
+    "versions": {"movimento-flat": "0", "mrjob": "0.7.4", "PyMySQL": "1", "Python": "3"},
+}
+VOID = {"meta"}
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    content = copy.deepcopy(MANIFEST) | changes
+    VALIDATOR.validate(content)
+    return content
+
+
+class Page(HTMLParser):
+    """A page's text, its tags and their attributes; each tag that is opened is closed in order."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.policy = ""
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(content)
+        self.close()
+        assert self._open == []
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if dict(attrs).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attrs)["content"] or ""
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] != "style":
+            self.text += data if self._open[-1] in {"code", "small"} else f" {data} "
+
+
+def check_that_it_does_nothing(content: str) -> Page:
+    """Nothing to run, nothing to load, nowhere to go."""
+    found = Page(content)
+    assert found.policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert not found.tags & {
+        "script",
+        "img",
+        "link",
+        "iframe",
+        "object",
+        "embed",
+        "form",
+        "base",
+        "a",
+        "image",
+    }
+    assert not {name for name in found.attributes if name.startswith("on")}
+    assert not found.attributes & {"src", "href", "xlink:href", "srcset", "action"}
+    assert "url(" not in content
+    assert "@import" not in content
+    return found
+
+
+@pytest.fixture(scope="module")
+def delivered(filled: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a real run with everything in it."""
+    output = tmp_path_factory.mktemp("delivered")
+    result = run(filled, output)
+    assert result.returncode == 0, result.stderr
+    return output / RUN
+
+
+def test_a_delivery_without_rows_has_a_page_that_says_so(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    assert run(database, tmp_path).returncode == 0
+    text = check_that_it_does_nothing((tmp_path / RUN / REPORT_NAME).read_text("utf-8")).text
+    for said in (
+        "Não há movimentos",
+        "Nenhum movimento foi rejeitado",
+        "Nenhum aviso",
+        "sem datas",
+        "R$ 0,00",
+    ):
+        assert said in text
+
+
+def test_a_run_says_what_the_database_says(filled: Database, delivered: Path) -> None:
+    report = delivered / REPORT_NAME
+    assert report.stat().st_mode & 0o777 == 0o600
+    text = check_that_it_does_nothing(report.read_text("utf-8")).text
+    oracle = [dict(zip(FLAT_COLUMNS, row, strict=True)) for row in filled.oracle()]
+    total = sum(int(str(row[AMOUNT]).replace(".", "")) for row in oracle)
+    content = json.loads((delivered / "manifest.json").read_text("utf-8"))
+    assert f"Movimentos {brazil.number(len(oracle))} linhas do CSV" in text
+    assert brazil.money(total).replace("\u00a0", " ") in text
+    days = sorted(str(row["data_movimento"])[:10] for row in oracle)
+    assert f"{brazil.day(date.fromisoformat(days[0]))} a {brazil.day(date.fromisoformat(days[-1]))}" in text
+    by_kind = filled.query(
+        "SELECT tipo, COUNT(*), CAST(SUM(vlr_transacao) * 100 AS SIGNED) FROM movimento"
+        " JOIN cartao ON cartao.id = id_cartao JOIN conta ON conta.id = id_conta"
+        " JOIN associado ON associado.id = cartao.id_associado GROUP BY tipo"
+    )
+    for kind, rows, centavos in by_kind:
+        assert f"{kind} {brazil.number(rows)} {brazil.plain_money(centavos)}" in text
+    for reason, count in (content["rejected"]["by_reason"] | content["warnings"]["by_reason"]).items():
+        assert re.search(rf"{reason} +{re.escape(brazil.number(count))} ", text), reason
+    assert f"{brazil.number(content['disagreements'])} cartões têm um titular" in text
+    assert content["csv"]["sha256"] in text
+
+
+def test_no_page_has_a_card_number_or_a_name(filled: Database, delivered: Path) -> None:
+    content = (delivered / REPORT_NAME).read_text("utf-8")
+    numbers = {str(number) for (number,) in filled.query("SELECT num_cartao FROM cartao")}
+    assert not {number for number in numbers if number in content}
+    assert re.search(r"\d{6}\*+\d{4}", content)
+    names = filled.query("SELECT nom_impresso FROM cartao WHERE LENGTH(nom_impresso) > 10")
+    assert not [name for (name,) in names if name in content]
+
+
+def test_without_it_a_run_publishes_none_and_both_can_be_verified(filled: Database, tmp_path: Path) -> None:
+    for options, there in ((("--report",), True), (("--no-report",), False)):
+        assert run(filled, tmp_path, *options).returncode == 0
+        assert (tmp_path / RUN / REPORT_NAME).exists() == there
+        result = command("verify", tmp_path)
+        assert result.returncode == 0, result.stderr
+
+
+def test_a_page_that_was_changed_is_found(filled: Database, tmp_path: Path) -> None:
+    assert run(filled, tmp_path).returncode == 0
+    report = tmp_path / RUN / REPORT_NAME
+    report.write_text(report.read_text("utf-8").replace("linhas do CSV", "linhas"), "utf-8")
+    assert_user_error(command("verify", tmp_path), f"SHA-256 of {REPORT_NAME}")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(file=files(), card=st.sampled_from(["full", "mask", "token"]))
+def test_any_delivery_has_a_page_that_does_nothing(
+    file: tuple[tuple[str, ...], list[Row]], card: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    columns, rows = file
+    flat = written_rows(tmp_path_factory.mktemp("any") / "flat.csv", rows, columns)
+    dropped = [name for name in FLAT_COLUMNS if name not in columns]
+    content = page(
+        figures_of(flat, columns),
+        NONE,
+        manifest(
+            csv=MANIFEST["csv"] | {"columns": list(columns)},
+            privacy={"card": card, "people": "full", "dropped": dropped},
+        ),
+    )
+    text = check_that_it_does_nothing(content).text
+    for name in {"data_movimento", "numero_cartao", "tipo_conta"} & set(dropped) if rows else ():
+        assert f"foi pedido sem a coluna {name}" in text
+    assert "4111111111111111" not in content
+
+
+def of_one_row(folder: Path, **fields: str) -> Figures:
+    row = {AMOUNT: "1.00", "data_movimento": "2024-05-06 07:08:09", "numero_cartao": "4111111111111111"}
+    row |= {"tipo_conta": "corrente"} | fields
+    return figures_of(written(folder / "flat.csv", [row], tuple(row)), tuple(row))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ('"><img src=x onerror=alert(1)>', '"><img src=x onerror=alert(1)>'),
+        ("</style></svg></title>", "</style></svg></title>"),
+        ("5500 0000-00000004", "550000******0004"),
+        ("\u202eetnerroc\0\x1e", "·etnerroc··"),
+        ("x" * 150, "x" * 40 + "…"),
+        ("", "(sem tipo)"),
+    ],
+)
+def test_a_kind_of_account_is_a_text_and_nothing_more(kind: str, shown: str, tmp_path: Path) -> None:
+    content = page(of_one_row(tmp_path, tipo_conta=kind), NONE, manifest())
+    assert shown in check_that_it_does_nothing(content).text
+
+
+@pytest.mark.parametrize("place", ["address", "server", "time_zone"])
+def test_what_the_manifest_says_is_a_text_too(place: str, tmp_path: Path) -> None:
+    source = MANIFEST["source"] | {place: "mysql://<script>alert(1)</script>"}
+    assert (
+        "<script>"
+        in check_that_it_does_nothing(page(of_one_row(tmp_path), NONE, manifest(source=source))).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("card", "number", "shown"),
+    [
+        ("full", "4111111111111111", "411111******1111"),
+        ("full", "12345", "*2345"),
+        ("mask", "411111******1111", "411111******1111"),
+        ("token", "t0123456789abcdef0123456789abcdef", "t01234567…"),
+    ],
+)
+def test_cards_are_shown_in_part_whatever_the_csv_shows(
+    card: str, number: str, shown: str, tmp_path: Path
+) -> None:
+    privacy = {"card": card, "people": "full", "dropped": []}
+    content = page(of_one_row(tmp_path, numero_cartao=number), NONE, manifest(privacy=privacy))
+    assert f"<code>{shown}</code>" in content
+    assert "*" in number or number not in content
+
+
+def test_more_months_than_a_plot_takes_are_shown_by_year_and_gaps_are_marked(tmp_path: Path) -> None:
+    def of(months: int, step: int) -> str:
+        rows = [
+            {
+                AMOUNT: "1.00",
+                "data_movimento": f"{2000 + n * step // 12}-{n * step % 12 + 1:02d}-01 00:00:00",
+            }
+            for n in range(months)
+        ]
+        flat = written(tmp_path / "flat.csv", rows, (AMOUNT, "data_movimento"))
+        csv = MANIFEST["csv"] | {"columns": [AMOUNT, "data_movimento"]}
+        return page(figures_of(flat, (AMOUNT, "data_movimento")), NONE, manifest(csv=csv))
+
+    assert ">dez/2004</th>" in of(60, 1)
+    assert "linha tracejada" not in of(60, 1)
+    assert of(60, 2).count('class="gap"') == 59
+    assert ">2000</th><td>12</td><td>12,00</td>" in of(61, 1)
+    assert "cada coluna é um ano" in of(61, 1)
+
+
+def lists(folder: Path, rejected: str = "", disagreements: str = "", warnings: str = "") -> Path:
+    for name, columns, rows in (
+        (REJECTED_NAME, REJECTED_COLUMNS, rejected),
+        (DISAGREEMENTS_NAME, DISAGREEMENT_COLUMNS, disagreements),
+        (WARNINGS_NAME, WARNING_COLUMNS, warnings),
+    ):
+        (folder / name).write_text("\t".join(columns) + "\n" + rows)
+    return folder
+
+
+def test_examples_are_ids_and_what_may_be_a_card_number_is_masked(tmp_path: Path) -> None:
+    rejected = "".join(f"unknown_card\tmovimento\t{number}\t7\t1.00\t1.00,SECRET,x\n" for number in range(9))
+    rejected += "movement_without_card\tmovimento\t1\t\\N\t1.00\tSECRET\n"
+    rejected += "malformed\tmovimento\t4111111111111111\tSECRET\t1.00\tSECRET\n"
+    rejected += "malformed\tSECRET\t1\tSECRET\t1.00\tSECRET\n"
+    rejected += "malformed\tSECRET\tSECRET\tSECRET\t1.00\tSECRET\n"
+    warnings = "printed_name_unlike_holder\tcartao\t5\t5\tSECRET\n"
+    folder = lists(tmp_path, rejected, "3\t1\t2\t10\t-250\n4\t1\t\\N\t1\t100\n", warnings)
+    findings = read_findings(folder)
+    assert findings.disagreements == Totals(11, -150)
+    by_reason = {"unknown_card": 9, "movement_without_card": 1, "malformed": 3}
+    content = page(
+        of_one_row(tmp_path),
+        findings,
+        manifest(
+            rejected={"rows": 13, "centavos": 1300, "by_reason": by_reason},
+            warnings={"by_reason": {"printed_name_unlike_holder": 1}},
+            disagreements=2,
+        ),
+    )
+    text = check_that_it_does_nothing(content).text
+    assert "SECRET" not in content
+    assert "4111111111111111" not in content
+    assert "Por exemplo: movimento 0 (cartao 7); movimento 1 (cartao 7); movimento 2 (cartao 7)." in text
+    assert "Por exemplo: movimento 1." in text
+    assert "Por exemplo: movimento 411111******1111." in text
+    assert "Por exemplo: cartao 5." in text
+    assert (
+        "2 cartões têm um titular que não é o dono da conta, com 11 movimentos no valor de -R$ 1,50." in text
+    )
+
+
+def test_each_reason_is_explained() -> None:
+    assert list(REJECTED) == list(Reject)
+    assert list(WARNINGS) == list(Warn)
+
+
+def test_numbers_and_dates_are_those_of_brazil() -> None:
+    assert brazil.number(1234567) == "1.234.567"
+    assert brazil.money(123456) == "R$\u00a01.234,56"
+    assert brazil.money(-7) == "-R$\u00a00,07"
+    assert brazil.plain_money(-123456) == "-1.234,56"
+    assert brazil.percent(1, 8) == "12,5%"
+    assert brazil.percent(1, 0) == "-"
+    assert brazil.day(date(2024, 12, 31)) == "31/12/2024"
+    assert brazil.moment("2024-12-31 23:59:59.123") == "31/12/2024 23:59:59"
+    assert (brazil.month("2024-03"), brazil.month("2024")) == ("mar/2024", "2024")
+    assert brazil.seconds(1.25) == "1,25\u00a0s"
+    short = {
+        0: "0",
+        50_000: "500",
+        10**7: "100 mil",
+        25 * 10**7: "2,5 mi",
+        -(10**12): "-10 bi",
+        10**15: "10 tri",
+    }
+    assert {amount: brazil.short_money(amount) for amount in short} == short
+
+
+@settings(deadline=None)
+@given(low=st.integers(-(10**25), 10**25), width=st.integers(0, 10**25))
+def test_an_axis_has_a_few_round_numbers_around_its_values_and_zero(low: int, width: int) -> None:
+    found = ticks(low, low + width)
+    assert found[0] <= min(low, 0)
+    assert found[-1] >= max(low + width, 0)
+    assert 0 in found
+    assert 2 <= len(found) <= 8
+    step = found[1] - found[0]
+    assert all(b - a == step for a, b in pairwise(found))
+    assert str(step).rstrip("0") in {"1", "2", "5"}
+
+
+def test_values_of_a_column_are_stacked_above_zero_and_below() -> None:
+    plot = stacked_columns("t", ["a"], [[30, -10, 20, -5, 0]], [[*"vwxyz"]], [(-100, ""), (0, ""), (100, "")])
+    zero = float(re.findall(r'class="zero" x1="0" x2="100%" y1="([\d.]+)"', plot)[0])
+    found = re.findall(r'class="k(\d)" .*? y="([\d.]+)" height="([\d.]+)"><title>(.)<', plot)
+    unit = float(found[1][2]) / 10
+    edges = {
+        hint: ((zero - float(top)) / unit, (zero - float(top) - float(height)) / unit)
+        for _, top, height, hint in found
+    }
+    expected = {"v": (30, 0), "w": (0, -10), "x": (50, 30), "y": (-10, -15)}
+    assert edges.keys() == expected.keys()
+    for hint, (top, bottom) in expected.items():
+        assert edges[hint] == pytest.approx((top, bottom), abs=0.2)

@@ -39,7 +39,7 @@ _MOST_MONTHS = 60
 _LONGEST_NAME = 40
 _TOKEN_SHOWN = 9
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_OTHER_KINDS, _NO_KIND = "outros", "(sem tipo)"
+_OTHER_KINDS, _NO_KIND, _ALL_KINDS = "outros", "(sem tipo)", "todas as contas"
 
 
 def write_report(folder: Path, figures: Figures, manifest: dict[str, Any]) -> Path:
@@ -137,7 +137,8 @@ def _by_month(figures: Figures, manifest: dict[str, Any]) -> str:
     if not figures.totals.rows:
         return _section(title, "<p>Não há movimentos nesta entrega.</p>")
     parts = []
-    kinds = [_kind(name) for name in figures.kinds]
+    has_kinds = KIND in manifest["csv"]["columns"]
+    kinds = [_kind(name) for name in figures.kinds] if has_kinds else [_ALL_KINDS]
     periods, by_year = _periods(figures.months)
     shown = {name: row for name, row in periods.items() if name not in (OTHER_MONTHS, UNDATED)}
     if by_year:
@@ -145,11 +146,11 @@ def _by_month(figures: Figures, manifest: dict[str, Any]) -> str:
     if missing := [name for name in (MOMENT, KIND) if name not in manifest["csv"]["columns"]]:
         parts += [_dropped(name) for name in missing]
     if shown:
-        parts += [_legend(kinds), _columns(kinds, shown)]
-    if KIND in manifest["csv"]["columns"]:
+        parts += [_legend(kinds) if has_kinds else "", _columns(kinds, shown)]
+    if has_kinds:
         parts.append(_kinds_table(figures, kinds))
     if MOMENT in manifest["csv"]["columns"]:
-        parts.append(_periods_table(kinds, periods))
+        parts.append(_periods_table(kinds if has_kinds else (), periods))
     return _section(title, *parts)
 
 
@@ -214,12 +215,12 @@ def _periods_table(kinds: Sequence[str], periods: dict[str, tuple[Totals, ...]])
     rows = []
     for name, row in periods.items():
         total = sum(row, Totals())
-        cells = [plain_money(totals.centavos) if totals.rows else "" for totals in row]
+        cells = [plain_money(totals.centavos) if totals.rows else "" for totals in row[: len(kinds)]]
         rows.append(
             (special.get(name) or month(name), number(total.rows), plain_money(total.centavos), *cells)
         )
     head = ("Período", "Movimentos", "Total (R$)", *(f"{_text(kind)} (R$)" for kind in kinds))
-    return _table("Por período e tipo de conta", head, rows, tall=True)
+    return _table("Por período", head, rows, tall=True)
 
 
 def _legend(kinds: Sequence[str]) -> str:

@@ -279,6 +279,8 @@ def test_more_months_than_a_plot_takes_are_shown_by_year_and_gaps_are_marked(tmp
         return page(figures_of(flat, (AMOUNT, "data_movimento")), NONE, manifest(csv=csv))
 
     assert ">dez/2004</th>" in of(60, 1)
+    assert "jan/2000, todas as contas: " in of(60, 1)
+    assert "outros" not in of(60, 1)
     assert "linha tracejada" not in of(60, 1)
     assert of(60, 2).count('class="gap"') == 59
     assert ">2000</th><td>12</td><td>12,00</td>" in of(61, 1)

@@ -59,6 +59,15 @@ def test_the_hooks_of_pre_commit_are_local_and_call_a_target() -> None:
             assert made and made[1] in TARGETS
 
 
+def test_contributing_has_a_line_for_each_folder() -> None:
+    listed = subprocess.run(
+        ["git", "ls-tree", "-d", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    folders = {name for name in listed.stdout.split() if not name.startswith(".")}
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert set(re.findall(r"^\| `([\w-]+)/` \|", text, re.MULTILINE)) == folders
+
+
 def test_make_alone_lists_every_target_that_is_for_people() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert set(re.findall(r"^  make ([a-z-]+)", listed, re.MULTILINE)) == TARGETS - {"install-test"}

@@ -2,6 +2,7 @@
 r"""Joins movements with their cards, accounts and associates: a reduce-side join in two steps.
 
     python mr_jobs/join.py -r inline docs/sample/*.tsv
+    python mr_jobs/join.py -r spark --spark-master 'local[2]' --output-dir /tmp/parts docs/sample/*.tsv
     python mr_jobs/join.py -r hadoop --output-dir hdfs:///user/me/parts hdfs:///user/me/tagged_tsv
 
 Input is tagged TSV (`movimento_flat.tagged_tsv`), in files of any number and order. All records between mappers
@@ -21,13 +22,19 @@ the rest escaped as in tagged TSV.
     D  a card whose holder is not its account's owner
     W  warnings: what looks wrong and is delivered all the same
 
+Spark does not sort: `LC_ALL=C sort -s -t TAB -k 1,1 part-*` makes one part of its parts for the merge.
+
 What shows of cards and people, and the key of tokens, are options: --card, --people, --drop, --key-file.
 """
 
+import atexit
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from zipfile import ZipFile
 
 from mrjob.job import MRJob
 from mrjob.protocol import BytesProtocol
@@ -42,6 +49,9 @@ from mr_jobs.cards import Flattener, duplicate_numbers, half_profiles  # noqa: E
 from mr_jobs.rows import Rows  # noqa: E402
 from mr_jobs.rules import Rules  # noqa: E402
 
+#: mrjob's runner that needs its packages in another form.
+SPARK = "spark"
+PACKAGES = [Path(__file__).resolve().parent.parent / name for name in ("movimento_flat", "mr_jobs")]
 #: Bytes of input that a mapper takes at once.
 BLOCK = 1 << 20
 #: Stands behind a block, since mrjob takes line ends off: a carriage return would be lost, and a bad line pass.
@@ -72,6 +82,13 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         super().configure_args()
         Rules.add_options(self.add_passthru_arg)
 
+    def make_runner(self) -> Any:
+        """As mrjob does, with the folder that its Spark harness takes for granted (mrjob 0.7.4)."""
+        runner = super().make_runner()
+        if self.options.runner == SPARK:
+            runner.fs.mkdir(runner._spark_tmp_dir)
+        return runner
+
     def pick_protocols(self, step_num: int, step_type: str) -> tuple[Any, Any]:
         """As mrjob does, but every mapper reads blocks."""
         read, write = super().pick_protocols(step_num, step_type)
@@ -95,7 +112,8 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 reducer_init=self.start_packing,
                 reducer=self.halve_profiles,
                 reducer_final=self.flush,
-                jobconf=SPLIT_SMALL_TABLES,
+                # mrjob 0.7.4 gives Spark two jobs where steps differ in this, and the second one no step.
+                jobconf=None if self.options.runner == SPARK else SPLIT_SMALL_TABLES,
             ),
             MRStep(
                 mapper_init=self.start_mapping,
@@ -108,10 +126,14 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
 
     def dirs(self) -> list[str]:
         """Packages that tasks need in their working folders; the inline runner imports them where they are."""
-        if self.options.runner in (None, "inline"):
-            return []
-        packages = Path(__file__).resolve().parent.parent
-        return [str(packages / name) for name in ("movimento_flat", "mr_jobs")]
+        return [] if self.options.runner in (None, "inline", SPARK) else [str(path) for path in PACKAGES]
+
+    def _runner_kwargs(self) -> dict[str, Any]:
+        """The same packages for Spark, which imports them from an archive."""
+        options: dict[str, Any] = super()._runner_kwargs()
+        if self.options.runner == SPARK:
+            options["py_files"] = [*(options["py_files"] or ()), str(_archive(PACKAGES))]
+        return options
 
     def start_packing(self) -> None:
         """A task's packs, empty."""
@@ -166,6 +188,18 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         for slot, rows in by_slot(packs):
             for value in self.flattener.flatten(bucket, slot, rows):
                 yield bucket + slot, value
+
+
+def _archive(packages: Iterable[Path]) -> Path:
+    """Packages' sources -> a zip, which goes away with this process."""
+    folder = Path(mkdtemp(prefix="movimento-flat-"))
+    atexit.register(rmtree, folder)
+    archive = folder / "packages.zip"
+    with ZipFile(archive, "w") as file:
+        for package in packages:
+            for path in sorted(package.rglob("*.py")):
+                file.write(path, path.relative_to(package.parent))
+    return archive
 
 
 if __name__ == "__main__":

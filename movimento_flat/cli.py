@@ -75,6 +75,7 @@ def cli() -> None:
 @options.publishing
 @options.plan
 @options.console
+@options.profile
 @options.as_json
 def run(
     output: Path,
@@ -86,6 +87,7 @@ def run(
     publishing: Publishing,
     plan: Plan,
     console: Console,
+    profile: bool,
     as_json: bool,
 ) -> None:
     """Everything: from a database to OUTPUT/movimento_flat.csv.
@@ -107,7 +109,8 @@ def run(
         with fictitious_database(plan, console) as own:
             source = replace(own, window=window)
             delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
-    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
+    phases = console.phases if profile else ()
+    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose, phases), console, as_json)
 
 
 @cli.command("seed")
@@ -185,6 +188,7 @@ def _is_uri(folder: str) -> bool:
 @options.cores
 @options.properties
 @options.console
+@options.profile
 def join(
     folder: str,
     parts: str,
@@ -193,6 +197,7 @@ def join(
     cores: int | None,
     properties: tuple[str, ...],
     console: Console,
+    profile: bool,
 ) -> None:
     """Stage 2: from tagged TSV to the join's sorted parts.
 
@@ -202,25 +207,44 @@ def join(
     movimento-flat join --from ./tsv --to ./parts
     movimento-flat join --from hdfs:///tmp/tsv --to hdfs:///tmp/parts -D mapreduce.job.reduces=8
     """
-    small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
     with TemporaryDirectory(prefix="movimento-flat-") as name:
         scratch = Path(name)
         rules = with_key(replace(rules, now=now), scratch)
         if _is_uri(folder):
-            work = f"{parts.rstrip('/')}.work"
-            hadoop = Hadoop.find()
-            join_with_progress(
-                hadoop, small_tables, lambda: movements, parts, work, scratch, rules, properties, console
-            )
-            hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
-            return
-        if not Path(folder).is_dir():
+            _join_on_cluster(folder, parts, rules, scratch, properties, console)
+        elif Path(folder).is_dir():
+            _join_here(Path(folder), Path(parts), rules, cores, console)
+        else:
             raise click.UsageError(f"{folder} is not a folder.")
-        with console.stage("join", unit=" tasks") as progress:
-            files, movement_files = tsv_files(Path(small_tables)), tsv_files(Path(movements))
-            join_locally(
-                files, lambda: movement_files, Path(parts), Path(parts).parent, rules, cores, progress
-            )
+    for phase in console.phases if profile else ():
+        console.show(f"{phase.name} {phase.step}: {phase}")
+
+
+def _join_on_cluster(
+    folder: str, parts: str, rules: Rules, scratch: Path, properties: tuple[str, ...], console: Console
+) -> None:
+    work = f"{parts.rstrip('/')}.work"
+    hadoop = Hadoop.find()
+    small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
+    join_with_progress(
+        hadoop, small_tables, lambda: movements, parts, work, scratch, rules, properties, console
+    )
+    hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
+
+
+def _join_here(folder: Path, parts: Path, rules: Rules, cores: int | None, console: Console) -> None:
+    small_tables, movements = (tsv_files(folder / name) for name in (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER))
+    with console.stage("join", unit=" tasks") as progress:
+        join_locally(
+            small_tables,
+            lambda: movements,
+            parts,
+            parts.parent,
+            rules,
+            cores,
+            progress,
+            console.phases.append,
+        )
 
 
 @cli.command()

@@ -348,6 +348,10 @@ console = group(
     click.option("-v", "--verbose", is_flag=True, help="Say more: stages, what was read, versions."),
     click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
 )
+profile = click.option(
+    "--profile", is_flag=True, help="Say what each phase of the join has cost: tasks, seconds, bytes."
+)
+SECTIONS["profile"] = _MESSAGES
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Write the summary as one JSON object to standard output."
 )

@@ -12,6 +12,8 @@ from typing import Any, TextIO
 import click
 from tqdm import tqdm
 
+from mr_jobs.phases import Phase
+
 #: A stage that ends sooner shows no bar.
 PATIENCE_SECONDS = 1.0
 REPAINT_SECONDS = 0.2
@@ -67,11 +69,13 @@ class Console:
 
     Attributes:
         seconds: wall time of each stage that has ended, in the order of their ends.
+        phases: of the join, as its runner tells them.
         quiet, verbose: see above.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.seconds: dict[str, float] = {}
+        self.phases: list[Phase] = []
         self.quiet = quiet
         self.verbose = verbose
 

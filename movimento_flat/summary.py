@@ -3,8 +3,8 @@
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from merge.parts import CSV_NAME
 from movimento_flat.manifest import Delivery
 from movimento_flat.money import Totals, reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
+from mr_jobs.phases import Phase
 
 #: Columns that labels have, and the least that a text beside them needs.
 _LABEL, _TEXT = 17, 20
@@ -49,8 +50,10 @@ class Summary:
             yield from (" " * _LABEL + other for other in others)
 
 
-def of_delivery(delivery: Delivery, output: Path, verbose: bool = False) -> Summary:
-    """What was published to `output`, as the user calls it."""
+def of_delivery(
+    delivery: Delivery, output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
+) -> Summary:
+    """What was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
     manifest = delivery.as_json()
     rejected, warnings = delivery.merged.rejected, delivery.merged.warnings
     seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in delivery.seconds.items())
@@ -64,6 +67,7 @@ def of_delivery(delivery: Delivery, output: Path, verbose: bool = False) -> Summ
         ("shows", f"{_what_shows(delivery.privacy)}; only its owner may read it (mode 0600)"),
         ("details", f"{output / RUN_NAME}/"),
         *(_details(manifest) if verbose else ()),
+        *of_phases(phases),
     ]
     facts = {
         "path": str(output / CSV_NAME),
@@ -72,8 +76,14 @@ def of_delivery(delivery: Delivery, output: Path, verbose: bool = False) -> Summ
             name: manifest[name]
             for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
         },
+        **({"phases": [asdict(phase) for phase in phases]} if phases else {}),
     }
     return Summary(str(output / CSV_NAME), lines, facts)
+
+
+def of_phases(phases: Iterable[Phase]) -> list[tuple[str, str]]:
+    """A line for each phase of the join."""
+    return [(f"{phase.name} {phase.step}", str(phase)) for phase in phases]
 
 
 def of_csv(totals: Totals, size: int) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop, explain, last_words
 from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat
+from mr_jobs.phases import Tell, phases_of_counters
 from mr_jobs.rules import KEY_NAME, Rules
 
 #: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
@@ -80,6 +81,7 @@ def join_on_hadoop(
     rules: Rules = Rules(),  # noqa: B008  # it is frozen
     options: tuple[str, ...] = (),
     watch: Watch = lambda step, report: None,
+    tell: Tell = lambda phase: None,
 ) -> None:
     """Run the join's two steps on the cluster of the `hadoop` command.
 
@@ -94,6 +96,7 @@ def join_on_hadoop(
             credentials, which no file of the cluster or page of its web shows.
         options: Hadoop properties (`key=value`) of both steps.
         watch: told of the progress.
+        tell: told of each phase that has ended, by Hadoop's counters.
 
     Raises:
         UserError: a step failed; the message has what its task wrote to standard error.
@@ -112,7 +115,7 @@ def join_on_hadoop(
     arguments += [*rules.arguments(), small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
-    with _Runner(hadoop, movements, watch, **job._runner_kwargs()) as runner:
+    with _Runner(hadoop, movements, watch, tell, **job._runner_kwargs()) as runner:
         runner.run()
 
 
@@ -124,11 +127,14 @@ def _credentials(rules: Rules, folder: Path) -> Path:
 
 
 class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
-    def __init__(self, hadoop: Hadoop, movements: MovementFolder, watch: Watch, **options: Any) -> None:
+    def __init__(
+        self, hadoop: Hadoop, movements: MovementFolder, watch: Watch, tell: Tell, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._hadoop = hadoop
         self._movements = movements
         self._watch = watch
+        self._tell = tell
         # Without a manager for uploads the submitting command takes the files along from where they lie.
         self._upload_mgr = None
 
@@ -172,6 +178,8 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
                 raise
         if process.returncode:
             raise self._failure(step, report)
+        for phase in phases_of_counters(step, report.lines):
+            self._tell(phase)
         return 0, {}
 
     def _failure(self, step: int, report: JobReport) -> UserError:

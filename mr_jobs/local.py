@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 from mrjob.local import LocalMRJobRunner, _TaskFailedException
@@ -21,6 +23,7 @@ from mrjob.step import StepFailedException
 from movimento_flat.errors import UserError
 from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat
+from mr_jobs.phases import Phase, Tell
 from mr_jobs.rules import Rules
 
 #: Tasks find the packages here. mrjob imports distutils, which setuptools replaces by its own slow one
@@ -48,6 +51,7 @@ def join_locally(
     rules: Rules = Rules(),  # noqa: B008  # it is frozen
     cores: int | None = None,
     progress: Callable[[int], None] = lambda tasks: None,
+    tell: Tell = lambda phase: None,
 ) -> list[Path]:
     """Run the join's two steps in processes of this machine.
 
@@ -59,6 +63,7 @@ def join_locally(
         rules: what shows of cards and people, and as of which moment.
         cores: map or reduce tasks at once; all cores when None.
         progress: told of each map or reduce task that has ended.
+        tell: told of each phase that has ended.
 
     Returns:
         The parts, each sorted by card.
@@ -71,7 +76,7 @@ def join_locally(
         ["--runner=local", "--no-conf", *options, *rules.arguments(), *map(str, small_tables)]
     )
     job.set_up_logging(quiet=True)
-    runner = _Runner(movements, progress, **job._runner_kwargs())
+    runner = _Runner(movements, progress, tell, **job._runner_kwargs())
     with runner:
         try:
             runner.run()
@@ -81,12 +86,17 @@ def join_locally(
 
 
 class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
-    def __init__(self, movements: MovementFiles, progress: Callable[[int], None], **options: Any) -> None:
+    def __init__(
+        self, movements: MovementFiles, progress: Callable[[int], None], tell: Tell, **options: Any
+    ) -> None:
         super().__init__(
             **options | {"upload_dirs": [], "bootstrap_mrjob": False, "cmdenv": TASK_ENVIRONMENT}
         )
         self._movements = movements
         self._progress = progress
+        self._tell = tell
+        self._lock = Lock()
+        self._seconds = 0.0  # of the tasks of the phase that is under way
 
     def _input_paths_for_step(self, step_num: int) -> list[str]:
         paths = list(super()._input_paths_for_step(step_num))
@@ -113,6 +123,29 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             file = str(spans[0].path) if spans else ""
             splits.append({"file": file, "start": 0, "length": task_input.stat().st_size})
         return splits
+
+    def _run_mappers_and_combiners(self, step_num: int, map_splits: list[dict[str, Any]]) -> None:
+        self._seconds = 0.0
+        super()._run_mappers_and_combiners(step_num, map_splits)
+        self._end_phase("map", "mapper", step_num, len(map_splits))
+
+    def _sort_reducer_input(self, step_num: int, num_map_tasks: int) -> None:
+        started = time.monotonic()
+        super()._sort_reducer_input(step_num, num_map_tasks)
+        size = Path(self._sorted_reducer_input_path(step_num)).stat().st_size
+        self._tell(Phase(step_num + 1, "sort", 1, time.monotonic() - started, size, size))
+
+    def _run_reducers(self, step_num: int, num_reducer_tasks: int) -> None:
+        self._seconds = 0.0
+        super()._run_reducers(step_num, num_reducer_tasks)
+        self._end_phase("reduce", "reducer", step_num, num_reducer_tasks)
+
+    def _end_phase(self, name: str, task_type: str, step_num: int, tasks: int) -> None:
+        read, written = (
+            sum(Path(path(task_type, step_num, task)).stat().st_size for task in range(tasks))
+            for path in (self._task_input_path, self._task_output_path)
+        )
+        self._tell(Phase(step_num + 1, name, tasks, self._seconds, read, written))
 
     def _num_reducers(self, step_num: int) -> int:
         """mrjob makes two reduce tasks of each: as many as there are cores."""
@@ -143,6 +176,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         def run(
             stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, folder: str, env: dict[str, str]
         ) -> None:
+            started = time.monotonic()
             try:
                 subprocess.run(
                     command,
@@ -156,6 +190,8 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 raise _TaskFailedException(reason=str(error), **place) from error
+            with self._lock:
+                self._seconds += time.monotonic() - started
 
         return run
 

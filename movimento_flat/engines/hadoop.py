@@ -101,7 +101,8 @@ def join_with_progress(
     """`mr_jobs.hadoop.join_on_hadoop`, watched by a person."""
     with console.stage("join", total=STEPS * 200, unit="%") as progress:
         watch = _watch(console, progress)
-        join_on_hadoop(hadoop, small_tables, movements, parts, work, local_work, rules, options, watch)
+        tell = console.phases.append
+        join_on_hadoop(hadoop, small_tables, movements, parts, work, local_work, rules, options, watch, tell)
 
 
 def _watch(console: Console, progress: Progress) -> Watch:

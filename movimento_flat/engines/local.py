@@ -52,7 +52,14 @@ class LocalWorkspace:
         with self._console.stage("join", unit=" tasks") as progress:
             small_tables = tsv_files(self._tsv / SMALL_TABLES_FOLDER)
             return join_locally(
-                small_tables, movements, self._work / "parts", self._work, rules, self._cores, progress
+                small_tables,
+                movements,
+                self._work / "parts",
+                self._work,
+                rules,
+                self._cores,
+                progress,
+                self._console.phases.append,
             )
 
 

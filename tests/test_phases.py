@@ -1,0 +1,56 @@
+"""What the join's phases have cost: counted by the local runner, or read from Hadoop's counters."""
+
+from pathlib import Path
+
+from mr_jobs.local import join_locally
+from mr_jobs.phases import Phase, phases_of_counters
+from tests.test_join import SAMPLE
+
+COUNTERS = """
+26/11/24 18:01:20 INFO mapreduce.Job: Counters: 55
+\tFile System Counters
+\t\tHDFS: Number of bytes read=1000
+\tJob Counters
+\t\tLaunched map tasks=3
+\t\tLaunched reduce tasks=2
+\t\tTotal time spent by all maps in occupied slots (ms)=9
+\t\tTotal time spent by all map tasks (ms)=4500
+\t\tTotal time spent by all reduce tasks (ms)=2500
+\tMap-Reduce Framework
+\t\tMap output bytes=700
+\t\tReduce shuffle bytes=300
+\tFile Input Format Counters
+\t\tBytes Read=900
+\tFile Output Format Counters
+\t\tBytes Written=2000
+"""
+
+
+def test_counters_of_hadoop_become_phases() -> None:
+    assert list(phases_of_counters(2, COUNTERS.splitlines())) == [
+        Phase(2, "map", 3, 4.5, 900, 700),
+        Phase(2, "sort", 2, 0.0, 700, 300),
+        Phase(2, "reduce", 2, 2.5, 300, 2000),
+    ]
+
+
+def test_without_counters_there_are_no_phases() -> None:
+    assert not list(phases_of_counters(1, ["Job not successful!"]))
+
+
+def test_the_local_runner_counts_what_it_reads_and_writes(tmp_path: Path) -> None:
+    movements, small_tables = SAMPLE
+    phases: list[Phase] = []
+    parts = join_locally(
+        [small_tables], lambda: [movements], tmp_path / "parts", tmp_path, cores=2, tell=phases.append
+    )
+    assert [(phase.step, phase.name) for phase in phases] == [
+        (step, name) for step in (1, 2) for name in ("map", "sort", "reduce")
+    ]
+    map_1, sort_1, reduce_1, map_2, sort_2, reduce_2 = phases
+    assert map_1.read == small_tables.stat().st_size
+    assert map_2.read == reduce_1.written + movements.stat().st_size
+    for mapped, sorted_, reduced in ((map_1, sort_1, reduce_1), (map_2, sort_2, reduce_2)):
+        assert mapped.written == sorted_.read == sorted_.written == reduced.read > 0
+        assert mapped.seconds > 0 < reduced.seconds
+    assert reduce_2.written == sum(part.stat().st_size for part in parts)

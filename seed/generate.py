@@ -9,8 +9,6 @@ from datetime import date, timedelta
 from random import Random
 from typing import TypeVar
 
-from faker import Faker
-
 from seed.card_number import card_number
 from seed.plan import Plan
 
@@ -62,6 +60,8 @@ class Generator:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        from faker import Faker  # noqa: PLC0415  # a tenth of a second, which runs without a seed need not wait
+
         faker = Faker("pt_BR")
         faker.seed_instance(plan.seed)
         self._given = [faker.first_name() for _ in range(600)]

@@ -17,13 +17,30 @@ def unpacked(state: Path, package: str, set_up: Callable[[Path, Path], None]) ->
         set_up: does what the packages' scripts would do, in a folder that will have the other name.
     """
     folder = state / package
-    if not folder.exists():
-        unfinished = folder.with_name(f"{package}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+
+    def make(unfinished: Path) -> None:
         _fetch(package, unfinished)
         set_up(unfinished, folder)
+
+    return once(folder, make)
+
+
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """-> the folder; where it is not there, `make` makes it under another name, so that half of it is none."""
+    if not folder.exists():
+        unfinished = folder.with_name(f"{folder.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        make(unfinished)
         unfinished.rename(folder)
     return folder
+
+
+def run(command: list[str]) -> str:
+    """Run a command that fetches or unpacks; -> its standard output."""
+    result = subprocess.run(command, timeout=FETCH_SECONDS, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{command[0]} failed: {result.stderr}"
+    return result.stdout
 
 
 def _fetch(package: str, folder: Path) -> None:
@@ -37,13 +54,8 @@ def _fetch(package: str, folder: Path) -> None:
         *("-o", "APT::Sandbox::User="),
         "--quiet",
     ]
-    _run([*apt, "update"])
-    _run([*apt, "--yes", "--no-install-recommends", "--download-only", "install", package])
+    run([*apt, "update"])
+    run([*apt, "--yes", "--no-install-recommends", "--download-only", "install", package])
     for archive in (folder / "apt" / "archives").glob("*.deb"):
-        _run(["dpkg", "-x", str(archive), str(folder)])
+        run(["dpkg", "-x", str(archive), str(folder)])
     shutil.rmtree(folder / "apt")
-
-
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, timeout=FETCH_SECONDS, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{command[0]} failed: {result.stderr}"

@@ -5,11 +5,11 @@ Servers of Debian unstable run as they lie there; a release's Python runs in a f
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-FETCH_SECONDS = 600
+from tests.debian import once, run
+
 MIRROR, KEYRING = "http://deb.debian.org/debian", "/usr/share/keyrings/debian-archive-keyring.gpg"
 NETWORK = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 #: Beside a kernel. Each real machine has the last one: apt needs it, and so do Python's wheels.
@@ -46,21 +46,19 @@ def in_machine(tree: Path, shared: Path, command: str, **environment: str) -> st
     enter = f'{mounts}; tree=$1; shift 2; cd /; exec chroot "$tree" env -i "$@"'
     shell = ("sh", "-euc")
     unshared = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
-    return _run(
+    return run(
         [*unshared, *shell, enter, "-", str(tree), str(shared), *variables, *shell, f"cd /mnt; {command}"]
     )
 
 
 def _once(state: Path, suite: str, packages: tuple[str, ...], finish: Callable[[Path, Path], None]) -> Path:
     folder = state / f"debian-{suite}" / "+".join(packages)
-    if not folder.exists():
-        unfinished = folder.with_name(f"{folder.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
+
+    def make(unfinished: Path) -> None:
         _fetch(suite, packages, unfinished)
         finish(unfinished, folder)
-        unfinished.rename(folder)
-    return folder
+
+    return once(folder, make)
 
 
 def _fetch(suite: str, packages: tuple[str, ...], folder: Path) -> None:
@@ -82,16 +80,16 @@ def _fetch(suite: str, packages: tuple[str, ...], folder: Path) -> None:
         "DPkg::Post-Invoke": "",
     }
     command = ["apt-get", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
-    _run([*command, "--quiet", "update"])
-    _run([*command, "--quiet", "--yes", "--no-install-recommends", "--download-only", "install", *packages])
+    run([*command, "--quiet", "update"])
+    run([*command, "--quiet", "--yes", "--no-install-recommends", "--download-only", "install", *packages])
     for archive in (apt / "archives").glob("*.deb"):
-        _run(["dpkg", "-x", str(archive), str(folder)])
+        run(["dpkg", "-x", str(archive), str(folder)])
     shutil.rmtree(apt)
 
 
 def _source(suite: str) -> str:
     """This machine's own mirror of Debian, for another release; Debian's where the machine is none."""
-    targets = _run(
+    targets = run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"]
     )
     mirrors = [line.split()[2] for line in targets.splitlines() if line.startswith("Debian Debian ")]
@@ -124,9 +122,3 @@ def _wrap_programs(folder: Path, final: Path) -> None:
             WRAPPER.format(loader=loader, libraries=loader.parent, program=final / real.relative_to(folder))
         )
         program.chmod(0o755)
-
-
-def _run(command: list[str]) -> str:
-    result = subprocess.run(command, timeout=FETCH_SECONDS, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{command[0]} failed: {result.stderr}"
-    return result.stdout

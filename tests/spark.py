@@ -2,26 +2,19 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.debian import unpacked
+from bench.spark import PYSPARK
+from tests.debian import once, run, unpacked
 
-PYSPARK = "pyspark==4.0.1"
 JAVA = "openjdk-17-jre-headless"
-FETCH_SECONDS = 600
 
 
 def spark_environment(state: Path) -> dict[str, str]:
     """-> environment in which mrjob finds Spark and Spark finds Java; both are fetched once into `state`."""
-    packages = state / "pyspark"
-    if not packages.exists():
-        unfinished = packages.with_name("pyspark.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(unfinished), PYSPARK]
-        subprocess.run(command, check=True, timeout=FETCH_SECONDS)
-        unfinished.rename(packages)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target"]
+    packages = once(state / "pyspark", lambda unfinished: run([*pip, str(unfinished), PYSPARK]))
     python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     environment = {
         **os.environ,

@@ -52,7 +52,7 @@ class Publishing:
         if self.parquet and not find_spec("pyarrow"):
             raise UserError(
                 "--parquet needs PyArrow, which is not installed.",
-                "pip install 'movimento-flat[parquet]'; make run installs it, but with ENGINE=docker.",
+                "pip install 'movimento-flat[parquet]'; make run OPTIONS=--parquet installs it.",
             )
 
 

@@ -43,10 +43,10 @@ PACKAGES = (
     "pyarrow==26.0.1",
     "PyMySQL==1.2.4",
 )
-#: Contestant -> partitions of the movements.
-SPARKS = {"PySpark": 1, "PySpark, partitions": 2}
 OUTPUT = STATE / "output"
 CORES = 2
+#: Contestant -> partitions of the movements.
+SPARKS = {"PySpark": 1, "PySpark, partitions": CORES}
 #: The tables' times have no zone: none must be made of them.
 JAVA_OPTIONS = "-Duser.timezone=UTC"
 

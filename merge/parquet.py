@@ -25,7 +25,7 @@ from merge.csv_audit import blocks
 from merge.parts import PARQUET_NAME
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
-from movimento_flat.schema import AMOUNT, FLAT_TABLE, FlatColumn, Kind
+from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, FLAT_TABLE, FlatColumn, Kind
 
 MONEY = pa.decimal128(38, 2)
 MOMENT = pa.timestamp("us")
@@ -34,7 +34,6 @@ _FIRST_MOMENT = pa.scalar(datetime(1, 1, 1), MOMENT)
 _LONGEST_AMOUNT = 36 + len(".00")
 #: Of the CSV, in a row group, which is held in memory.
 _GROUP_BYTES = 32 << 20
-_NAMED_AT_ONCE = "tipo_conta"
 
 Column = Any
 Table = Any
@@ -42,7 +41,7 @@ Table = Any
 
 def column_type(flat: FlatColumn) -> Any:
     """-> the Arrow type of a flat column."""
-    if flat.name == _NAMED_AT_ONCE:
+    if flat.name == ACCOUNT_KIND:
         return pa.dictionary(pa.int32(), pa.utf8())
     return {Kind.MONEY: MONEY, Kind.TIMESTAMP: MOMENT, Kind.INTEGER: pa.int64()}.get(flat.kind, pa.utf8())
 

@@ -22,7 +22,7 @@ from movimento_flat import __version__, options, pipeline, summary
 from movimento_flat.doctor import PROBLEM, as_text, examine, verdict, works
 from movimento_flat.engines import Engine
 from movimento_flat.engines.hadoop import join_with_progress
-from movimento_flat.engines.local import tsv_files
+from movimento_flat.engines.local import join_here
 from movimento_flat.errors import UserError
 from movimento_flat.fictitious import fictitious_database
 from movimento_flat.hadoop import Hadoop
@@ -34,7 +34,6 @@ from movimento_flat.shown import as_the_user_wrote
 from movimento_flat.summary import Summary
 from movimento_flat.token_key import with_key
 from movimento_flat.verify_command import verify_delivery
-from mr_jobs.local import join_locally
 from mr_jobs.rules import Rules
 from seed.load import fill
 from seed.plan import Plan
@@ -213,7 +212,7 @@ def join(
         if _is_uri(folder):
             _join_on_cluster(folder, parts, rules, scratch, properties, console)
         elif Path(folder).is_dir():
-            _join_here(Path(folder), Path(parts), rules, cores, console)
+            join_here(Path(folder), lambda: None, Path(parts), Path(parts).parent, rules, cores, console)
         else:
             raise click.UsageError(f"{folder} is not a folder.")
     for phase in console.phases if profile else ():
@@ -230,21 +229,6 @@ def _join_on_cluster(
         hadoop, small_tables, lambda: movements, parts, work, scratch, rules, properties, console
     )
     hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
-
-
-def _join_here(folder: Path, parts: Path, rules: Rules, cores: int | None, console: Console) -> None:
-    small_tables, movements = (tsv_files(folder / name) for name in (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER))
-    with console.stage("join", unit=" tasks") as progress:
-        join_locally(
-            small_tables,
-            lambda: movements,
-            parts,
-            parts.parent,
-            rules,
-            cores,
-            progress,
-            console.phases.append,
-        )
 
 
 @cli.command()

@@ -5,7 +5,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from extract.tls import OFF
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
 from movimento_flat.private_server.programs import INSTALL, fetcher, find_programs
+from movimento_flat.progress import broken
 from movimento_flat.state import state_dir
 from movimento_flat.summary import Paint
 
@@ -84,7 +84,7 @@ def as_text(findings: list[Finding], width: int | None, paint: Paint) -> str:
         begin += f"{finding.subject:{_SUBJECT}}"
         for text in (finding.what, finding.next_step and f"-> {finding.next_step}"):
             for part in text.splitlines():
-                for line in _wrapped(part, width):
+                for line in broken(part, width and max(width - _LEVEL - _SUBJECT, _TEXT)):
                     lines.append(begin + line)
                     begin = " " * (_LEVEL + _SUBJECT)
     return "\n".join(lines)
@@ -97,13 +97,6 @@ def verdict(findings: list[Finding]) -> str:
         return f"A run would work here, by {' or '.join(usable)}."
     count = sum(finding.level == PROBLEM for finding in findings)
     return f"A run would not work here: {count} problem{'s' if count > 1 else ''}."
-
-
-def _wrapped(text: str, width: int | None) -> list[str]:
-    if width is None:
-        return [text]
-    room = max(width - _LEVEL - _SUBJECT, _TEXT)
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
 
 
 def _python() -> Finding:

@@ -60,6 +60,13 @@ def paint(text: str, **style: Any) -> str:
     return click.style(text, **style) if has_colours(sys.stderr, os.environ) else text
 
 
+def broken(text: str, width: int | None) -> list[str]:
+    """A text in lines of so many columns, broken between words; one line where there is no width."""
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 class Console:
     """Sentences and progress bars on standard error; bars only on a terminal.
 
@@ -81,9 +88,7 @@ class Console:
 
     def say(self, sentence: str) -> None:
         """A sentence for the user, broken between words on a narrow terminal."""
-        if width := self.width:
-            sentence = textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)
-        self.show(sentence)
+        self.show("\n".join(broken(sentence, self.width)))
 
     def show(self, text: str) -> None:
         """Lines for the user as they are, clear of any progress bar."""

@@ -179,5 +179,7 @@ FLAT_COLUMNS = tuple(column.name for column in FLAT_TABLE)
 AMOUNT = "vlr_transacao_movimento"
 CARD = "numero_cartao"
 DESCRIPTION = "des_transacao_movimento"
+MOMENT = "data_movimento"
+ACCOUNT_KIND = "tipo_conta"
 #: The columns that name a person; the first one is where a token stands, if there is one.
 PEOPLE = ("nome_associado", "sobrenome_associado", "nome_impresso_cartao")

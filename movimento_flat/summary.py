@@ -1,7 +1,6 @@
 """What a command has to say at its end: for a person as text, for a machine as JSON."""
 
 import json
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from merge.parts import CSV_NAME
 from movimento_flat.manifest import Delivery
 from movimento_flat.money import Totals, reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
+from movimento_flat.progress import broken
 from mr_jobs.phases import Phase
 
 #: Columns that labels have, and the least that a text beside them needs.
@@ -45,7 +45,7 @@ class Summary:
 
     def _lines(self, width: int | None, paint: Paint) -> Iterable[str]:
         for label, text in self.lines:
-            first, *others = _wrapped(text, width)
+            first, *others = broken(text, width and max(width - _LABEL, _TEXT))
             yield paint(f"  {label}".ljust(_LABEL), dim=True) + first
             yield from (" " * _LABEL + other for other in others)
 
@@ -111,10 +111,3 @@ def _what_shows(privacy: Privacy) -> str:
     cards = {FULL: "whole card numbers", MASK: "masked card numbers", TOKEN: "tokens of card numbers"}
     people = {FULL: "names", TOKEN: "tokens of people"}
     return f"{cards[privacy.card]} and {people[privacy.people]}"
-
-
-def _wrapped(text: str, width: int | None) -> list[str]:
-    if width is None:
-        return [text]
-    room = max(width - _LABEL, _TEXT)
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from movimento_flat.privacy import FULL, Privacy
-from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOVIMENTO, PEOPLE
+from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOMENT, MOVIMENTO, PEOPLE
 from movimento_flat.tagged_tsv import unescape
 from mr_jobs.report import Warn, warning
 
@@ -37,7 +37,7 @@ class Suspicions:
         behind = [flat.name for flat in FLAT_TABLE if flat.table in (CARTAO, CONTA)]
         shown = [name for name in behind if name in privacy.columns]
         self._tail = {name: place for place, name in enumerate(shown, 1)}
-        self._has_moments = "data_movimento" in privacy.columns
+        self._has_moments = MOMENT in privacy.columns
         self._has_names = privacy.people == FULL and set(PEOPLE) <= set(privacy.columns)
 
     def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
@@ -75,7 +75,7 @@ class CardSuspicions:
             return True
         if not self.has_moments:
             return False
-        moments = [movement[-_MOMENT:] for movement in movements]
+        moments = [text[-_MOMENT:] for text in movements]
         return min(moments) < max(self.card_created, self.account_created) or max(moments) > self.now
 
     def movement_warnings(self, rows: Sequence[bytes]) -> Iterator[bytes]:

@@ -16,9 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from merge.csv_audit import Block, Centavos, Flags, Positions
 from movimento_flat.money import Totals
-from movimento_flat.schema import AMOUNT
-
-MOMENT, CARD, KIND = "data_movimento", "numero_cartao", "tipo_conta"
+from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, CARD, MOMENT
 
 TOP_CARDS = 10
 #: Kinds of account that a page tells apart.
@@ -140,9 +138,9 @@ class Adding:
 
     def _kind_places(self, block: Block) -> Positions:
         """-> each row's place among the kinds of account."""
-        if KIND not in self._columns:
+        if ACCOUNT_KIND not in self._columns:
             return np.zeros(len(block), np.intp)
-        start, end = block.field(KIND)
+        start, end = block.field(ACCOUNT_KIND)
         begins = np.flatnonzero(_differs_from_row_before(block, start, end))
         texts = _texts(block, start[begins], end[begins])
         places = [self._kinds.of(text) if len(text) <= LONGEST_KIND else MOST_KINDS for text in texts]
@@ -154,7 +152,7 @@ class Adding:
         rows = Counter[int]()
         for (_, kind), totals in cells.items():
             rows[kind] += totals.rows
-        names = [_unquoted(field) for field in self._kinds.names] if KIND in self._columns else []
+        names = [_unquoted(field) for field in self._kinds.names] if ACCOUNT_KIND in self._columns else []
         ranked = sorted(range(len(names)), key=lambda kind: (-rows[kind], names[kind]))[:TOP_KINDS]
         kinds: list[str | None] = [names[kind] for kind in ranked]
         if set(rows) - set(ranked):

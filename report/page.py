@@ -3,7 +3,7 @@
 Whatever comes from data goes through `_text`. Card numbers are masked here too, where the CSV shows them whole.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FULL, MASK, TOKEN, mask, mask_card_numbers
-from movimento_flat.schema import CARTAO, MOVIMENTO
+from movimento_flat.schema import ACCOUNT_KIND, CARD, CARTAO, MOMENT, MOVIMENTO
 from mr_jobs.report import Reject, Warn
 from report import svg
 from report.brazil import (
@@ -27,7 +27,7 @@ from report.brazil import (
     seconds,
     short_money,
 )
-from report.figures import BINS, CARD, HOURS, KIND, MOMENT, OTHER_MONTHS, TOP_CARDS, UNDATED, Figures
+from report.figures import BINS, HOURS, OTHER_MONTHS, TOP_CARDS, UNDATED, Figures
 from report.findings import Example, Findings, read_findings
 from report.reasons import REJECTED, WARNINGS
 from report.style import STYLE
@@ -137,13 +137,13 @@ def _by_month(figures: Figures, manifest: dict[str, Any]) -> str:
     if not figures.totals.rows:
         return _section(title, "<p>Não há movimentos nesta entrega.</p>")
     parts = []
-    has_kinds = KIND in manifest["csv"]["columns"]
+    has_kinds = ACCOUNT_KIND in manifest["csv"]["columns"]
     kinds = [_kind(name) for name in figures.kinds] if has_kinds else [_ALL_KINDS]
     periods, by_year = _periods(figures.months)
     shown = {name: row for name, row in periods.items() if name not in (OTHER_MONTHS, UNDATED)}
     if by_year:
         parts.append(f"<p>Há movimentos em {len(figures.months)} meses; cada coluna é um ano.</p>")
-    if missing := [name for name in (MOMENT, KIND) if name not in manifest["csv"]["columns"]]:
+    if missing := [name for name in (MOMENT, ACCOUNT_KIND) if name not in manifest["csv"]["columns"]]:
         parts += [_dropped(name) for name in missing]
     if shown:
         parts += [_legend(kinds) if has_kinds else "", _columns(kinds, shown)]
@@ -357,10 +357,7 @@ def _rejected(findings: Findings, manifest: dict[str, Any]) -> str:
         if counts
         else "<p>Nenhum movimento foi rejeitado: todos estão no CSV.</p>"
     )
-    known = [
-        (reason.value, *REJECTED[reason], counts[reason.value]) for reason in Reject if reason.value in counts
-    ]
-    return _section("Movimentos rejeitados", lead, _reasons(known, findings))
+    return _section("Movimentos rejeitados", lead, _reasons(REJECTED, counts, findings))
 
 
 def _warnings(findings: Findings, manifest: dict[str, Any]) -> str:
@@ -371,18 +368,24 @@ def _warnings(findings: Findings, manifest: dict[str, Any]) -> str:
         if counts
         else "<p>Nenhum aviso: nada pareceu errado.</p>"
     )
+    return _section("Avisos", lead, _reasons(WARNINGS, counts, findings))
+
+
+def _reasons(
+    texts: Mapping[Reject, tuple[str, str]] | Mapping[Warn, tuple[str, str]],
+    counts: dict[str, int],
+    findings: Findings,
+) -> str:
+    """(title, explanation) of each reason, and rows by reason -> those that occur, the most frequent first."""
     known = [
-        (reason.value, *WARNINGS[reason], counts[reason.value]) for reason in Warn if reason.value in counts
+        (reason.value, *text, counts[reason.value])
+        for reason, text in texts.items()
+        if reason.value in counts
     ]
-    return _section("Avisos", lead, _reasons(known, findings))
-
-
-def _reasons(reasons: Iterable[tuple[str, str, str, int]], findings: Findings) -> str:
-    """(name, title, explanation, rows) of each reason -> the most frequent first."""
     items = "".join(
         f'<li><h3>{title} <code>{name}</code></h3><p class="count">{number(count)}</p>'
         f"<p>{explanation}{_examples(findings.examples.get(name, ()))}</p></li>"
-        for name, title, explanation, count in sorted(reasons, key=lambda reason: -reason[3])
+        for name, title, explanation, count in sorted(known, key=lambda reason: -reason[3])
     )
     return f'<ul class="findings">{items}</ul>' if items else ""
 

@@ -45,24 +45,32 @@ class LocalWorkspace:
     def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
         """See `Workspace.join`."""
 
-        def movements() -> list[Path]:
-            movements_complete()
-            return tsv_files(self._tsv / MOVEMENTS_FOLDER)
-
-        with self._console.stage("join", unit=" tasks") as progress:
-            small_tables = tsv_files(self._tsv / SMALL_TABLES_FOLDER)
-            return join_locally(
-                small_tables,
-                movements,
-                self._work / "parts",
-                self._work,
-                rules,
-                self._cores,
-                progress,
-                self._console.phases.append,
-            )
+        return join_here(
+            self._tsv, movements_complete, self._work / "parts", self._work, rules, self._cores, self._console
+        )
 
 
-def tsv_files(folder: Path) -> list[Path]:
+def join_here(
+    tagged_tsv: Path,
+    movements_complete: Callable[[], object],
+    parts: Path,
+    work: Path,
+    rules: Rules,
+    cores: int | None,
+    console: Console,
+) -> list[Path]:
+    """`mr_jobs.local.join_locally` of the two folders in `tagged_tsv`, watched by a person."""
+
+    def movements() -> list[Path]:
+        movements_complete()
+        return _tsv_files(tagged_tsv / MOVEMENTS_FOLDER)
+
+    with console.stage("join", unit=" tasks") as progress:
+        small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
+        tell = console.phases.append
+        return join_locally(small_tables, movements, parts, work, rules, cores, progress, tell)
+
+
+def _tsv_files(folder: Path) -> list[Path]:
     """The complete files of a folder of tagged TSV, in order."""
     return sorted(folder.glob("*.tsv"))

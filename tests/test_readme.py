@@ -1,5 +1,6 @@
 """README.md and README.pt-BR.md say the same, and what they show is what comes."""
 
+import os
 import re
 import subprocess
 from collections import Counter
@@ -75,10 +76,11 @@ def test_every_message_of_the_table_is_one_of_the_program() -> None:
     assert not [message for message in messages if message not in code]
 
 
-def test_the_output_that_is_shown_is_what_a_run_says(tmp_path: Path) -> None:
+def test_the_output_that_is_shown_is_what_a_first_run_says(tmp_path: Path) -> None:
     (shown,) = [block for block in _find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
     command = [*COMMAND, "run", "--engine", "local", "--output", "out", "--movements", "100000"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    home = os.environ | {"MOVIMENTO_FLAT_HOME": str(tmp_path / "home")}
+    result = subprocess.run(command, cwd=tmp_path, env=home, capture_output=True, text=True, check=True)
     said = result.stderr[result.stderr.index("out/movimento_flat.csv") :]
 
     def without_moments(text: str) -> str:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import HOME, STATE, Content, Timing, fresh, ours, run, say
+from command_line.progress import Console
 from extract.source import Source
 from movimento_flat.money import Totals
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.private_server.programs import get_programs
-from movimento_flat.progress import Console
 from seed.load import fill
 from seed.plan import Plan
+from seed.private_server import PrivateServer
+from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 
 HOST = "127.0.0.1"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from merge.csv_audit import Audit, audit
 from merge.datapackage import PACKAGE_NAME
+from merge.delivered import Delivered
+from merge.manifest import FurtherFile
 from merge.output_folder import RUN_NAME
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
-from movimento_flat.delivered import Delivered
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import FurtherFile
 from movimento_flat.money import Totals, reais
 from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
 

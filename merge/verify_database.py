@@ -22,10 +22,10 @@ from pymysql.connections import Connection
 from extract.source import Source
 from merge.csv_audit import Audit
 from merge.csv_rows import read_rows
+from merge.delivered import Delivered
 from merge.output_folder import RUN_NAME
 from merge.parts import CSV_NAME, REJECTED_NAME
 from merge.verify import Comparison
-from movimento_flat.delivered import Delivered
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FIRST, FULL, LAST, MASK, TOKEN
 from movimento_flat.schema import AMOUNT, CARD, DESCRIPTION, FLAT_TABLE, MOVIMENTO, PEOPLE, Kind

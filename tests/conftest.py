@@ -12,11 +12,11 @@ import pytest
 from hypothesis import settings
 
 from extract.source import Source
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.private_server.programs import get_programs
 from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
+from seed.private_server import PrivateServer
+from seed.private_server.programs import get_programs
 from sql import READER, reader_statements, statements
 from tests.mysql9 import MySQL9
 from tests.soak import LONG

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from movimento_flat.doctor import NOTE, OK, PROBLEM, as_text, examine
-from movimento_flat.private_server.programs import find_programs
+from command_line.doctor import NOTE, OK, PROBLEM, as_text, examine
+from seed.private_server.programs import find_programs
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.test_make_run import environment
 from tests.test_run import Result, assert_user_error, command, run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from movimento_flat.manifest import FORMAT
+from merge.manifest import FORMAT
 from movimento_flat.schema import FLAT_COLUMNS, TABLES
 from mr_jobs.report import Reject, Warn
 from tests.conftest import ROOT, Database

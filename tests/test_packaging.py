@@ -13,10 +13,10 @@ from zipfile import ZipFile
 import pytest
 
 from movimento_flat import __version__
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
+from seed.private_server import PrivateServer
+from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.conftest import PASSWORD, ROOT, Database, filled_database

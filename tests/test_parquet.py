@@ -242,7 +242,7 @@ def test_a_run_says_and_counts_what_is_no_date_and_verify_knows_the_file(
 def test_without_pyarrow_it_is_refused_before_anything_is_read(nasty: Database, tmp_path: Path) -> None:
     """Without --parquet nothing asks for it."""
     nasty.reader()
-    without = "import sys; sys.modules['pyarrow'] = None; from movimento_flat.cli import main; main()"
+    without = "import sys; sys.modules['pyarrow'] = None; from command_line.main import main; main()"
     arguments = ["run", "--output", str(tmp_path / "out"), "--source", nasty.url()]
 
     def run_without(*options: str) -> subprocess.CompletedProcess[str]:

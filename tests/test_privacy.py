@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from command_line.token_key import with_key
 from merge.csv_audit import audit
 from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import CARDS, PEOPLE, Privacy, mask, mask_card_numbers, may_hold_card_numbers
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
-from movimento_flat.token_key import with_key
 from mr_jobs.rules import KEY_NAME, Rules, secrets_of
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 from tests.conftest import Database

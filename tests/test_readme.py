@@ -68,7 +68,7 @@ def test_every_message_of_the_table_is_one_of_the_program() -> None:
     (section,) = [text for text in sections(ENGLISH) if text.startswith("When something goes wrong")]
     messages = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
     assert len(messages) > 8
-    folders = ("extract", "merge", "movimento_flat", "mr_jobs", "hadoop-docker")
+    folders = ("command_line", "extract", "merge", "movimento_flat", "mr_jobs", "seed", "hadoop-docker")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     code = "\n".join(
         path.read_text("utf-8", "replace") for path in files if path.suffix not in (".pyc", ".crt")

@@ -19,7 +19,7 @@ CSV = "movimento_flat.csv"
 RUN = "movimento_flat.run"
 #: What OUTPUT has after a run, in the order of names.
 PUBLISHED = ["datapackage.json", CSV, RUN]
-COMMAND = [sys.executable, "-m", "movimento_flat.cli"]
+COMMAND = [sys.executable, "-m", "command_line.main"]
 
 
 Result = subprocess.CompletedProcess[str]

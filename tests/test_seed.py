@@ -7,11 +7,11 @@ import pytest
 
 from movimento_flat.errors import UserError
 from movimento_flat.luhn import check_digit, is_luhn
-from movimento_flat.private_server import PrivateServer
 from movimento_flat.schema import TABLES
 from seed.generate import TROUBLESOME, Generator
 from seed.load import fill
 from seed.plan import Plan
+from seed.private_server import PrivateServer
 from tests.conftest import Database
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from movimento_flat.state import state_dir
+from seed.private_server import PrivateServer
+from seed.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from sql import READER
 from tests import test_bad_input, test_extract, test_grants, test_run, test_sql, test_verify, test_window
 from tests.conftest import Database, Server, filled_database

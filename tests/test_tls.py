@@ -11,9 +11,9 @@ import pytest
 from extract.source import Source
 from extract.tls import OFF, VERIFY, Tls, is_loopback
 from movimento_flat.errors import UserError
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.private_server.programs import get_programs
 from movimento_flat.state import state_dir
+from seed.private_server import PrivateServer
+from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 from tests.certificates import Authority
 from tests.conftest import PASSWORD, Database, Server, new_database

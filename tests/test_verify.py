@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from command_line.progress import Console
+from command_line.verify_command import verify_delivery
 from movimento_flat.errors import UserError
 from movimento_flat.money import centavos
-from movimento_flat.progress import Console
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
-from movimento_flat.verify_command import verify_delivery
 from tests.brute_force import Row, as_csv
 from tests.conftest import Database
 from tests.test_run import CSV, RUN, Result, assert_user_error, command, run

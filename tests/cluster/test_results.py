@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from merge.parts import CSV_NAME, REJECTED_NAME
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
+from seed.private_server import PrivateServer
+from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
@@ -81,7 +81,7 @@ def test_the_same_bytes_come_from_any_number_of_reducers(
 def test_the_same_bytes_come_from_the_local_engine(data: Data, tmp_path: Path) -> None:
     """The same plan gives the same rows in the private database of this machine."""
     subprocess.run(
-        [sys.executable, "-m", "movimento_flat.cli", "run", "--output", str(tmp_path / "out"), *DATA],
+        [sys.executable, "-m", "command_line.main", "run", "--output", str(tmp_path / "out"), *DATA],
         env={**os.environ, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state")},
         cwd=ROOT,
         capture_output=True,

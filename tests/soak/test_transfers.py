@@ -10,9 +10,9 @@ from extract import pages as pages_module
 from extract.extraction import extract
 from extract.sink import FolderSink
 from movimento_flat.money import Totals
-from movimento_flat.private_server import PrivateServer
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
+from seed.private_server import PrivateServer
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import Database, new_database
 from tests.mysql9 import MySQL9

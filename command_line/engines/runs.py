@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
-from movimento_flat.progress import Console
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import pymysql
 from pymysql.connections import Connection
 
 from movimento_flat.errors import UserError
-from movimento_flat.private_server.programs import Programs, get_programs
 from movimento_flat.processes import die_with_parent
+from seed.private_server.programs import Programs, get_programs
 
 START_SECONDS = STOP_SECONDS = 120
 POLL_SECONDS = 0.05

@@ -10,18 +10,18 @@ from typing import Any
 
 import click
 
+from command_line.engines import Engine
+from command_line.engines.hadoop import HadoopEngine, default_hdfs_folder
+from command_line.engines.local import LocalEngine
+from command_line.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
+from command_line.help import SECTIONS, Choice, one_of
+from command_line.pipeline import Publishing
+from command_line.progress import Console
 from extract.source import Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
 from merge.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
-from movimento_flat.engines import Engine
-from movimento_flat.engines.hadoop import HadoopEngine, default_hdfs_folder
-from movimento_flat.engines.local import LocalEngine
-from movimento_flat.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
-from movimento_flat.help import SECTIONS, Choice, one_of
-from movimento_flat.pipeline import Publishing
 from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
-from movimento_flat.progress import Console
 from movimento_flat.schema import FLAT_COLUMNS
 from mr_jobs.rules import Rules
 from seed.plan import Plan

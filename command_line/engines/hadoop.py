@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
+from command_line.engines.runs import HdfsRun, hdfs_run
+from command_line.progress import Console, Progress
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
 from extract.hdfs_sink import HdfsSink
-from movimento_flat.engines.runs import HdfsRun, hdfs_run
 from movimento_flat.hadoop import Hadoop
-from movimento_flat.progress import Console, Progress
 from movimento_flat.state import state_dir
 from mr_jobs.hadoop import JobReport, Watch, join_on_hadoop
 from mr_jobs.rules import Rules
@@ -29,7 +29,7 @@ def default_hdfs_folder() -> str:
 
 @dataclass(frozen=True)
 class HadoopEngine:
-    """See `movimento_flat.engines.Engine`.
+    """See `command_line.engines.Engine`.
 
     Attributes:
         folder: URI of a folder in HDFS; each run makes one of its own in it, and removes it.

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from command_line.progress import broken
+from merge.manifest import Delivery
 from merge.output_folder import RUN_NAME
 from merge.parts import CSV_NAME
-from movimento_flat.manifest import Delivery
 from movimento_flat.money import Totals, reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
-from movimento_flat.progress import broken
 from mr_jobs.phases import Phase
 
 #: Columns that labels have, and the least that a text beside them needs.

@@ -13,6 +13,8 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
+from command_line.progress import broken
+from command_line.summary import Paint
 from extract.columns import SourceTable, inspect
 from extract.grants import refuse_writers
 from extract.snapshot import describe, lock
@@ -20,10 +22,8 @@ from extract.source import Source
 from extract.tls import OFF
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
-from movimento_flat.private_server.programs import INSTALL, fetcher, find_programs
-from movimento_flat.progress import broken
 from movimento_flat.state import state_dir
-from movimento_flat.summary import Paint
+from seed.private_server.programs import INSTALL, fetcher, find_programs
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}

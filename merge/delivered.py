@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from extract.window import Window
+from merge.manifest import FORMAT, FurtherFile
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import FORMAT, FurtherFile
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, MOVIMENTO

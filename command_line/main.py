@@ -12,28 +12,29 @@ from tempfile import TemporaryDirectory
 import click
 from click.shell_completion import get_completion_class
 
+from command_line import options, pipeline, summary
+from command_line.doctor import PROBLEM, as_text, examine, verdict, works
+from command_line.engines import Engine
+from command_line.engines.hadoop import join_with_progress
+from command_line.engines.local import join_here
+from command_line.fictitious import fictitious_database
+from command_line.help import EXIT_STATUS, Choice, Group
+from command_line.pipeline import Publishing
+from command_line.progress import Console, paint
+from command_line.shown import as_the_user_wrote
+from command_line.summary import Summary
+from command_line.token_key import with_key
+from command_line.verify_command import verify_delivery
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
 from extract.source import Source
 from extract.window import Window
+from merge.manifest import EXTRACTION_NAME, as_json, extraction_as_json, extraction_from_json
 from merge.output_folder import open_output
-from movimento_flat import __version__, options, pipeline, summary
-from movimento_flat.doctor import PROBLEM, as_text, examine, verdict, works
-from movimento_flat.engines import Engine
-from movimento_flat.engines.hadoop import join_with_progress
-from movimento_flat.engines.local import join_here
+from movimento_flat import __version__
 from movimento_flat.errors import UserError
-from movimento_flat.fictitious import fictitious_database
 from movimento_flat.hadoop import Hadoop
-from movimento_flat.help import EXIT_STATUS, Choice, Group
-from movimento_flat.manifest import EXTRACTION_NAME, as_json, extraction_as_json, extraction_from_json
-from movimento_flat.pipeline import Publishing
-from movimento_flat.progress import Console, paint
-from movimento_flat.shown import as_the_user_wrote
-from movimento_flat.summary import Summary
-from movimento_flat.token_key import with_key
-from movimento_flat.verify_command import verify_delivery
 from mr_jobs.rules import Rules
 from seed.load import fill
 from seed.plan import Plan

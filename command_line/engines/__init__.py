@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from command_line.progress import Console
 from extract.sink import Sink
-from movimento_flat.progress import Console
 from mr_jobs.rules import Rules
 
 

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from pymysql.connections import Connection
 
+from command_line.progress import Console
 from extract.source import Source, address, read_password
 from extract.tls import OFF, Tls
-from movimento_flat.private_server import PrivateServer
-from movimento_flat.progress import Console
 from movimento_flat.state import state_dir
 from seed.load import fill
 from seed.plan import Plan
+from seed.private_server import PrivateServer
 from sql import READER, reader_statements
 
 DEFAULT_MOVEMENTS = 100_000

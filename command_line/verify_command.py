@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
+from command_line.progress import Console
+from command_line.shown import as_the_user_wrote
+from command_line.summary import Summary, of_csv
 from extract.source import Source
+from merge.delivered import Delivered
+from merge.manifest import MANIFEST_NAME, totals_as_json
 from merge.output_folder import RUN_NAME, settle
 from merge.parts import CSV_NAME
 from merge.verify import Comparison, verify_files
 from merge.verify_database import compared_columns, verify_database, without_numbers
-from movimento_flat.delivered import Delivered
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import MANIFEST_NAME, totals_as_json
-from movimento_flat.progress import Console
 from movimento_flat.schema import DESCRIPTION
-from movimento_flat.shown import as_the_user_wrote
-from movimento_flat.summary import Summary, of_csv
 
 
 def verify_delivery(output: Path, database: Source | None, console: Console) -> Summary:

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line.progress import Console
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
 from extract.sink import FolderSink
-from movimento_flat.progress import Console
 from mr_jobs.local import join_locally
 from mr_jobs.rules import Rules
 
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """See `movimento_flat.engines.Engine`.
+    """See `command_line.engines.Engine`.
 
     Attributes:
         cores: map or reduce tasks at once; all cores when None.

@@ -7,23 +7,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
+from command_line.engines import Engine, Workspace
+from command_line.progress import Console
+from command_line.token_key import with_key
 from extract.extraction import Extraction, extract
 from extract.source import Source
 from merge.accounting import check_identity
 from merge.csv_audit import Audit, Block, audit
 from merge.datapackage import PACKAGE_NAME, datapackage
+from merge.delivered import Delivered
 from merge.limits import Limits, too_few_rows
+from merge.manifest import MANIFEST_NAME, Delivery, FurtherFile, write_json
 from merge.output_folder import RUN_NAME, OutputFolder, open_output
 from merge.parts import CSV_NAME, PARQUET_NAME, merge_parts
 from merge.spreadsheet import write_spreadsheet
-from movimento_flat.delivered import Delivered
-from movimento_flat.engines import Engine, Workspace
 from movimento_flat.errors import UserError
-from movimento_flat.manifest import MANIFEST_NAME, Delivery, FurtherFile, write_json
 from movimento_flat.privacy import Privacy
-from movimento_flat.progress import Console
 from movimento_flat.schema import MOVIMENTO
-from movimento_flat.token_key import with_key
 from mr_jobs.rules import Rules
 from report.figures import Adding
 from report.page import write_report

@@ -1,0 +1,1 @@
+"""The command movimento-flat: its options, what it says, and the stages in their order on an engine."""

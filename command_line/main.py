@@ -15,7 +15,6 @@ from click.shell_completion import get_completion_class
 from command_line import options, pipeline, summary
 from command_line.doctor import PROBLEM, as_text, examine, verdict, works
 from command_line.engines import Engine
-from command_line.engines.hadoop import join_with_progress
 from command_line.engines.local import join_here
 from command_line.fictitious import fictitious_database
 from command_line.help import EXIT_STATUS, Choice, Group
@@ -24,7 +23,6 @@ from command_line.progress import Console, paint
 from command_line.shown import as_the_user_wrote
 from command_line.summary import Summary
 from command_line.token_key import with_key
-from command_line.verify_command import verify_delivery
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
@@ -36,6 +34,7 @@ from movimento_flat import __version__
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
 from mr_jobs.rules import Rules
+from mr_jobs.task_server import TaskServer
 from seed.load import fill
 from seed.plan import Plan
 
@@ -213,7 +212,11 @@ def join(
         if _is_uri(folder):
             _join_on_cluster(folder, parts, rules, scratch, properties, console)
         elif Path(folder).is_dir():
-            join_here(Path(folder), lambda: None, Path(parts), Path(parts).parent, rules, cores, console)
+            work = Path(parts).parent
+            with TaskServer() as server:
+                join_here(
+                    Path(folder), lambda: rules, lambda: None, Path(parts), work, server, cores, console
+                )
         else:
             raise click.UsageError(f"{folder} is not a folder.")
     for phase in console.phases if profile else ():
@@ -223,6 +226,8 @@ def join(
 def _join_on_cluster(
     folder: str, parts: str, rules: Rules, scratch: Path, properties: tuple[str, ...], console: Console
 ) -> None:
+    from command_line.engines.hadoop import join_with_progress  # noqa: PLC0415  # so does mrjob's part of Hadoop
+
     work = f"{parts.rstrip('/')}.work"
     hadoop = Hadoop.find()
     small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
@@ -258,6 +263,8 @@ def merge(
     \b
     movimento-flat merge --from ./parts --tsv ./tsv --output ./out
     """
+    from command_line.delivery import merge_and_publish  # noqa: PLC0415  # NumPy takes its time to import
+
     try:
         description = json.loads((tsv / EXTRACTION_NAME).read_text())
         extraction, address = extraction_from_json(description), description["address"]
@@ -267,7 +274,7 @@ def merge(
         ) from error
     with open_output(output) as folder:
         part_files = sorted(parts.glob("part-*"))
-        delivery = pipeline.merge_and_publish(
+        delivery = merge_and_publish(
             folder, part_files, extraction, rules.privacy, publishing, "local", address, console
         )
     _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
@@ -287,6 +294,8 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
     movimento-flat verify ./out
     movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
     """
+    from command_line.verify_command import verify_delivery  # noqa: PLC0415  # so here
+
     _conclude(verify_delivery(output, database, console), console, as_json)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from command_line.engines import Engine
-from command_line.engines.hadoop import HadoopEngine, default_hdfs_folder
 from command_line.engines.local import LocalEngine
 from command_line.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
 from command_line.help import SECTIONS, Choice, one_of
@@ -156,6 +155,9 @@ properties = click.option(
 
 def _engine(engine: str, cores: int | None, hdfs_folder: str | None, properties: tuple[str, ...]) -> Engine:
     if engine == HADOOP:
+        # mrjob's part of Hadoop takes its time to import.
+        from command_line.engines.hadoop import HadoopEngine, default_hdfs_folder  # noqa: PLC0415
+
         return HadoopEngine(hdfs_folder or default_hdfs_folder(), properties)
     return LocalEngine(cores)
 

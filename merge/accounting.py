@@ -1,7 +1,26 @@
 """The accounting identity: nothing is published unless each row and each centavo is accounted for."""
 
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, reais
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the file at hand holds."""
+
+    totals: Totals
+    bytes: int
+    sha256: str
+
+
+def sha256(path: Path) -> str:
+    """-> the SHA-256 of a file, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_identity(source: Totals, published: Totals, rejected: Totals) -> None:

@@ -1,6 +1,5 @@
 """What a finished CSV holds, counted from nothing but its bytes."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from merge.accounting import Audit, sha256
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
@@ -26,15 +26,6 @@ Positions = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 #: Centavos: int64, or Python's integers where their sum might not fit.
 Centavos = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What the file at hand holds."""
-
-    totals: Totals
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -98,12 +89,6 @@ def audit(
             totals += Totals(len(block), int(block.centavos.sum()))
             watch(block)
         return Audit(totals, csv.stat().st_size, digest.result())
-
-
-def sha256(path: Path) -> str:
-    """-> the SHA-256 of a file, as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def blocks(csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Iterator[Block]:

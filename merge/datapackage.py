@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from merge.csv_audit import Audit
+from merge.accounting import Audit
 from merge.parts import CSV_NAME
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy, mask
 from movimento_flat.schema import CARD, DESCRIPTION, FLAT_TABLE, PEOPLE, FlatColumn, Kind

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from extract.extraction import Extraction
 from extract.window import Window
-from merge.csv_audit import Audit, sha256
+from merge.accounting import Audit, sha256
 from merge.parts import Merged
 from movimento_flat import __version__
 from movimento_flat.money import Totals

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from merge.csv_audit import Audit, audit
+from merge.accounting import Audit
+from merge.csv_audit import audit
 from merge.datapackage import PACKAGE_NAME
 from merge.delivered import Delivered
 from merge.manifest import FurtherFile

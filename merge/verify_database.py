@@ -20,7 +20,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from extract.source import Source
-from merge.csv_audit import Audit
+from merge.accounting import Audit
 from merge.csv_rows import read_rows
 from merge.delivered import Delivered
 from merge.output_folder import RUN_NAME

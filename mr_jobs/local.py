@@ -7,8 +7,6 @@ input of the first step only. Both are changed here through the methods that it 
 import errno
 import os
 import shutil
-import subprocess
-import sysconfig
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,22 +19,15 @@ from mrjob.local import LocalMRJobRunner, _TaskFailedException
 from mrjob.step import StepFailedException
 
 from movimento_flat.errors import UserError
-from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat
+from mr_jobs.local_shuffle import partition, sort
 from mr_jobs.phases import Phase, Tell
 from mr_jobs.rules import Rules
-
-#: Tasks find the packages here. mrjob imports distutils, which setuptools replaces by its own slow one
-#: (0.2 s for every task) unless told not to. Python 3.12 and later, and Debian's python3 without its package
-#: python3-distutils, have setuptools' only.
-TASK_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-if Path(sysconfig.get_path("stdlib"), "distutils", "spawn.py").exists():
-    TASK_ENVIRONMENT["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
+from mr_jobs.task_server import TaskFailedError, TaskServer
 
 #: Bytes up to which files share a map task: starting one costs as much as reading this.
 SMALL_INPUT = 4 << 20
 COPIED_AT_ONCE = 1 << 20
-SORT_MEMORY = "64M"
 LINES_OF_STDERR = 8
 LITTLE_SPACE = 1 << 20
 
@@ -48,6 +39,7 @@ def join_locally(
     movements: MovementFiles,
     parts: Path,
     work: Path,
+    server: TaskServer,
     rules: Rules = Rules(),  # noqa: B008  # it is frozen
     cores: int | None = None,
     progress: Callable[[int], None] = lambda tasks: None,
@@ -60,6 +52,7 @@ def join_locally(
         movements: called when step 2 begins; waits for the movements' files, and answers them.
         parts: folder for the output, not there yet.
         work: folder for temporary files.
+        server: what runs the tasks.
         rules: what shows of cards and people, and as of which moment.
         cores: map or reduce tasks at once; all cores when None.
         progress: told of each map or reduce task that has ended.
@@ -76,7 +69,7 @@ def join_locally(
         ["--runner=local", "--no-conf", *options, *rules.arguments(), *map(str, small_tables)]
     )
     job.set_up_logging(quiet=True)
-    runner = _Runner(movements, progress, tell, **job._runner_kwargs())
+    runner = _Runner(server, movements, progress, tell, **job._runner_kwargs())
     with runner:
         try:
             runner.run()
@@ -87,16 +80,20 @@ def join_locally(
 
 class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def __init__(
-        self, movements: MovementFiles, progress: Callable[[int], None], tell: Tell, **options: Any
+        self,
+        server: TaskServer,
+        movements: MovementFiles,
+        progress: Callable[[int], None],
+        tell: Tell,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            **options | {"upload_dirs": [], "bootstrap_mrjob": False, "cmdenv": TASK_ENVIRONMENT}
-        )
+        super().__init__(**options | {"upload_dirs": [], "bootstrap_mrjob": False})
+        self._server = server
         self._movements = movements
         self._progress = progress
         self._tell = tell
         self._lock = Lock()
-        self._seconds = 0.0  # of the tasks of the phase that is under way
+        self._costs: list[tuple[float, int, int]] = []  # seconds, bytes read and written of each ended task
 
     def _input_paths_for_step(self, step_num: int) -> list[str]:
         paths = list(super()._input_paths_for_step(step_num))
@@ -125,31 +122,41 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         return splits
 
     def _run_mappers_and_combiners(self, step_num: int, map_splits: list[dict[str, Any]]) -> None:
-        self._seconds = 0.0
         super()._run_mappers_and_combiners(step_num, map_splits)
-        self._end_phase("map", "mapper", step_num, len(map_splits))
+        self._end_phase(step_num, "map")
 
     def _sort_reducer_input(self, step_num: int, num_map_tasks: int) -> None:
-        started = time.monotonic()
-        super()._sort_reducer_input(step_num, num_map_tasks)
-        size = Path(self._sorted_reducer_input_path(step_num)).stat().st_size
-        self._tell(Phase(step_num + 1, "sort", 1, time.monotonic() - started, size, size))
+        """Every reducer's input by itself, where mrjob sorts all of it at once and cuts it then."""
+        outputs = [Path(self._task_output_path("mapper", step_num, task)) for task in range(num_map_tasks)]
+
+        def sort_for(reducer: int) -> None:
+            started = time.monotonic()
+            target = Path(self._task_input_path("reducer", step_num, reducer))
+            target.parent.mkdir(parents=True)
+            sort(outputs, reducer, target)
+            size = target.stat().st_size
+            self._count(started, size, size)
+
+        with ThreadPoolExecutor(self._num_cores()) as pool:
+            list(pool.map(sort_for, range(self._num_reducers(step_num))))
+        self._end_phase(step_num, "sort")
+
+    def _split_reducer_input(self, step_num: int) -> int:
+        """-> how many reduce tasks there are; their input was cut before it was sorted."""
+        return int(self._num_reducers(step_num))
 
     def _run_reducers(self, step_num: int, num_reducer_tasks: int) -> None:
-        self._seconds = 0.0
         super()._run_reducers(step_num, num_reducer_tasks)
-        self._end_phase("reduce", "reducer", step_num, num_reducer_tasks)
+        self._end_phase(step_num, "reduce")
 
-    def _end_phase(self, name: str, task_type: str, step_num: int, tasks: int) -> None:
-        read, written = (
-            sum(Path(path(task_type, step_num, task)).stat().st_size for task in range(tasks))
-            for path in (self._task_input_path, self._task_output_path)
-        )
-        self._tell(Phase(step_num + 1, name, tasks, self._seconds, read, written))
+    def _count(self, started: float, read: int, written: int) -> None:
+        with self._lock:
+            self._costs.append((time.monotonic() - started, read, written))
 
-    def _num_reducers(self, step_num: int) -> int:
-        """mrjob makes two reduce tasks of each: as many as there are cores."""
-        return max(1, int(self._num_cores()) // 2)
+    def _end_phase(self, step_num: int, name: str) -> None:
+        seconds, read, written = map(sum, zip(*self._costs, strict=True))
+        self._tell(Phase(step_num + 1, name, len(self._costs), float(seconds), int(read), int(written)))
+        self._costs.clear()
 
     def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
         """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
@@ -164,8 +171,8 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
                 raise
 
     def _invoke_task_func(self, task_type: str, step_num: int, task_num: int) -> Callable[..., None]:
-        """A task is a process, as mrjob's, but it ends with this one, even where this one is killed."""
-        command = self._substep_args(step_num, task_type)
+        """A task is a process, as mrjob's, but forked; it ends with this one, even where this one is killed."""
+        arguments = self._args_for_task(step_num, task_type)
         place = {
             "step_num": step_num,
             "num_steps": self._num_steps(),
@@ -178,26 +185,15 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         ) -> None:
             started = time.monotonic()
             try:
-                subprocess.run(
-                    command,
-                    stdin=stdin,
-                    stdout=stdout,
-                    stderr=stderr,
-                    cwd=folder,
-                    env=env,
-                    preexec_fn=die_with_parent(),  # it only calls prctl
-                    check=True,
-                )
-            except (OSError, subprocess.SubprocessError) as error:
+                self._server.run(arguments, (stdin, stdout, stderr), folder, env)
+            except TaskFailedError as error:
                 raise _TaskFailedException(reason=str(error), **place) from error
-            with self._lock:
-                self._seconds += time.monotonic() - started
+            written = os.fstat(stdout.fileno()).st_size
+            if task_type == "mapper":
+                partition(Path(stdout.name), self._num_reducers(step_num))
+            self._count(started, os.fstat(stdin.fileno()).st_size, written)
 
         return run
-
-    def _sort_input_func(self) -> Callable[[list[str], str], None]:
-        """By sort(1), in a bounded amount of memory. Unlike mrjob's, its failure is the job's failure."""
-        return _sort_records
 
     def explain(self, failure: StepFailedException) -> UserError:
         """-> which task failed, and the end of what it said on standard error."""
@@ -269,19 +265,3 @@ def _copy(spans: list[_Span], target: Path) -> None:
                     block = file.read(min(left, COPIED_AT_ONCE))
                     joined.write(block)
                     left -= len(block)
-
-
-def _sort_records(inputs: list[str], output: str) -> None:
-    """Sort records by their bucket."""
-    options = ["--field-separator=\t", "--key=1,1", "--stable", f"--buffer-size={SORT_MEMORY}"]
-    options += [f"--temporary-directory={Path(output).parent}", f"--output={output}"]
-    result = subprocess.run(
-        ["sort", *options, *inputs],  # noqa: S607  # of the user's PATH, as mrjob does
-        env={**os.environ, "LC_ALL": "C"},
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=die_with_parent(),  # it only calls prctl
-        check=False,
-    )
-    if result.returncode:
-        raise UserError(f"Sorting the records failed: {result.stderr.strip()}", "Mend that and run it again.")

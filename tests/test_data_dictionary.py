@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from merge.csv_audit import Audit
+from merge.accounting import Audit
 from merge.datapackage import datapackage
 from merge.parquet import column_type
 from movimento_flat.money import Totals

@@ -290,12 +290,13 @@ class HereWorkspace:
     work: Path
     sink: FolderSink
 
-    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
+        known_rules = rules()
         movements_complete()
         files = sorted(self.sink.folder.glob("*/*.tsv"))
         lines = [line + b"\n" for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         parts = []
-        for number, part in enumerate(simulate(lines, 2, 3, random.Random(1), rules)):
+        for number, part in enumerate(simulate(lines, 2, 3, random.Random(1), known_rules)):
             parts.append(self.work / f"part-{number}")
             parts[-1].write_bytes(part)
         return parts

@@ -16,6 +16,7 @@ from mr_jobs import buckets, cards
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local import join_locally
 from mr_jobs.rules import Rules
+from mr_jobs.task_server import TaskServer
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,7 +199,10 @@ def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     files = [tmp_path / f"movements-{number}.tsv" for number in range(3)]
     for number, file in enumerate(files):
         file.write_bytes(b"".join(movements[number::3]))
-    parts = join_locally([tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, cores=cores)
+    with TaskServer() as server:
+        parts = join_locally(
+            [tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, server, cores=cores
+        )
     csv, _ = merged([part.read_bytes() for part in parts], tmp_path)
     assert csv == expected_csv(many_rows)
 

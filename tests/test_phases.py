@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mr_jobs.local import join_locally
 from mr_jobs.phases import Phase, phases_of_counters
+from mr_jobs.task_server import TaskServer
 from tests.test_join import SAMPLE
 
 COUNTERS = """
@@ -41,9 +42,16 @@ def test_without_counters_there_are_no_phases() -> None:
 def test_the_local_runner_counts_what_it_reads_and_writes(tmp_path: Path) -> None:
     movements, small_tables = SAMPLE
     phases: list[Phase] = []
-    parts = join_locally(
-        [small_tables], lambda: [movements], tmp_path / "parts", tmp_path, cores=2, tell=phases.append
-    )
+    with TaskServer() as server:
+        parts = join_locally(
+            [small_tables],
+            lambda: [movements],
+            tmp_path / "parts",
+            tmp_path,
+            server,
+            cores=2,
+            tell=phases.append,
+        )
     assert [(phase.step, phase.name) for phase in phases] == [
         (step, name) for step in (1, 2) for name in ("map", "sort", "reduce")
     ]

@@ -17,11 +17,11 @@ class Workspace(Protocol):
     def sink(self) -> Sink:
         """Where the extraction writes."""
 
-    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
         """Join what the sink holds by these rules; -> the sorted parts, as files of this machine.
 
-        The small tables are complete when this is called. `movements_complete` is called when the
-        movements are needed: it waits until they are, and raises what hindered it.
+        Both are called when what they answer is needed, and raise what hindered it: `rules` waits until the small
+        tables are complete, `movements_complete` until the movements are.
         """
 
 

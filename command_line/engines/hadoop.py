@@ -63,7 +63,7 @@ class HadoopWorkspace:
         self._console = console
         self.sink = HdfsSink(hadoop, run.folder)
 
-    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
         """See `Workspace.join`."""
 
         def movements() -> str:
@@ -78,7 +78,7 @@ class HadoopWorkspace:
             parts,
             f"{self._run.folder}/work",
             self._work,
-            rules,
+            rules(),
             (*self._options, f"mapreduce.job.tags={self._run.tag}"),
             self._console,
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 from command_line.progress import Console
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
 from extract.sink import FolderSink
-from mr_jobs.local import join_locally
 from mr_jobs.rules import Rules
+from mr_jobs.task_server import TaskServer
 
 
 @dataclass(frozen=True)
@@ -29,46 +29,51 @@ class LocalEngine:
         """See `Engine.open`."""
         cores = self.cores or os.cpu_count() or 1
         console.say(f"The join runs on this machine: mrjob's local runner, {cores} tasks at once.")
-        yield LocalWorkspace(work, cores, console)
+        with TaskServer() as server:
+            yield LocalWorkspace(work, server, cores, console)
 
 
 class LocalWorkspace:
     """Folders in the run's work folder, which goes away with it."""
 
-    def __init__(self, work: Path, cores: int, console: Console) -> None:
+    def __init__(self, work: Path, server: TaskServer, cores: int, console: Console) -> None:
         self._tsv = work / "tagged_tsv"
         self._work = work
+        self._server = server
         self._cores = cores
         self._console = console
         self.sink = FolderSink(self._tsv)
 
-    def join(self, movements_complete: Callable[[], object], rules: Rules) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
         """See `Workspace.join`."""
-
+        parts = self._work / "parts"
         return join_here(
-            self._tsv, movements_complete, self._work / "parts", self._work, rules, self._cores, self._console
+            self._tsv, rules, movements_complete, parts, self._work, self._server, self._cores, self._console
         )
 
 
 def join_here(
     tagged_tsv: Path,
+    rules: Callable[[], Rules],
     movements_complete: Callable[[], object],
     parts: Path,
     work: Path,
-    rules: Rules,
+    server: TaskServer,
     cores: int | None,
     console: Console,
 ) -> list[Path]:
-    """`mr_jobs.local.join_locally` of the two folders in `tagged_tsv`, watched by a person."""
+    """`mr_jobs.local.join_locally` of the two folders in `tagged_tsv`, watched by a person; see `Workspace.join`."""
+    from mr_jobs.local import join_locally  # noqa: PLC0415  # mrjob takes its time, while the small tables are read
 
     def movements() -> list[Path]:
         movements_complete()
         return _tsv_files(tagged_tsv / MOVEMENTS_FOLDER)
 
+    known_rules = rules()
     with console.stage("join", unit=" tasks") as progress:
         small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
         tell = console.phases.append
-        return join_locally(small_tables, movements, parts, work, rules, cores, progress, tell)
+        return join_locally(small_tables, movements, parts, work, server, known_rules, cores, progress, tell)
 
 
 def _tsv_files(folder: Path) -> list[Path]:

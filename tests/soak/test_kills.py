@@ -133,8 +133,9 @@ def test_what_a_killed_run_started_ends_though_it_still_has_work(waiting: str, t
     process = start(["join", "--from", str(tmp_path / "tsv"), "--to", str(tmp_path / "parts")], environment)
     pipe = os.open(tables / "0.tsv", os.O_RDWR)  # while it is open here, a pipe has no end
     try:
-        command = "sleep 600" if waiting == "sort" else "--mapper"
-        while not any(command in found for found in processes_of(str(tmp_path))):
+        # A mapper is a fork of the task server.
+        command, count = ("sleep 600", 1) if waiting == "sort" else ("mr_jobs.task_server", 2)
+        while sum(command in found for found in processes_of(str(tmp_path))) < count:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
         process.kill()

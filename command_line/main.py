@@ -258,7 +258,7 @@ def merge(
 ) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
 
-    --card, --people and --drop are those of stage 2.
+    --card, --people, --drop and --with-ids are those of stage 2.
 
     \b
     movimento-flat merge --from ./parts --tsv ./tsv --output ./out

@@ -21,7 +21,7 @@ from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
 from merge.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
 from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
-from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from mr_jobs.rules import Rules
 from seed.plan import Plan
 
@@ -184,8 +184,8 @@ engine = group(
 )
 
 
-def _rules(card: str, people: str, drop: tuple[str, ...], key_file: Path | None) -> Rules:
-    return Rules(Privacy(card, people, frozenset(drop)), key_file=key_file)
+def _rules(card: str, people: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None) -> Rules:
+    return Rules(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
 
 
 #: -> rules: what the delivery shows of cards and people.
@@ -213,6 +213,11 @@ rules = group(
         metavar="COLUMN",
         shell_complete=one_of(*FLAT_COLUMNS),
         help="A column to leave out of the CSV; may be repeated.",
+    ),
+    click.option(
+        "--with-ids",
+        is_flag=True,
+        help=f"Write {', '.join(ID_COLUMNS)}, too, behind the other columns; only where nothing is hidden.",
     ),
     click.option(
         "--key-file",

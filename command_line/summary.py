@@ -110,4 +110,5 @@ def _counted(count: int, reasons: Counter[str]) -> str:
 def _what_shows(privacy: Privacy) -> str:
     cards = {FULL: "whole card numbers", MASK: "masked card numbers", TOKEN: "tokens of card numbers"}
     people = {FULL: "names", TOKEN: "tokens of people"}
-    return f"{cards[privacy.card]} and {people[privacy.people]}"
+    ids = ", with the ids of the database" if privacy.ids else ""
+    return f"{cards[privacy.card]} and {people[privacy.people]}{ids}"

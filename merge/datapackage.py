@@ -14,13 +14,14 @@ from typing import Any
 from merge.accounting import Audit
 from merge.parts import CSV_NAME
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy, mask
-from movimento_flat.schema import CARD, DESCRIPTION, FLAT_TABLE, PEOPLE, FlatColumn, Kind
+from movimento_flat.schema import CARD, DESCRIPTION, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind
 
 PACKAGE_NAME = "datapackage.json"
 _NAME = "movimento_flat"
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 _TYPES: dict[Kind, dict[str, Any]] = {
+    Kind.ID: {"type": "integer"},
     Kind.INTEGER: {"type": "integer"},
     Kind.MONEY: {"type": "number", "decimalChar": "."},
     Kind.TEXT: {"type": "string"},
@@ -58,7 +59,7 @@ def datapackage(audit: Audit, privacy: Privacy, snapshot: str, time_zone: str) -
         snapshot: when it was taken, `YYYY-MM-DD HH:MM:SS` in UTC, maybe with a fraction.
         time_zone: in which TIMESTAMP columns are written.
     """
-    fields = [_field(flat, privacy) for flat in FLAT_TABLE if flat.name in privacy.columns]
+    fields = [_field(flat, privacy) for flat in FLAT_WITH_IDS if flat.name in privacy.columns]
     return {
         "profile": "tabular-data-package",
         "name": _NAME,

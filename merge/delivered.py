@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from merge.manifest import FORMAT, FurtherFile
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, MOVIMENTO
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 #: Manifests of this format know no privacy and no warnings.
 OLDEST_FORMAT = 1
@@ -93,16 +93,19 @@ class Delivered:
             LookupError, TypeError, ValueError, AttributeError, UserError: it is no such content.
         """
         source, csv, rejected = content["source"], content["csv"], content["rejected"]
-        privacy = Privacy()
+        columns = _columns(csv["columns"])
+        privacy = Privacy(ids=not set(ID_COLUMNS).isdisjoint(columns))
         if hides := content.get("privacy"):
-            privacy = Privacy(hides["card"], hides["people"], frozenset(hides["dropped"]))
+            privacy = replace(
+                privacy, card=hides["card"], people=hides["people"], dropped=frozenset(hides["dropped"])
+            )
         warnings = _counter(content["warnings"]) if content["format"] > OLDEST_FORMAT else None
         return cls(
             Totals(_integer(source["rows"][MOVIMENTO.name]), _integer(source["movement_centavos"])),
             _totals(csv),
             _text(csv["sha256"]),
             _integer(csv["bytes"]),
-            _columns(csv["columns"]),
+            columns,
             privacy,
             _totals(rejected),
             _counter(rejected),
@@ -120,7 +123,7 @@ def _damaged(manifest: Path, why: object) -> UserError:
 
 
 def _columns(names: list[str]) -> tuple[str, ...]:
-    if AMOUNT not in names or not set(names) <= set(FLAT_COLUMNS):
+    if AMOUNT not in names or not set(names) <= {*FLAT_COLUMNS, *ID_COLUMNS}:
         raise ValueError(f"no columns of the flat table: {names}")
     return tuple(names)
 

@@ -3,9 +3,10 @@
     amounts   decimal128(38, 2), exact
     dates     timestamp[us] without a zone, as the CSV has none
     ages      int64
+    ids       uint64
     others    utf8; tipo_conta by a dictionary
 
-An empty field is null. So is a date that no calendar has, as 0000-00-00 (or an age of more than 64 bits): Parquet has
+An empty field is null. So is a date that no calendar has, as 0000-00-00 (or a number of more than 64 bits): Parquet has
 no value for it. That is no secret: such fields are counted, by column.
 """
 
@@ -25,7 +26,7 @@ from merge.csv_audit import blocks
 from merge.parts import PARQUET_NAME
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
-from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, FLAT_TABLE, FlatColumn, Kind
+from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, FLAT_WITH_IDS, FlatColumn, Kind
 
 MONEY = pa.decimal128(38, 2)
 MOMENT = pa.timestamp("us")
@@ -35,6 +36,8 @@ _LONGEST_AMOUNT = 36 + len(".00")
 #: Of the CSV, in a row group, which is held in memory.
 _GROUP_BYTES = 32 << 20
 
+_TYPES = {Kind.MONEY: MONEY, Kind.TIMESTAMP: MOMENT, Kind.INTEGER: pa.int64(), Kind.ID: pa.uint64()}
+
 Column = Any
 Table = Any
 
@@ -43,7 +46,7 @@ def column_type(flat: FlatColumn) -> Any:
     """-> the Arrow type of a flat column."""
     if flat.name == ACCOUNT_KIND:
         return pa.dictionary(pa.int32(), pa.utf8())
-    return {Kind.MONEY: MONEY, Kind.TIMESTAMP: MOMENT, Kind.INTEGER: pa.int64()}.get(flat.kind, pa.utf8())
+    return _TYPES.get(flat.kind, pa.utf8())
 
 
 def write_parquet(
@@ -60,7 +63,7 @@ def write_parquet(
         UserError: an amount has more than 36 digits before its point, or the CSV is none.
         OSError: a file cannot be read or written.
     """
-    types = {column.name: column_type(column) for column in FLAT_TABLE if column.name in columns}
+    types = {column.name: column_type(column) for column in FLAT_WITH_IDS if column.name in columns}
     path, left_out = folder / PARQUET_NAME, Counter[str]()
     path.touch(mode=0o600, exist_ok=False)
     with pq.ParquetWriter(path, pa.schema(types.items()), compression="zstd") as writer:
@@ -117,7 +120,7 @@ def _typed(name: str, texts: Column, kind: Any, left_out: Counter[str]) -> Colum
     try:
         column = pc.cast(texts, kind)
     except pa.ArrowInvalid:
-        value = _moment if kind == MOMENT else _whole_number
+        value = _VALUES[kind]
         column = pa.chunked_array([[text and value(text) for text in texts.to_pylist()]], kind)
     if kind == MOMENT:
         # Year 0 is one for Arrow, and none for Python and for others who read the file.
@@ -133,6 +136,19 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _whole_number(text: str) -> int | None:
+def _signed(text: str) -> int | None:
     number = int(text)
     return number if -(1 << 63) <= number < 1 << 63 else None
+
+
+def _unsigned(text: str) -> int | None:
+    number = int(text)
+    return number if 0 <= number < 1 << 64 else None
+
+
+#: Of the types that have no value for each text: text -> its value, or None.
+_VALUES: dict[Any, Callable[[str], datetime | int | None]] = {
+    MOMENT: _moment,
+    pa.int64(): _signed,
+    pa.uint64(): _unsigned,
+}

@@ -6,7 +6,7 @@ change its value in a sheet is kept as text:
 - Card numbers are grouped by blanks, `4111 1111 1111 1111`: a sheet's numbers have 15 digits.
 - Text that a sheet would calculate, as `=SUM(A1)`, has an apostrophe before it (OWASP, CSV injection), and so has
   text that it would take for a number, a date or a truth value, as `0012` or `5/2024`.
-- Amounts of more than 15 digits have an apostrophe before them: a sheet would round them.
+- Amounts and ids of more than 15 digits have an apostrophe before them: a sheet would round them.
 - Dates that do not exist, as `0000-00-00 00:00:00`, are left as they are.
 
 More rows than a sheet holds go to several files.
@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from merge.csv_rows import read_rows
-from movimento_flat.schema import CARD, FLAT_TABLE, FlatColumn, Kind
+from movimento_flat.schema import CARD, FLAT_WITH_IDS, FlatColumn, Kind
 
 #: Rows of a sheet of Excel or LibreOffice, with the header.
 SHEET_ROWS = 1_048_576
@@ -109,6 +109,11 @@ def amount_cell(amount: str) -> str:
     return amount if len(amount.strip("-,")) <= _SHEET_DIGITS + 1 else f"'{amount}"
 
 
+def id_cell(identity: str) -> str:
+    """`4012` stays a number; it is text where it has more digits than a sheet keeps."""
+    return identity if len(identity) <= _SHEET_DIGITS else f"'{identity}"
+
+
 def moment_cell(moment: str) -> str:
     """`2024-12-31 23:59:59` -> `31/12/2024 23:59:59`; without a month or a day it stays as it is."""
     if found := _is_moment(moment):
@@ -118,6 +123,7 @@ def moment_cell(moment: str) -> str:
 
 
 _CELLS_OF_KIND: dict[Kind, Callable[[str], str]] = {
+    Kind.ID: id_cell,
     Kind.INTEGER: str,
     Kind.MONEY: amount_cell,
     Kind.TEXT: text_cell,
@@ -127,7 +133,7 @@ _CELLS_OF_KIND: dict[Kind, Callable[[str], str]] = {
 
 def _cell(flat: FlatColumn) -> Callable[[str], str]:
     cell = card_cell if flat.name == CARD else _CELLS_OF_KIND[flat.kind]
-    return cell if flat.kind is Kind.MONEY else lru_cache(_FIELDS_AT_ONCE)(cell)
+    return cell if flat.kind in {Kind.MONEY, Kind.ID} else lru_cache(_FIELDS_AT_ONCE)(cell)
 
 
-_CELLS = {flat.name: _cell(flat) for flat in FLAT_TABLE}
+_CELLS = {flat.name: _cell(flat) for flat in FLAT_WITH_IDS}

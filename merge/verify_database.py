@@ -3,7 +3,8 @@ r"""Whether the database still holds what a delivered CSV does: counted, added u
 Both sides write a row as text, its fields separated by 0x1f with NULL as an empty one, and add up the first 64 bits
 of the rows' SHA-256. So a row that is missing, doubled or changed shows, wherever in the file it is.
 
-The server's side is the join of sql/oracle.sql; it shares nothing with the extraction and the MapReduce join.
+The server's side is the join of sql/oracle.sql, with ids that of sql/oracle_with_ids.sql; it shares nothing with the
+extraction and the MapReduce join.
 """
 
 import csv
@@ -28,7 +29,7 @@ from merge.parts import CSV_NAME, REJECTED_NAME
 from merge.verify import Comparison
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FIRST, FULL, LAST, MASK, TOKEN
-from movimento_flat.schema import AMOUNT, CARD, DESCRIPTION, FLAT_TABLE, MOVIMENTO, PEOPLE, Kind
+from movimento_flat.schema import AMOUNT, CARD, DESCRIPTION, FLAT_WITH_IDS, MOVIMENTO, PEOPLE, Kind
 from mr_jobs.report import Reject
 from sql import flat_join
 
@@ -178,7 +179,7 @@ def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) ->
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100), SUM({_hash(delivered)})"
-            f" FROM ({flat_join(' AND '.join(conditions))}) AS flat",
+            f" FROM ({flat_join(' AND '.join(conditions), delivered.privacy.ids)}) AS flat",
             values,
         )
         row = cursor.fetchone()
@@ -216,10 +217,11 @@ def _masked(text: str) -> str:
     return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"
 
 
-_KINDS = {flat.name: flat.kind for flat in FLAT_TABLE}
+_KINDS = {flat.name: flat.kind for flat in FLAT_WITH_IDS}
 #: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
 _TEXTS = {
     Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",
     Kind.TIMESTAMP: "LEFT(CONCAT({}, ' 00:00:00'), 19)",
+    Kind.ID: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
     Kind.INTEGER: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
 }

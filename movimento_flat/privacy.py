@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from movimento_flat.errors import UserError
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, Table
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, ID_COLUMNS, Table
 
 FULL, MASK, TOKEN = "full", "mask", "token"
 CARDS, PEOPLE = (FULL, MASK, TOKEN), (FULL, TOKEN)
@@ -34,14 +34,18 @@ class Privacy:
         people: `full` names; or `token`, an HMAC-SHA-256 of the associate's id in the place of the given name,
             with no surname and no printed name.
         dropped: columns of the flat table that the CSV does not have.
+        ids: whether the CSV has the ids of the four tables, too.
 
     Raises:
-        UserError: no such column, or the amounts, without which nothing could be proved.
+        UserError: no such column, or the amounts, without which nothing could be proved; or ids where something is
+            hidden. An id is the same in each delivery and in the database, so it leads back to whatever was hidden:
+            such data would be no pseudonyms (LGPD, art. 13, § 4).
     """
 
     card: str = FULL
     people: str = FULL
     dropped: frozenset[str] = frozenset()
+    ids: bool = False
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.dropped - set(FLAT_COLUMNS)):
@@ -51,16 +55,22 @@ class Privacy:
             )
         if AMOUNT in self.dropped:
             raise UserError(f"{AMOUNT} cannot be left out: by it the accounts are proved.")
+        if self.ids and self.hides:
+            raise UserError(
+                "Ids lead back to what --card, --people and --drop hide, by the database or by another delivery.",
+                "Leave out --with-ids; or hide nothing, for those who may see everything.",
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the CSV has, in order."""
-        return tuple(name for name in FLAT_COLUMNS if name not in self.dropped)
+        shown = tuple(name for name in FLAT_COLUMNS if name not in self.dropped)
+        return shown + ID_COLUMNS if self.ids else shown
 
     @property
     def hides(self) -> bool:
         """Whether anything does not show."""
-        return self != Privacy()
+        return (self.card, self.people) != (FULL, FULL) or bool(self.dropped)
 
     @property
     def needs_key(self) -> bool:
@@ -68,7 +78,7 @@ class Privacy:
         return TOKEN in (self.card, self.people)
 
     def shows(self, table: Table) -> tuple[bool, ...]:
-        """For each of a table's columns whether the CSV has it."""
+        """For each of a table's columns whether the CSV has it, but for ids."""
         shown = {flat.column for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped}
         return tuple(column in shown for column in table.column_names)
 

@@ -175,7 +175,25 @@ FLAT_TABLE = (
         "2019-12-31 08:00:00",
     ),
 )
+#: Behind those, where a delivery has ids.
+FLAT_IDS = (
+    FlatColumn("id_movimento", MOVIMENTO, "id", "id of the movement", "id do movimento", "1234567"),
+    FlatColumn("id_cartao", CARTAO, "id", "id of the card", "id do cartão", "4012"),
+    FlatColumn(
+        "id_conta", CONTA, "id", "id of the account that is charged", "id da conta que é debitada", "3009"
+    ),
+    FlatColumn(
+        "id_associado",
+        ASSOCIADO,
+        "id",
+        "id of the card's holder, as `nome_associado`; the account's owner may be another",
+        "id do portador do cartão, como `nome_associado`; o dono da conta pode ser outro",
+        "2007",
+    ),
+)
+FLAT_WITH_IDS = (*FLAT_TABLE, *FLAT_IDS)
 FLAT_COLUMNS = tuple(column.name for column in FLAT_TABLE)
+ID_COLUMNS = tuple(column.name for column in FLAT_IDS)
 AMOUNT = "vlr_transacao_movimento"
 CARD = "numero_cartao"
 DESCRIPTION = "des_transacao_movimento"

@@ -1,9 +1,10 @@
 r"""A card's two half profiles, and with them its movements as lines of the flat table or rejected rows.
 
 A half profile is a row of the card's slot: tag A, id of the holder, tab, `nome,sobrenome,idade,`; or tag C,
-id of the account's owner, tab, `,num_cartao,nom_impresso,data_criacao,tipo,data_criacao`. Nothing stands behind
-the tag where the card has no such associate or account. Where a table has no unique key, its rows may
-contradict each other, and a card has several different halves of one kind: two of them are as good as all.
+id of the account's owner, tab, `,num_cartao,nom_impresso,data_criacao,tipo,data_criacao`, and `,id` of the account
+where the delivery has ids. Nothing stands behind the tag where the card has no such associate or account. Where a
+table has no unique key, its rows may contradict each other, and a card has several different halves of one kind: two
+of them are as good as all.
 
 Output values are `kind \t rows`, the rows separated by 0x1e and otherwise escaped as in tagged TSV.
 """
@@ -62,6 +63,7 @@ class Flattener:
         now: the clock of the source; movements after it lie in the future.
         """
         self._suspicions = Suspicions(privacy, now)
+        self._has_ids = privacy.ids
 
     def flatten(self, bucket: bytes, slot: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
         """A card's sorted rows (A < C < M, movements by id) -> output values; halves are held, the rest streams."""
@@ -90,14 +92,19 @@ class Flattener:
     ) -> Iterator[bytes]:
         holder, _, head = profile.partition(b"\t")
         owner, _, tail = account.partition(b"\t")
-        between = tail + ROW_SEPARATOR + head
+        end = tail
+        if self._has_ids:
+            tail, _, account_id = tail.rpartition(b",")
+            end = b",%b,%b,%b" % (card, account_id, holder)
+        between = end + ROW_SEPARATOR + head
         suspicious = self._suspicions.of_card(card, head, tail)
         if suspicious.unlike:
             yield from _records(WARNING, suspicious.card_warnings())
         count = total = 0
         while rows := list(islice(movements, ROWS_PER_RECORD)):
             chunk = _texts(rows)
-            yield b"%b\t%b%b%b" % (FLAT, head, between.join(chunk), tail)
+            lines = _with_tail_and_id(rows, chunk, tail) if self._has_ids else chunk
+            yield b"%b\t%b%b%b" % (FLAT, head, between.join(lines), end)
             if suspicious.any_of(chunk):
                 yield from _records(WARNING, suspicious.movement_warnings(rows))
             if holder != owner:
@@ -113,6 +120,13 @@ def _texts(rows: list[bytes]) -> list[bytes]:
     if rows[0][3:4] == rows[-1][3:4]:
         return [row[start:] for row in rows]
     return [row[row.index(b"\t") + 1 :] for row in rows]
+
+
+def _with_tail_and_id(rows: list[bytes], texts: list[bytes], tail: bytes) -> list[bytes]:
+    """A card's rows of movements, and their CSV texts -> these with the card's tail and the movement's id behind."""
+    return [
+        b"%b%b,%b" % (text, tail, row[4 : row.index(b"\t")]) for row, text in zip(rows, texts, strict=True)
+    ]
 
 
 def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ the rest escaped as in tagged TSV.
 Spark does not sort: `LC_ALL=C sort -s -t TAB -k 1,1 part-*` makes one part of its parts for the merge.
 
 What shows of cards and people, and the key of tokens, are options: --card, --people, --drop, --key-file.
+--with-ids writes the ids of the four tables, too.
 """
 
 import atexit

@@ -4,7 +4,7 @@ A row begins with its slot (`mr_jobs.buckets`), then a tag. Behind them CSV text
 so that a row has no line end of its own until the merge writes it. Rows of the step that knows masters only:
 
     associate   slot, A, id, tab, `nome,sobrenome,idade,`
-    account     slot, C, id of its owner, tab, `,tipo,data_criacao`
+    account     slot, C, id of its owner, tab, `,tipo,data_criacao`, and `,id` where the delivery has ids
     card        slot of its holder, K, id, tab
                 slot of its account, K, id, tab, `,num_cartao,nom_impresso,data_criacao`
                 slot of its number's fingerprint, K, the rest of that, tab, id
@@ -154,6 +154,8 @@ class Rows:
         _check_ids(identity, owner)
         bucket, slot = locate(identity)
         columns = self._csv(CONTA, identity, kind, created, owner)
+        if self._privacy.ids:
+            columns = [*columns, identity]
         row = b"%bC%b\t%b" % (slot, owner, b"".join([b"," + column for column in columns]))
         return [(CONTA.tag + bucket, row)]
 

@@ -36,19 +36,25 @@ class Rules:
         add("--card", choices=CARDS, default=FULL, help="Card numbers in full, masked, or as tokens.")
         add("--people", choices=PEOPLE, default=FULL, help="Names in full, or tokens of the associates.")
         add("--drop", action="append", default=[], metavar="COLUMN", help="A column to leave out.")
+        add(
+            "--with-ids",
+            action="store_true",
+            help="The ids of the four tables, too, behind the other columns.",
+        )
         add("--now", help="Clock of the source: movements after it lie in the future.")
         add("--key-file", help="File with the key of tokens.")
 
     @classmethod
     def of(cls, options: Namespace) -> Self:
         """Parsed options -> rules."""
-        privacy = Privacy(options.card, options.people, frozenset(options.drop))
+        privacy = Privacy(options.card, options.people, frozenset(options.drop), options.with_ids)
         return cls(privacy, options.now, Path(options.key_file) if options.key_file else None)
 
     def arguments(self) -> list[str]:
         """The rules as options."""
         arguments = [f"--card={self.privacy.card}", f"--people={self.privacy.people}"]
         arguments += [f"--drop={column}" for column in sorted(self.privacy.dropped)]
+        arguments += ["--with-ids"] if self.privacy.ids else []
         arguments += [f"--now={self.now}"] if self.now else []
         return arguments + ([f"--key-file={self.key_file}"] if self.key_file else [])
 

@@ -16,9 +16,9 @@ def statements(name: str) -> list[str]:
     return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
 
 
-def flat_join(condition: str = "TRUE") -> str:
+def flat_join(condition: str = "TRUE", with_ids: bool = False) -> str:
     """The join of oracle.sql as a derived table: without an order, and of the movements that fulfil a condition."""
-    (oracle,) = statements("oracle")
+    (oracle,) = statements("oracle_with_ids" if with_ids else "oracle")
     return f"{oracle.rpartition('ORDER BY')[0]}WHERE {condition}"
 
 

@@ -59,7 +59,7 @@ def merge_parts(
 ) -> Merged:
     """Write the CSV, with these columns, and the lists beside it into `folder`, in the order of the cards.
 
-    A part is read once, line by line, and holds a card's records together and the cards in order.
+    A part is read once, line by line, and holds a bucket's records together and the buckets in order.
     `progress` is told of the bytes read.
 
     Raises:
@@ -81,8 +81,8 @@ def merge_parts(
                     rejected.add(row)
                 rejected_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
             elif kind == DISAGREEMENT:
-                disagreement_list.write(rows)
-                disagreements += 1
+                disagreement_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
+                disagreements += rows.count(ROW_SEPARATOR) + 1
             elif kind == WARNING:
                 for row in rows.split(ROW_SEPARATOR):
                     warnings[row.partition(b"\t")[0].decode()] += 1
@@ -93,18 +93,18 @@ def merge_parts(
 
 
 def _merged(parts: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:
-    """-> (kind, rows with the last one's line end) of all parts, by card."""
+    """-> (kind, rows with the last one's line end) of all parts, by bucket of cards."""
     for _, value in heapq.merge(*map(_records, parts)):
         kind, _, rows = value.partition(b"\t")
         yield kind, rows
 
 
 def _records(part: Path) -> Iterator[tuple[bytes, bytes]]:
-    """-> (sortable card, kind and rows); a card lies in one part only, so ties never compare across parts."""
+    """-> (bucket, kind and rows); a bucket lies in one part only, so ties never compare across parts."""
     with part.open("rb") as lines:
         for line in lines:
-            card, _, value = line.partition(b"\t")
-            yield card, value
+            bucket, _, value = line.partition(b"\t")
+            yield bucket, value
 
 
 def _new_file(path: Path, header: str) -> BinaryIO:

@@ -16,5 +16,4 @@ def check_digit(payload: bytes) -> bytes:
 
 
 def _sum(number: bytes) -> int:
-    from_right = number[::-1]
-    return sum(from_right[::2].translate(_VALUES)) + sum(from_right[1::2].translate(_TWICE))
+    return sum(number[::-2].translate(_VALUES)) + sum(number[-2::-2].translate(_TWICE))

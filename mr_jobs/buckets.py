@@ -78,22 +78,23 @@ class Packer:
                 yield bucket, ROW_SEPARATOR.join(rows[start : start + ROWS_PER_PACK])
 
 
-def by_slot(packs: Iterable[bytes]) -> Iterator[tuple[bytes, Iterator[bytes]]]:
+def by_slot(packs: Iterable[bytes]) -> Iterator[tuple[bytes, Iterable[bytes]]]:
     """A bucket's packs in any order -> (slot, its rows) by slot, everything sorted by bytes."""
-    return groupby(_sorted_rows(packs), key=itemgetter(slice(0, 2)))
-
-
-def _sorted_rows(packs: Iterable[bytes]) -> Iterator[bytes]:
     packs = iter(packs)
-    rows: list[bytes] = []
+    slots: defaultdict[bytes, list[bytes]] = defaultdict(list)
     left = SORT_ROOM
     for pack in packs:
-        rows += pack.split(ROW_SEPARATOR)
+        for row in pack.split(ROW_SEPARATOR):
+            slots[row[:2]].append(row)
         left -= len(pack)
         if left < 0:
-            return _sorted_on_disk(chain([b"\n".join(rows)], _as_lines(packs)))
-    rows.sort()
-    return iter(rows)
+            held = (b"\n".join(slots.pop(slot)) for slot in list(slots))
+            yield from groupby(_sorted_on_disk(chain(held, _as_lines(packs))), key=itemgetter(slice(0, 2)))
+            return
+    for slot in sorted(slots):
+        rows = slots[slot]
+        rows.sort()
+        yield slot, rows
 
 
 def _as_lines(packs: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ where the delivery has ids. Nothing stands behind the tag where the card has no 
 table has no unique key, its rows may contradict each other, and a card has several different halves of one kind: two
 of them are as good as all.
 
-Output values are `kind \t rows`, the rows separated by 0x1e and otherwise escaped as in tagged TSV.
+Output values are `kind \t rows`, the rows of a bucket's cards separated by 0x1e and otherwise escaped as in tagged TSV.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,10 +21,17 @@ from mr_jobs.buckets import NO_ID, REPORT, Located, by_slot, locate
 from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, rejected_movement, warning
 from mr_jobs.suspicions import Suspicions
 
-#: Rows that go out as one record, and are held at once.
-ROWS_PER_RECORD = 4096
+#: Rows of a card that are held at once.
+ROWS_AT_ONCE = 4096
+#: Bytes of rows that go out as one record: a bucket's, unless it has a hot card.
+RECORD_BYTES = 1 << 18
+
+#: (kind, rows)
+Output = tuple[bytes, bytes]
 
 _tag = itemgetter(slice(2, 3))
+#: Length of slot and tag, behind which nothing stands in a half that is missing.
+_EMPTY = 3
 
 
 def half_profiles(tag: bytes, packs: Iterable[bytes]) -> Iterator[Located]:
@@ -65,31 +72,46 @@ class Flattener:
         self._suspicions = Suspicions(privacy, now)
         self._has_ids = privacy.ids
 
-    def flatten(self, bucket: bytes, slot: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
-        """A card's sorted rows (A < C < M, movements by id) -> output values; halves are held, the rest streams."""
+    def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[bytes]:
+        """A bucket's packs -> output values; rows of each kind in order of the cards."""
+        held: dict[bytes, list[bytes]] = {}
+        size = 0
+        for slot, rows in by_slot(packs):
+            for kind, text in self._card(bucket, slot, rows):
+                held.setdefault(kind, []).append(text)
+                size += len(text)
+                if size > RECORD_BYTES:
+                    yield from _values(held)
+                    held, size = {}, 0
+        yield from _values(held)
+
+    def _card(self, bucket: bytes, slot: bytes, rows: Iterable[bytes]) -> Iterator[Output]:
+        """A card's sorted rows (A < C < M, movements by id) -> output; halves are held, the rest streams."""
         if (bucket, slot) == REPORT:
             for kind, reports in groupby(rows, key=_tag):
-                yield from _records(kind, (row[3:] for row in reports))
+                yield from _chunks(kind, (row[3:] for row in reports))
             return
-        halves: dict[bytes, list[bytes]] = {}
-        movements: Iterator[bytes] = iter(())
+        halves: list[bytes] = []
+        rows = iter(rows)
+        movements: Iterator[bytes] = rows
         for row in rows:
             if row[2:3] == MOVIMENTO.tag:
                 movements = chain((row,), rows)
                 break
-            known = halves.setdefault(row[2:3], [])
-            if row[3:] not in known:
-                known[1:] = [row[3:]]
+            if len(halves) > 1 and _tag(halves[-2]) == _tag(row):
+                del halves[-1]  # two that differ are as good as all
+            if row not in halves:
+                halves.append(row)
         card = _card_id(bucket, slot)
         if reason := _reason_to_reject(card, halves):
-            yield from _records(REJECTED, (_rejected(reason, card, row) for row in movements))
+            yield from _chunks(REJECTED, (_rejected(reason, card, row) for row in movements))
         else:
-            (profile,), (account,) = halves[ASSOCIADO.tag], halves[CONTA.tag]
-            yield from self._joined(card, profile, account, movements)
+            profile, account = halves
+            yield from self._joined(card, profile[3:], account[3:], movements)
 
     def _joined(
         self, card: bytes, profile: bytes, account: bytes, movements: Iterator[bytes]
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Output]:
         holder, _, head = profile.partition(b"\t")
         owner, _, tail = account.partition(b"\t")
         end = tail
@@ -99,23 +121,23 @@ class Flattener:
         between = end + ROW_SEPARATOR + head
         suspicious = self._suspicions.of_card(card, head, tail)
         if suspicious.unlike:
-            yield from _records(WARNING, suspicious.card_warnings())
+            yield from _chunks(WARNING, suspicious.card_warnings())
         count = total = 0
-        while rows := list(islice(movements, ROWS_PER_RECORD)):
+        while rows := list(islice(movements, ROWS_AT_ONCE)):
             chunk = _texts(rows)
             lines = _with_tail_and_id(rows, chunk, tail) if self._has_ids else chunk
-            yield b"%b\t%b%b%b" % (FLAT, head, between.join(lines), end)
+            yield FLAT, b"%b%b%b" % (head, between.join(lines).replace(b"\t", b","), end)
             if suspicious.any_of(chunk):
-                yield from _records(WARNING, suspicious.movement_warnings(rows))
+                yield from _chunks(WARNING, suspicious.movement_warnings(rows))
             if holder != owner:
                 count += len(chunk)
-                total += sum(centavos(columns.partition(b",")[0]) for columns in chunk)
+                total += sum(centavos(fields.partition(b"\t")[0]) for fields in chunk)
         if holder != owner:
-            yield b"%b\t%b\t%b\t%b\t%d\t%d" % (DISAGREEMENT, card, holder, owner, count, total)
+            yield DISAGREEMENT, b"%b\t%b\t%b\t%d\t%d" % (card, holder, owner, count, total)
 
 
 def _texts(rows: list[bytes]) -> list[bytes]:
-    """A card's sorted rows of movements -> their CSV texts; where all ids have as many digits, one cut does for all."""
+    """A card's sorted rows of movements -> their fields; where all ids have as many digits, one cut does for all."""
     start = rows[0].index(b"\t") + 1
     if rows[0][3:4] == rows[-1][3:4]:
         return [row[start:] for row in rows]
@@ -123,35 +145,44 @@ def _texts(rows: list[bytes]) -> list[bytes]:
 
 
 def _with_tail_and_id(rows: list[bytes], texts: list[bytes], tail: bytes) -> list[bytes]:
-    """A card's rows of movements, and their CSV texts -> these with the card's tail and the movement's id behind."""
+    """A card's rows of movements, and their fields -> these with the card's tail and the movement's id behind."""
     return [
         b"%b%b,%b" % (text, tail, row[4 : row.index(b"\t")]) for row, text in zip(rows, texts, strict=True)
     ]
 
 
-def _records(kind: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
-    while chunk := list(islice(rows, ROWS_PER_RECORD)):
-        yield kind + b"\t" + ROW_SEPARATOR.join(chunk)
+def _chunks(kind: bytes, rows: Iterator[bytes]) -> Iterator[Output]:
+    while chunk := list(islice(rows, ROWS_AT_ONCE)):
+        yield kind, ROW_SEPARATOR.join(chunk)
 
 
-def _reason_to_reject(card: bytes, halves: dict[bytes, list[bytes]]) -> Reject | None:
-    """Of each kind all different halves -> why the card's movements have no line; None where they have one."""
+def _values(held: dict[bytes, list[bytes]]) -> Iterator[bytes]:
+    for kind, texts in held.items():
+        yield b"%b\t%b" % (kind, ROW_SEPARATOR.join(texts))
+
+
+def _reason_to_reject(card: bytes, halves: list[bytes]) -> Reject | None:
+    """All different halves -> why the card's movements have no line; None where they have one."""
     if card == NULL:
         return Reject.NO_CARD
     if not halves:
         return Reject.UNKNOWN_CARD
-    if halves[CONTA.tag] == [b""]:
+    holders = [half for half in halves if _tag(half) == ASSOCIADO.tag]
+    accounts = halves[len(holders) :]
+    if _is_empty(accounts):
         return Reject.NO_ACCOUNT
-    if halves[ASSOCIADO.tag] == [b""]:
+    if _is_empty(holders):
         return Reject.NO_HOLDER
-    if len(halves[CONTA.tag]) > 1 or len(halves[ASSOCIADO.tag]) > 1:
-        return Reject.AMBIGUOUS
-    return None
+    return None if len(halves) == len((ASSOCIADO, CONTA)) else Reject.AMBIGUOUS
+
+
+def _is_empty(halves: list[bytes]) -> bool:
+    return len(halves) == 1 and len(halves[0]) == _EMPTY
 
 
 def _rejected(reason: Reject, card: bytes, row: bytes) -> bytes:
-    identity, _, columns = row[4:].partition(b"\t")
-    return rejected_movement(reason, identity, card, columns)
+    identity, _, fields = row[4:].partition(b"\t")
+    return rejected_movement(reason, identity, card, fields.replace(b"\t", b","))
 
 
 def _card_id(bucket: bytes, slot: bytes) -> bytes:

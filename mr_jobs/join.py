@@ -14,8 +14,8 @@ and reducers are `bucket \t pack of rows` (`mr_jobs.buckets`, `mr_jobs.rows`).
    Movements pass through, unless the runner brings them to step 2 itself.
 2. A card's bucket receives its half profiles and its movements. Profiles sort before movements (A < C < M).
 
-Output, sorted by card within each part: `sortable card \t kind \t rows`, the rows separated by 0x1e and
-the rest escaped as in tagged TSV.
+Output, sorted within each part: `bucket of cards \t kind \t rows`, the rows in order of the cards, separated by 0x1e
+and the rest escaped as in tagged TSV.
 
     F  rows of the flat table, as CSV, in order of the movements' ids
     R  rejected rows              (the columns of this and the following stand in mr_jobs.report)
@@ -45,7 +45,7 @@ from mrjob.step import MRStep
 sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
 
 from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
-from mr_jobs.buckets import NUMBERS_TAG, Located, Packer, Record, by_slot, is_bucket  # noqa: E402
+from mr_jobs.buckets import NUMBERS_TAG, Packer, Record, is_bucket  # noqa: E402
 from mr_jobs.cards import Flattener, duplicate_numbers, half_profiles  # noqa: E402
 from mr_jobs.rows import Rows  # noqa: E402
 from mr_jobs.rules import Rules  # noqa: E402
@@ -157,7 +157,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
 
     def pack_tables(self, _: None, block: bytes) -> Iterable[Record]:
         r"""Step 1. Tagged TSV of all four tables -> `bucket \t pack`: of masters behind their tag, of cards bare."""
-        return self.packer.add(self.rows.of_block(block, self.rows.of_line))
+        return self.packer.add(self.rows.of_block(block))
 
     def halve_profiles(self, key: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 1. A bucket of accounts or associates, with their cards -> `bucket of cards \t half profiles`."""
@@ -174,21 +174,19 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         r"""Step 2. Tagged TSV of movements -> `bucket \t pack`; a record of step 1 goes on as it is."""
         records: list[Record] = []
 
-        def record_or_movement(line: bytes) -> list[Located]:
+        def take_record(line: bytes) -> bool:
             key, _, pack = line.partition(b"\t")
-            if pack and is_bucket(key):
+            if is_record := bool(pack and is_bucket(key)):
                 records.append((key, pack))
-                return []
-            return self.rows.of_line(line)
+            return is_record
 
-        yield from self.packer.add(self.rows.of_block(block, record_or_movement))
+        yield from self.packer.add(self.rows.of_block(block, take_record))
         yield from records
 
     def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
-        r"""Step 2. A bucket of cards, half profiles and movements -> `card \t kind \t rows`, card by card."""
-        for slot, rows in by_slot(packs):
-            for value in self.flattener.flatten(bucket, slot, rows):
-                yield bucket + slot, value
+        r"""Step 2. A bucket of cards, half profiles and movements -> `bucket \t kind \t rows`, card by card."""
+        for value in self.flattener.flatten(bucket, packs):
+            yield bucket, value
 
 
 def _archive(packages: Iterable[Path]) -> Path:

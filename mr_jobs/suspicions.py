@@ -20,7 +20,7 @@ _EARLIEST, _LATEST = b"", b"~"
 NAMES = 4096
 _ZEROS = (b"0.00", b"-0.00")
 _MOMENT = len(b"2024-02-29 23:59:59")
-_find_zero = re.compile(rb"\n-?0\.00").search
+_LATER_ZEROS = (b"\n0.00", b"\n-0.00")
 _find_words = re.compile(r"[^\W\d_]{2,}").findall
 
 
@@ -70,8 +70,9 @@ class CardSuspicions:
             yield warning(Warn.PRINTED_NAME, CARTAO, self.card, self.card, self.unlike)
 
     def any_of(self, movements: Sequence[bytes]) -> bool:
-        """Whether some movement's CSV text deserves a look; quick, for the many chunks in which none does."""
-        if movements[0].startswith(_ZEROS) or _find_zero(b"\n".join(movements)):
+        """Whether some movement, as its fields, deserves a look; quick, for the many chunks in which none does."""
+        texts = b"\n".join(movements)
+        if texts.startswith(_ZEROS) or any(zero in texts for zero in _LATER_ZEROS):
             return True
         if not self.has_moments:
             return False
@@ -79,13 +80,13 @@ class CardSuspicions:
         return min(moments) < max(self.card_created, self.account_created) or max(moments) > self.now
 
     def movement_warnings(self, rows: Sequence[bytes]) -> Iterator[bytes]:
-        """Rows of movements (slot, M, sortable id, tab, CSV text) -> reports about them."""
+        """Rows of movements (slot, M, sortable id, and each field behind a tab) -> reports about them."""
         for row in rows:
             identity, _, text = row[4:].partition(b"\t")
-            amount = text.partition(b",")[0]
+            amount = text.partition(b"\t")[0]
             if amount in _ZEROS:
                 yield warning(Warn.ZERO, MOVIMENTO, identity, self.card, amount)
-            moment = text.rpartition(b",")[2] if self.has_moments else b""
+            moment = text.rpartition(b"\t")[2] if self.has_moments else b""
             if not moment:
                 continue
             for reason, wrong in (
@@ -110,8 +111,14 @@ def _is_like(printed: bytes, head: bytes) -> bool:
     Capitals and accents make no difference. The quick look first: most cards begin with the given name.
     """
     given, family = _fields(head)[:2]
-    first, words = printed.partition(b" ")[0], _words(given)
-    return not (words.isdisjoint(_words(first)) and (words | _words(family)).isdisjoint(_words(printed)))
+    if _share_a_word(given, printed.partition(b" ")[0]):
+        return True
+    return not (_words(given) | _words(family)).isdisjoint(_words(printed))
+
+
+@lru_cache(maxsize=NAMES)
+def _share_a_word(one: bytes, other: bytes) -> bool:
+    return not _words(one).isdisjoint(_words(other))
 
 
 @lru_cache(maxsize=NAMES)

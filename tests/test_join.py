@@ -212,7 +212,8 @@ def test_a_bucket_that_does_not_fit_in_memory_is_sorted_on_disk(
 ) -> None:
     monkeypatch.setattr(buckets, "SORT_ROOM", 1000)
     monkeypatch.setattr(buckets, "PACKER_ROOM", 5000)
-    monkeypatch.setattr(cards, "ROWS_PER_RECORD", 3)
+    monkeypatch.setattr(cards, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(cards, "RECORD_BYTES", 200)
     csv, _ = merged(run_inline(many_rows.lines()), tmp_path)
     assert csv == expected_csv(many_rows)
 

@@ -44,7 +44,7 @@ class Tables:
         ]
 
 
-def flat_rows(tables: Tables) -> tuple[list[Row], list[tuple[str, str]]]:
+def flat_rows(tables: Tables, with_ids: bool = False) -> tuple[list[Row], list[tuple[str, str]]]:
     """-> (rows of the flat table in order, (reason, movement's id) of each rejected movement)."""
     associates, accounts, cards = map(_by_id, (tables.associado, tables.conta, tables.cartao))
     flat, rejected = [], []
@@ -52,7 +52,7 @@ def flat_rows(tables: Tables) -> tuple[list[Row], list[tuple[str, str]]]:
         found = cards.get(card_id, set())
         holders = {holder for card in found for holder in associates.get(card[5], {None})}
         contracts = {
-            (*card[1:4], *account[1:]) if account else None
+            (*card[1:4], *account[1:], account[0] if with_ids else None) if account else None
             for card in found
             for account in accounts.get(card[4], {None})
         }
@@ -66,7 +66,8 @@ def flat_rows(tables: Tables) -> tuple[list[Row], list[tuple[str, str]]]:
         (holder, *other_holders), (contract, *other_contracts) = holders or {None}, contracts or {None}
         if holder and contract and not other_holders and not other_contracts:
             key = (int(card_id or 0), int(identity or 0))
-            flat.append((key, (*holder[1:], amount, description, timestamp, *contract[:5])))
+            ids = (identity, card_id, contract[6], holder[0]) if with_ids else ()
+            flat.append((key, (*holder[1:], amount, description, timestamp, *contract[:5], *ids)))
         else:
             rejected.append((reason, identity or ""))
     return [row for _, row in sorted(flat, key=lambda pair: pair[0])], sorted(rejected)

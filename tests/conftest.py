@@ -58,7 +58,7 @@ class Database:
             return list(cursor.fetchall())
 
     def oracle(self, name: str = "oracle") -> list[tuple[Any, ...]]:
-        """Rows of sql/oracle.sql or sql/rejected.sql."""
+        """Rows of one of the scripts in sql/: of oracle.sql, oracle_with_ids.sql or rejected.sql."""
         return self.query(statements(name)[0])
 
     def create_tables(self) -> None:

@@ -9,7 +9,7 @@ from merge.datapackage import datapackage
 from merge.parquet import column_type
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy, mask
-from movimento_flat.schema import FLAT_TABLE, TABLES, Kind
+from movimento_flat.schema import FLAT_IDS, FLAT_TABLE, FLAT_WITH_IDS, TABLES, FlatColumn, Kind
 from movimento_flat.tagged_tsv import ESCAPES
 from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
 from sql import statements
@@ -20,6 +20,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 KINDS = {
     Kind.TEXT: "text",
     Kind.INTEGER: "whole number",
+    Kind.ID: "id",
     Kind.MONEY: "amount",
     Kind.TIMESTAMP: "date and time",
 }
@@ -51,8 +52,14 @@ def not_null() -> set[tuple[str, str]]:
 
 
 def test_each_column_of_the_csv_is_told_as_the_schema_has_it() -> None:
-    columns, *_ = section("movimento_flat.csv")
-    assert columns == [
+    columns, ids, *_ = section("movimento_flat.csv")
+    assert columns == told(FLAT_TABLE)
+    assert ids == told(FLAT_IDS)
+    assert {flat.table.name for flat in FLAT_TABLE} == {table.name for table in TABLES}
+
+
+def told(columns: tuple[FlatColumn, ...]) -> list[list[str]]:
+    return [
         [
             f"`{flat.name}`",
             flat.english,
@@ -62,18 +69,17 @@ def test_each_column_of_the_csv_is_told_as_the_schema_has_it() -> None:
             "no" if (flat.table.name, flat.column) in not_null() else "yes",
             f"`{flat.example}`",
         ]
-        for flat in FLAT_TABLE
+        for flat in columns
     ]
-    assert {flat.table.name for flat in FLAT_TABLE} == {table.name for table in TABLES}
 
 
 def test_each_kind_has_its_types() -> None:
-    _, kinds, hidden = section("movimento_flat.csv")
-    fields = datapackage(Audit(Totals(), 0, ""), Privacy(), "2024-01-02 03:04:05", "-03:00")["resources"][0]
-    packaged = {field["name"]: field["type"] for field in fields["schema"]["fields"]}
+    _, _, kinds, hidden = section("movimento_flat.csv")
+    fields = datapackage(Audit(Totals(), 0, ""), Privacy(ids=True), "2024-01-02 03:04:05", "-03:00")
+    packaged = {field["name"]: field["type"] for field in fields["resources"][0]["schema"]["fields"]}
     assert [kind for kind, *_ in kinds] == list(KINDS.values())
     for kind, _, package_type, parquet_types in kinds:
-        flat = [column for column in FLAT_TABLE if KINDS[column.kind] == kind]
+        flat = [column for column in FLAT_WITH_IDS if KINDS[column.kind] == kind]
         assert {packaged[column.name] for column in flat} == {plain(package_type)}
         arrow_types = {str(column_type(column)) for column in flat}
         assert arrow_types == set(re.findall("`([^`]*)`", parquet_types)) - {"tipo_conta"}

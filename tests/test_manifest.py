@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from merge.manifest import FORMAT
-from movimento_flat.schema import FLAT_COLUMNS, TABLES
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
 from mr_jobs.report import Reject, Warn
 from tests.conftest import ROOT, Database
 from tests.test_run import RUN, run
@@ -26,7 +26,10 @@ EVERYTHING = (
 )
 
 
-@pytest.fixture(scope="module", params=[(), EVERYTHING], ids=["plain", "everything"])
+WITH_IDS = ("--with-ids", "--parquet")
+
+
+@pytest.fixture(scope="module", params=[(), EVERYTHING, WITH_IDS], ids=["plain", "everything", "ids"])
 def manifest(
     request: pytest.FixtureRequest, filled: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
@@ -52,6 +55,7 @@ def test_the_names_in_the_schema_are_those_of_the_program() -> None:
         return names
 
     assert SCHEMA["$defs"]["column"]["enum"] == list(FLAT_COLUMNS)
+    assert SCHEMA["$defs"]["id_column"]["enum"] == list(ID_COLUMNS)
     assert reasons("rejected") == [reason.value for reason in Reject]
     assert reasons("warnings") == [reason.value for reason in Warn]
     tables = {table.name for table in TABLES}
@@ -112,8 +116,10 @@ def test_each_field_is_needed_and_has_its_type_and_there_is_no_other(manifest: d
         (("csv", "centavos"), 1.5),
         (("csv", "columns"), ["nome_associado"]),
         (("csv", "columns"), ["vlr_transacao_movimento", "email"]),
+        (("csv", "columns"), [AMOUNT, *ID_COLUMNS[1:]]),
         (("privacy", "card"), "hidden"),
         (("privacy", "dropped"), ["vlr_transacao_movimento"]),
+        (("privacy", "dropped"), ["id_movimento"]),
         (("rejected", "by_reason"), {"no_reason": 1}),
         (("warnings", "by_reason"), {"luhn": -1}),
         (("source", "since"), "2024-01-01"),

@@ -24,11 +24,13 @@ from merge.parquet import parquet_totals, write_parquet
 from merge.parts import PARQUET_NAME
 from movimento_flat.errors import UserError
 from movimento_flat.money import centavos
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, Kind
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
 from tests.brute_force import Row, as_csv
 from tests.conftest import PASSWORD, ROOT, Database, Server
 from tests.nasty import NO_DATES, nasty_database
 from tests.test_run import CSV, RUN, assert_user_error, command, run
+
+COLUMNS = (*FLAT_COLUMNS, *ID_COLUMNS)
 
 #: The text that the CSV has, None for an empty field.
 Rows = list[tuple[str | None, ...]]
@@ -46,13 +48,17 @@ amounts = (st.integers(-999_999, 999_999) | st.integers(-(10**38) + 1, 10**38 - 
 )
 ages = st.integers(-(1 << 63), (1 << 63) - 1).map(str)
 no_ages = st.integers(1 << 63, (1 << 64) - 1).map(str)
+ids = st.integers(0, (1 << 64) - 1).map(str)
+#: What tagged TSV allows, and no database has.
+no_ids = st.integers(1 << 64, 10**20 - 1).map(str)
 fields = {
     Kind.TEXT: texts,
     Kind.MONEY: amounts,
     Kind.TIMESTAMP: moments | no_moments,
     Kind.INTEGER: ages | no_ages,
+    Kind.ID: ids | no_ids,
 }
-rows_of_any = st.tuples(*(st.just("") | fields[flat.kind] for flat in FLAT_TABLE))
+rows_of_any = st.tuples(*(st.just("") | fields[flat.kind] for flat in FLAT_WITH_IDS))
 
 
 def by_arrow(file: Path) -> Rows:
@@ -88,12 +94,14 @@ def has_value(kind: Kind, text: str | None) -> bool:
             return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").year > 0
         except ValueError:
             return False
+    if kind is Kind.ID:
+        return not text or int(text).bit_length() <= 64
     return kind is not Kind.INTEGER or not text or int(text).bit_length() < 64 or int(text) == -(1 << 63)
 
 
 def expected(rows: list[Row]) -> tuple[Rows, Counter[str]]:
     """-> the fields that Parquet must have, and how many of each column it cannot have."""
-    kinds = [flat.kind for flat in FLAT_TABLE]
+    kinds = [flat.kind for flat in FLAT_WITH_IDS]
     values = [
         tuple(
             (text or None) if has_value(kind, text) else None for kind, text in zip(kinds, row, strict=True)
@@ -102,15 +110,13 @@ def expected(rows: list[Row]) -> tuple[Rows, Counter[str]]:
     ]
     lost = Counter[str]()
     for row in rows:
-        for flat, text in zip(FLAT_TABLE, row, strict=True):
+        for flat, text in zip(FLAT_WITH_IDS, row, strict=True):
             if not has_value(flat.kind, text):
                 lost[flat.name] += 1
     return values, lost
 
 
-def written(
-    rows: list[Row], folder: Path, columns: tuple[str, ...] = FLAT_COLUMNS
-) -> tuple[Path, Counter[str]]:
+def written(rows: list[Row], folder: Path, columns: tuple[str, ...] = COLUMNS) -> tuple[Path, Counter[str]]:
     flat = folder / "flat.csv"
     flat.write_bytes(as_csv(columns, rows))
     left_out = write_parquet(flat, columns, folder)
@@ -121,7 +127,7 @@ def test_no_rows_are_a_file_with_its_columns(tmp_path: Path) -> None:
     file, left_out = written([], tmp_path)
     assert not left_out
     schema = pq.read_schema(file)
-    assert schema.names == list(FLAT_COLUMNS)
+    assert schema.names == list(COLUMNS)
     assert parquet_totals(file).rows == len(pq.read_table(file)) == 0
 
 
@@ -149,7 +155,8 @@ def test_three_readers_see_the_csv_however_it_is_cut(
 def test_the_types_are_exact_and_the_kind_of_account_is_a_dictionary(tmp_path: Path) -> None:
     file, _ = written([], tmp_path)
     types = {Kind.TEXT: pa.utf8(), Kind.MONEY: pa.decimal128(38, 2), Kind.INTEGER: pa.int64()}
-    for field, flat in zip(pq.read_schema(file), FLAT_TABLE, strict=True):
+    types |= {Kind.ID: pa.uint64()}
+    for field, flat in zip(pq.read_schema(file), FLAT_WITH_IDS, strict=True):
         if flat.name == "tipo_conta":
             assert field.type == pa.dictionary(pa.int32(), pa.utf8())
         else:

@@ -15,7 +15,7 @@ import polars
 import pytest
 
 from movimento_flat.money import Totals, centavos_of
-from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, FLAT_TABLE, Kind
+from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, FLAT_TABLE, FLAT_WITH_IDS, FlatColumn, Kind
 from movimento_flat.state import state_dir
 from tests.conftest import ROOT, Database, Server
 from tests.libreoffice import open_csv
@@ -30,13 +30,17 @@ Rows = list[tuple[str | None, ...]]
 
 @pytest.fixture(scope="module")
 def nasty(server: Server) -> Database:
-    return nasty_database(server, no_dates=True)
+    database = nasty_database(server, no_dates=True)
+    database.execute(f"UPDATE movimento SET id = {2**64 - 1} - id")
+    return database
 
 
-@pytest.fixture(scope="module")
-def delivery(nasty: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[(), ("--with-ids",)], ids=["plain", "ids"])
+def delivery(
+    request: pytest.FixtureRequest, nasty: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     output = tmp_path_factory.mktemp("delivery")
-    result = run(nasty, output, "--excel", "--parquet")
+    result = run(nasty, output, "--excel", "--parquet", *request.param)
     assert result.returncode == 0, result.stderr
     return output
 
@@ -50,11 +54,19 @@ def inside(delivery: Path) -> Iterator[None]:
     os.chdir(before)
 
 
-def expected_rows(database: Database) -> Rows:
+def has_ids(delivery: Path) -> bool:
+    return "id_movimento" in (delivery / CSV).read_text("utf-8").partition("\n")[0]
+
+
+def columns_of(delivery: Path) -> tuple[FlatColumn, ...]:
+    return FLAT_WITH_IDS if has_ids(delivery) else FLAT_TABLE
+
+
+def expected_rows(database: Database, delivery: Path) -> Rows:
     """What the plain join in the database says; neither an empty text nor a date that is none has a value here."""
     return [
         tuple(None if value == "" or value in NO_DATES else value for value in row)
-        for row in database.oracle()
+        for row in database.oracle("oracle_with_ids" if has_ids(delivery) else "oracle")
     ]
 
 
@@ -81,8 +93,11 @@ def by_polars() -> tuple[Any, Decimal, Rows]:
 
 
 def by_duckdb() -> tuple[Any, Decimal, Rows]:
+    recipe = (RECIPES / "load_duckdb.sql").read_text()
+    if has_ids(Path()):  # as it says
+        recipe = recipe.replace("-- ,", ",")
     with duckdb.connect() as connection:
-        connection.execute((RECIPES / "load_duckdb.sql").read_text())
+        connection.execute(recipe)
         types = {name: kind for name, kind, *_ in connection.execute("DESCRIBE movements").fetchall()}
         found = connection.execute(f"SELECT SUM({AMOUNT}) FROM movements").fetchone()
         assert found
@@ -94,28 +109,27 @@ def _texts(rows: Any) -> Rows:
 
 
 TYPES = {
-    by_pandas: ("string", "Int64", "decimal128(38, 2)[pyarrow]", "datetime64[us]"),
+    by_pandas: ("string", "Int64", "decimal128(38, 2)[pyarrow]", "datetime64[us]", "UInt64"),
     by_polars: (
         "String",
         "Int64",
         "Decimal(precision=38, scale=2)",
         "Datetime(time_unit='us', time_zone=None)",
+        "UInt64",
     ),
-    by_duckdb: ("VARCHAR", "BIGINT", "DECIMAL(38,2)", "TIMESTAMP"),
+    by_duckdb: ("VARCHAR", "BIGINT", "DECIMAL(38,2)", "TIMESTAMP", "UBIGINT"),
 }
 
 
 @pytest.mark.parametrize("load", TYPES)
 @pytest.mark.usefixtures("inside")
 def test_a_recipe_gives_each_type_each_value_and_each_centavo(
-    load: Callable[[], tuple[Any, Decimal, Rows]], nasty: Database
+    load: Callable[[], tuple[Any, Decimal, Rows]], nasty: Database, delivery: Path
 ) -> None:
     types, total, rows = load()
-    assert types == {
-        flat.name: TYPES[load][[Kind.TEXT, Kind.INTEGER, Kind.MONEY, Kind.TIMESTAMP].index(flat.kind)]
-        for flat in FLAT_TABLE
-    }
-    expected = expected_rows(nasty)
+    kinds = [Kind.TEXT, Kind.INTEGER, Kind.MONEY, Kind.TIMESTAMP, Kind.ID]
+    assert types == {flat.name: TYPES[load][kinds.index(flat.kind)] for flat in columns_of(delivery)}
+    expected = expected_rows(nasty, delivery)
     assert len(rows) == len(expected) > 2000
     assert rows == expected
     assert total == sum(Decimal(row[FLAT_COLUMNS.index(AMOUNT)] or 0) for row in expected)
@@ -169,7 +183,7 @@ cat(do.call(paste, lapply(movements, function(column) hex(as.character(column)))
 @pytest.mark.machine
 @pytest.mark.usefixtures("inside")
 def test_the_recipe_for_r_gives_each_type_each_value_and_each_centavo(
-    nasty: Database, tmp_path: Path
+    nasty: Database, delivery: Path, tmp_path: Path
 ) -> None:
     script = R_CHECK.format(recipe=RECIPES / "load_readr.R", folder=tmp_path)
     run_r(script, state_dir(), tmp_path)
@@ -178,16 +192,17 @@ def test_the_recipe_for_r_gives_each_type_each_value_and_each_centavo(
         Kind.INTEGER: "integer",
         Kind.MONEY: "numeric",
         Kind.TIMESTAMP: "POSIXct",
+        Kind.ID: "character",
     }
     assert (tmp_path / "types").read_text().split() == [
-        *(classes[flat.kind] for flat in FLAT_TABLE),
+        *(classes[flat.kind] for flat in columns_of(delivery)),
         "numeric",
     ]
     rows: Rows = [
         tuple(None if field == "-" else bytes.fromhex(field).decode() for field in line.split(" "))
         for line in (tmp_path / "rows").read_text().splitlines()
     ]
-    expected = expected_rows(nasty)
+    expected = expected_rows(nasty, delivery)
     assert rows == expected
     total = sum(Decimal(row[FLAT_COLUMNS.index(AMOUNT)] or 0) for row in expected)
     assert (tmp_path / "sum").read_text() == str(centavos_of(Decimal(total)))
@@ -203,7 +218,7 @@ def test_the_file_for_spreadsheets_gives_each_card_and_each_centavo(
     amounts = [row[places[AMOUNT]] for row in sheet]
     assert {cell.kind for cell in amounts} == {"float"}
     total = sum(Decimal(cell.value) for cell in amounts)
-    expected = expected_rows(nasty)
+    expected = expected_rows(nasty, delivery)
     assert Totals(len(sheet), centavos_of(Decimal(total))) == Totals(
         len(expected), centavos_of(sum((Decimal(row[3] or 0) for row in expected), Decimal(0)))
     )

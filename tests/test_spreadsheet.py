@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merge import spreadsheet
-from merge.spreadsheet import amount_cell, card_cell, file_names, moment_cell, text_cell, write_spreadsheet
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, Kind
+from merge.spreadsheet import (
+    amount_cell,
+    card_cell,
+    file_names,
+    id_cell,
+    moment_cell,
+    text_cell,
+    write_spreadsheet,
+)
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
 from movimento_flat.state import state_dir
 from tests.brute_force import Row, as_csv
 from tests.conftest import Database
@@ -20,8 +28,9 @@ from tests.libreoffice import open_csv
 from tests.test_run import CSV, RUN, run
 
 EXCEL = "movimento_flat.excel.csv"
+COLUMNS = (*FLAT_COLUMNS, *ID_COLUMNS)
 CARD = FLAT_COLUMNS.index("numero_cartao")
-KINDS = [flat.kind for flat in FLAT_TABLE]
+KINDS = [flat.kind for flat in FLAT_WITH_IDS]
 
 texts = st.text(alphabet=st.sampled_from('a1;",\n\r\t=+-@\uff1d é😀'), max_size=6)
 moments = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(
@@ -30,7 +39,14 @@ moments = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(
 amounts = st.decimals(-(10**8), 10**8, places=2).map(str)
 cards = st.from_regex(r"[0-9]{13,19}", fullmatch=True)
 ages = st.integers(0, 120).map(str)
-fields = {Kind.TEXT: texts, Kind.MONEY: amounts, Kind.TIMESTAMP: moments, Kind.INTEGER: ages}
+ids = st.integers(0, 2**64 - 1).map(str)
+fields = {
+    Kind.TEXT: texts,
+    Kind.MONEY: amounts,
+    Kind.TIMESTAMP: moments,
+    Kind.INTEGER: ages,
+    Kind.ID: ids,
+}
 rows_of_any = st.tuples(
     *(st.just("") | (cards if place == CARD else fields[kind]) for place, kind in enumerate(KINDS))
 )
@@ -53,7 +69,7 @@ def undo(place: int, cell: str) -> str:
     return cell.removeprefix("'")
 
 
-def written(rows: list[Row], folder: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> list[Path]:
+def written(rows: list[Row], folder: Path, columns: tuple[str, ...] = COLUMNS) -> list[Path]:
     flat = folder / "flat.csv"
     flat.write_bytes(as_csv(columns, rows))
     return write_spreadsheet(flat, len(rows), folder)
@@ -65,7 +81,7 @@ def test_read_back_by_pythons_csv_module_it_is_the_csv(
 ) -> None:
     (file,) = written(rows, tmp_path_factory.mktemp("sheet"))
     header, *back = read_back(file)
-    assert header == list(FLAT_COLUMNS)
+    assert header == list(COLUMNS)
     assert [tuple(undo(place, cell) for place, cell in enumerate(row)) for row in back] == rows
     assert file.read_bytes().endswith(b"\r\n")
     for row in back:
@@ -124,6 +140,14 @@ def test_amounts_and_dates_are_those_of_brazil() -> None:
         assert moment_cell(no_date) == no_date
 
 
+def test_ids_stay_numbers_while_a_sheet_keeps_their_digits() -> None:
+    assert [id_cell(text) for text in ("", "0", "9" * 15)] == ["", "0", "9" * 15]
+    assert [id_cell(text) for text in ("1" + "0" * 15, str(2**64 - 1))] == [
+        "'1000000000000000",
+        "'18446744073709551615",
+    ]
+
+
 def test_a_row_more_than_a_sheet_holds_goes_to_a_second_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +181,8 @@ def test_a_run_with_excel_publishes_it_beside_the_manifest(filled: Database, tmp
     assert not file.exists()
 
 
+#: The largest ones that a sheet keeps as numbers, and that a database has, and one more than the former.
+IDS = ("0", "9" * 15, "1" + "0" * 15, str(2**64 - 1))
 NASTY = [
     "=1+1", "=SOMA(A1;A2)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", " =1", "\uff1d1+1", "=cmd|' /C calc'!A0",
     "0012", "1/2", "12-10-2024", "5 mar", "jan 5", "mar/24", "1E5", "R$ 5,00", "10:30", "10%", "1.234", "1 1/2",
@@ -170,11 +196,11 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
     """Each cell's type and value, out of the document that LibreOffice makes of the file."""
     moment = "2024-02-01 23:59:58"
     rows: list[Row] = [
-        (text, text, "37", "-1234.56", text, moment, "4111111111111111", text, moment, text, moment)
+        (text, text, "37", "-1234.56", text, moment, "4111111111111111", text, moment, text, moment, *IDS)
         for text in NASTY
     ]
     rows += [
-        ("Ana", "", "", amount, "x", "0000-00-00 00:00:00", number, "", "2024-00-10 00:00:00", "", "")
+        ("Ana", "", "", amount, "x", "0000-00-00 00:00:00", number, "", "2024-00-10 00:00:00", "", "", *IDS)
         for number, amount in zip(
             ("4111111111111", "4111111111111111999", "411111******1111", "0012", "12345"),
             ("99999999.99", "9999999999999.99", "-9999999999999.99", "99999999999999.99", "0.01"),
@@ -183,7 +209,7 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
     ]
     (file,) = written(rows, tmp_path)
     header, *sheet = open_csv(file, state_dir(), tmp_path)
-    assert [cell.value for cell in header[: len(FLAT_COLUMNS)]] == list(FLAT_COLUMNS)
+    assert [cell.value for cell in header[: len(COLUMNS)]] == list(COLUMNS)
     sheet = [row for row in sheet if any(cell.kind != "empty" for cell in row)]
     assert len(sheet) == len(rows)
     cells = read_back(file)[1:]
@@ -193,7 +219,7 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
             field, cell = row[place] or "", found[place]
             if not field:
                 assert cell.kind == "empty"
-            elif kind in {Kind.MONEY, Kind.INTEGER} and sum(map(str.isdigit, field)) <= 15:
+            elif kind in {Kind.MONEY, Kind.INTEGER, Kind.ID} and sum(map(str.isdigit, field)) <= 15:
                 assert (cell.kind, Decimal(cell.value)) == ("float", Decimal(field))
             elif kind is Kind.TIMESTAMP and "-00" not in field:
                 assert (cell.kind, cell.value) == ("date", field.replace(" ", "T"))

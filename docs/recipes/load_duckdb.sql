@@ -1,5 +1,5 @@
 -- movements: movimento_flat.csv in DuckDB, run in the CSV's folder, as in: duckdb movements.db < load_duckdb.sql
--- Take out the columns that --drop left out. A date that no calendar has, as 0000-00-00, becomes NULL.
+-- Take out the columns that --drop left out, and with --with-ids the dashes before its columns. A date that no calendar has, as 0000-00-00, becomes NULL.
 
 CREATE OR REPLACE TABLE movements AS
 SELECT * REPLACE (
@@ -14,5 +14,6 @@ FROM read_csv(
         vlr_transacao_movimento: 'DECIMAL(38, 2)', des_transacao_movimento: 'VARCHAR', data_movimento: 'VARCHAR',
         numero_cartao: 'VARCHAR', nome_impresso_cartao: 'VARCHAR', data_criacao_cartao: 'VARCHAR',
         tipo_conta: 'VARCHAR', data_criacao_conta: 'VARCHAR'
+        -- , id_movimento: 'UBIGINT', id_cartao: 'UBIGINT', id_conta: 'UBIGINT', id_associado: 'UBIGINT'
     }
 );

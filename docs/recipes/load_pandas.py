@@ -11,6 +11,8 @@ exact = pd.ArrowDtype(pa.decimal128(38, 2))  # as no float is
 movements = movements.astype({"vlr_transacao_movimento": exact})
 for name in movements.columns.intersection(["idade_associado"]):
     movements[name] = movements[name].astype("Int64")
+for name in movements.columns[movements.columns.str.startswith("id_")]:  # of --with-ids
+    movements[name] = movements[name].astype("UInt64")
 for name in movements.columns[movements.columns.str.startswith("data_")]:
     # A date that no calendar has, as 0000-00-00, becomes NaT.
     movements[name] = pd.to_datetime(movements[name], format="%Y-%m-%d %H:%M:%S", errors="coerce")

@@ -8,7 +8,7 @@ movements <- read_csv(
   na = "", # only an empty field: there are people whose name is NA
   trim_ws = FALSE,
   col_types = cols(
-    .default = col_character(), # card numbers, too: as numbers they would lose digits and zeros
+    .default = col_character(), # card numbers and ids, too: as numbers they would lose digits and zeros
     idade_associado = col_integer(),
     data_movimento = col_datetime("%Y-%m-%d %H:%M:%S"),
     data_criacao_cartao = col_datetime("%Y-%m-%d %H:%M:%S"),

@@ -147,7 +147,7 @@ class Cluster:
         )
 
     def oracle(self, database: str, name: str = "oracle") -> list[tuple[Any, ...]]:
-        """Rows of sql/oracle.sql or sql/rejected.sql."""
+        """Rows of one of the scripts in sql/: of oracle.sql, oracle_with_ids.sql or rejected.sql."""
         with self.admin(database) as admin, admin.cursor() as cursor:
             cursor.execute(statements(name)[0])
             return list(cursor.fetchall())

@@ -1,0 +1,367 @@
+"""--with-ids: the four ids behind the other columns, as the plain join in the database has them, wherever they go."""
+
+import csv
+import io
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars
+import pytest
+from frictionless import validate
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from merge.parts import CSV_NAME, PARQUET_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.errors import UserError
+from movimento_flat.privacy import Privacy
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS
+from mr_jobs import buckets, cards
+from mr_jobs.rules import Rules
+from tests.brute_force import Tables, as_csv, flat_rows
+from tests.conftest import ROOT, Database, Server, new_database
+from tests.nasty import TEXTS
+from tests.test_join import nasty_tables, run_inline, simulate
+from tests.test_manifest import VALIDATOR
+from tests.test_run import CSV, RUN, assert_user_error, command, run
+from tests.test_verify import changed, forge, manifest, rows_of, verify, write_rows
+
+COLUMNS = (*FLAT_COLUMNS, *ID_COLUMNS)
+RULES = Rules(Privacy(ids=True))
+ORACLE = "oracle_with_ids"
+#: Small and large ones, and those beside the ends of a bucket and of what a float and an int64 hold.
+HUGE = [1, 99, 100, 101, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 2]
+
+
+@pytest.fixture(scope="module")
+def huge(server: Server) -> Database:
+    """Ids of all lengths, texts that a CSV must quote, additional cardholders, and a row for each rejection."""
+    database = new_database(server)
+    database.create_tables()
+    texts = [f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)" for text in TEXTS]
+    numbers = random.Random(5)
+    ids = [*HUGE, *(numbers.randrange(2**62, 2**64 - 2) for _ in range(60))]
+
+    def text() -> str:
+        return numbers.choice(texts)
+
+    def pointer() -> int:
+        return numbers.choice(ids)
+
+    def moment() -> str:
+        return f"'2024-0{numbers.randint(1, 9)}-01 10:00:00'"
+
+    tables = {
+        "associado": [f"({id}, {text()}, {text()}, 40, NULL)" for id in ids],
+        "conta": [f"({id}, 1, {moment()}, {pointer()})" for id in ids],
+        "cartao": [
+            *(f"({id}, '4{id:018}', {text()}, {moment()}, {pointer()}, {pointer()})" for id in ids if id < 10**18),
+            *(f"({id}, '{numbers.randint(10**15, 10**16 - 1)}', {text()}, {moment()}, {pointer()}, {pointer()})"
+              for id in ids if id >= 10**18),
+            f"({2**64 - 1}, '4111111111111111', 'NO ACCOUNT', '2024-01-01', NULL, 1)",
+            "(7, '4111111111111111', 'NO HOLDER', '2024-01-01', 1, 7)",
+        ],
+        "movimento": [
+            *(f"({id}, {numbers.randint(-9999, 9999)}.{numbers.randint(0, 99):02}, {text()}, {moment()}, {pointer()})"
+              for id in {*ids, *(numbers.randrange(10**digits) for digits in range(1, 20) for _ in range(50))}),
+            *(f"({10**7 + place}, 1, {text()}, {moment()}, {card})"
+              for place, card in enumerate(("NULL", 5, 7, 2**64 - 1))),
+        ],
+    }  # fmt: skip
+    database.execute(*(f"INSERT INTO {name} VALUES {', '.join(rows)}" for name, rows in tables.items()))
+    return database
+
+
+@pytest.fixture(scope="module")
+def deliveries(
+    filled: Database, huge: Database, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Database, Path]]:
+    """To be read only."""
+    found = {}
+    for name, database in {"filled": filled, "huge": huge}.items():
+        output = tmp_path_factory.mktemp(name)
+        result = run(database, output, "--with-ids", "--excel", "--parquet")
+        assert result.returncode == 0, result.stderr
+        assert "names, with the ids of the database;" in result.stderr
+        found[name] = database, output
+    return found
+
+
+@pytest.fixture(params=["filled", "huge"])
+def delivery(
+    request: pytest.FixtureRequest, deliveries: dict[str, tuple[Database, Path]]
+) -> tuple[Database, Path]:
+    return deliveries[request.param]
+
+
+def expected(database: Database) -> bytes:
+    return as_csv(COLUMNS, database.oracle(ORACLE))
+
+
+def merged(parts: list[bytes], folder: Path) -> tuple[bytes, list[tuple[str, str]]]:
+    """Parts -> the CSV, (reason, movement's id) of the rejected rows."""
+    files = [folder / f"part-{number}" for number in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        file.write_bytes(part)
+    merge_parts(files, folder, COLUMNS)
+    rejected = (folder / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
+    reasons = sorted((row.split("\t")[0], row.split("\t")[2]) for row in rejected)
+    return (folder / CSV_NAME).read_bytes(), reasons
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    tables=nasty_tables(views=True),
+    seed=st.integers(0, 9),
+    mappers=st.integers(1, 4),
+    reducers=st.integers(1, 5),
+)
+def test_nasty_tables_in_any_order_equal_brute_force(
+    tables: Tables, seed: int, mappers: int, reducers: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lines = tables.lines()
+    random.Random(seed).shuffle(lines)
+    parts = simulate(lines, mappers, reducers, random.Random(seed), RULES)
+    flat, rejected = flat_rows(tables, with_ids=True)
+    assert merged(parts, tmp_path_factory.mktemp("merged")) == (as_csv(COLUMNS, flat), rejected)
+
+
+def test_a_card_of_two_equal_accounts_is_ambiguous_only_where_their_ids_show(tmp_path: Path) -> None:
+    """A view may have a card twice, and the accounts differ in nothing but their ids."""
+    lines = [
+        b"A\t1\tAna\tReis\t30\n",
+        *(b"C\t%d\tcorrente\t2020-01-01 00:00:00\t1\n" % account for account in (1, 2)),
+        *(b"K\t1\t4111\tANA\t2021-01-01 00:00:00\t%d\t1\n" % account for account in (1, 2)),
+        b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\n",
+    ]
+    csv, rejected = merged(run_inline(lines, RULES), tmp_path)
+    assert csv.count(b"\n") == 1
+    assert rejected == [("ambiguous_card", "5")]
+    assert b"".join(run_inline(lines)).count(b"\tF\t") == 1
+
+
+def test_the_csv_is_what_a_plain_join_in_the_database_gives(delivery: tuple[Database, Path]) -> None:
+    database, output = delivery
+    assert (output / CSV).read_bytes() == expected(database)
+    rows = [row[: len(FLAT_COLUMNS)] for row in database.oracle(ORACLE)]
+    assert rows == database.oracle()
+    rejected = [
+        line.split("\t") for line in (output / RUN / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
+    ]
+    assert sorted((row[0], row[2]) for row in rejected) == sorted(database.oracle("rejected"))
+    assert len({row[0] for row in rejected}) == 4
+
+
+def test_the_ids_are_those_of_the_rows_that_the_columns_come_from(filled: Database) -> None:
+    """Read one by one, without a join; some holder is not the account's owner."""
+    rows = random.Random(1).sample(filled.oracle(ORACLE), 300)
+    owners = set()
+    for row in rows:
+        movement, card, account, holder = row[-4:]
+        assert filled.query(f"SELECT id_cartao, des_transacao FROM movimento WHERE id = {movement}") == [
+            (int(card), row[4])
+        ]
+        assert filled.query(f"SELECT id_conta, id_associado, num_cartao FROM cartao WHERE id = {card}") == [
+            (int(account), int(holder), row[6])
+        ]
+        assert filled.query(f"SELECT nome, sobrenome FROM associado WHERE id = {holder}") == [row[:2]]
+        ((owner,),) = filled.query(f"SELECT id_associado FROM conta WHERE id = {account}")
+        owners.add(owner == int(holder))
+    assert owners == {True, False}
+
+
+def test_without_it_the_bytes_are_those_of_before(filled: Database, tmp_path: Path) -> None:
+    """Also where OUTPUT has a delivery with ids."""
+    assert run(filled, tmp_path, "--with-ids").returncode == 0
+    assert run(filled, tmp_path).returncode == 0
+    assert (tmp_path / CSV).read_bytes() == as_csv(FLAT_COLUMNS, filled.oracle())
+    assert "ids" not in manifest(tmp_path)["privacy"]
+
+
+def test_a_window_has_ids_and_is_verified(filled: Database, tmp_path: Path) -> None:
+    since, until = "2024-02-29 12:00:00", "2024-07-01 00:00:00"
+    result = run(filled, tmp_path, "--with-ids", "--since", since, "--until", until)
+    assert result.returncode == 0, result.stderr
+    rows = [row for row in filled.oracle(ORACLE) if since <= row[5] < until]
+    assert 0 < len(rows) < len(filled.oracle())
+    assert (tmp_path / CSV).read_bytes() == as_csv(COLUMNS, rows)
+    result = verify(tmp_path, filled)
+    assert result.returncode == 0, result.stderr
+
+
+def test_every_runner_and_the_stages_one_by_one_give_the_same_bytes(huge: Database, tmp_path: Path) -> None:
+    huge.reader()
+    tsv = tmp_path / "tsv"
+    assert command("extract", "--source", huge.url(), "--to", tsv).returncode == 0
+    files = sorted(map(str, tsv.glob("*/*.tsv")))
+    for runner in ("inline", "local"):
+        (folder := tmp_path / runner).mkdir()
+        script = [sys.executable, "mr_jobs/join.py", "-r", runner, "--no-conf", "--quiet", "--with-ids"]
+        subprocess.run([*script, "--output-dir", str(folder / "parts"), *files], cwd=ROOT, check=True)
+        parts = [part.read_bytes() for part in (folder / "parts").glob("part-*")]
+        assert merged(parts, folder)[0] == expected(huge)
+    stages = [
+        ("join", "--from", tsv, "--to", tmp_path / "parts", "--with-ids"),
+        ("merge", "--from", tmp_path / "parts", "--tsv", tsv, "--output", tmp_path / "out"),
+    ]
+    assert command(*stages[0]).returncode == 0
+    assert_user_error(command(*stages[1]), "does not have 11 columns")
+    assert not (tmp_path / "out" / CSV).exists()
+    result = command(*stages[1], "--with-ids")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / CSV).read_bytes() == expected(huge)
+
+
+def test_buckets_sorted_on_disk_and_small_records_change_nothing(
+    huge: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge.reader()
+    assert command("extract", "--source", huge.url(), "--to", tmp_path / "tsv").returncode == 0
+    monkeypatch.setattr(buckets, "SORT_ROOM", 1000)
+    monkeypatch.setattr(buckets, "PACKER_ROOM", 5000)
+    monkeypatch.setattr(cards, "ROWS_PER_RECORD", 3)
+    lines = [file.read_bytes() for file in (tmp_path / "tsv").glob("*/*.tsv")]
+    assert merged(run_inline(lines, RULES), tmp_path)[0] == expected(huge)
+
+
+def read_csv(file: Path, delimiter: str = ",", encoding: str = "utf-8") -> list[list[str]]:
+    text = io.StringIO(file.read_bytes().decode(encoding), newline="")
+    return list(csv.reader(text, delimiter=delimiter))
+
+
+def test_the_other_files_have_each_id(delivery: tuple[Database, Path]) -> None:
+    database, output = delivery
+    ids = [[int(value) for value in row[-4:]] for row in database.oracle(ORACLE)]
+    parquet = polars.read_parquet(output / RUN / PARQUET_NAME)
+    assert parquet.columns == list(COLUMNS)
+    assert set(parquet.select(ID_COLUMNS).dtypes) == {polars.UInt64}
+    assert list(map(list, parquet.select(ID_COLUMNS).rows())) == ids
+    header, *sheet = read_csv(output / RUN / "movimento_flat.excel.csv", ";", "utf-8-sig")
+    assert header == list(COLUMNS)
+    assert [[int(cell.removeprefix("'")) for cell in row[-4:]] for row in sheet] == ids
+    for row in sheet:
+        assert all(cell.startswith("'") == (len(cell.removeprefix("'")) > 15) for cell in row[-4:])
+
+
+def test_the_manifest_is_valid_and_frictionless_finds_each_row(delivery: tuple[Database, Path]) -> None:
+    database, output = delivery
+    content = manifest(output)
+    VALIDATOR.validate(content)
+    assert content["csv"]["columns"] == list(COLUMNS)
+    assert content["files"][PARQUET_NAME]["left_out"] == {}
+    package = json.loads((output / "datapackage.json").read_text("utf-8"))
+    fields = package["resources"][0]["schema"]["fields"]
+    assert [(field["name"], field["type"]) for field in fields[-4:]] == [
+        (name, "integer") for name in ID_COLUMNS
+    ]
+    report = validate(str(output / "datapackage.json"))
+    assert report.valid, report.flatten(["rowNumber", "fieldName", "type", "note"])[:5]
+    assert report.tasks[0].stats["rows"] == len(database.oracle())
+
+
+def test_the_report_is_that_of_the_delivery_without_ids(filled: Database, tmp_path: Path) -> None:
+    """But for what it says of the file."""
+    pages = []
+    for options in ((), ("--with-ids",)):
+        assert run(filled, tmp_path, *options).returncode == 0
+        pages.append((tmp_path / RUN / "report.html").read_text("utf-8").split("<section"))
+    assert len(pages[0]) == len(pages[1]) > 5
+    differ = [place for place, (one, other) in enumerate(zip(*pages, strict=True)) if one != other]
+    assert set(differ) <= {1, len(pages[0]) - 1}
+
+
+@pytest.mark.parametrize("name", ID_COLUMNS)
+def test_verify_agrees_and_finds_an_id_that_is_another(
+    name: str, delivery: tuple[Database, Path], tmp_path: Path
+) -> None:
+    database, published = delivery
+    output = Path(shutil.copytree(published, tmp_path / "output"))
+    assert verify(output).returncode == 0
+    result = verify(output, database)
+    assert result.returncode == 0, result.stderr
+    assert "holds the same rows now" in result.stderr
+    header, rows = rows_of(output)
+    place = header.index(name)
+    rows[300] = changed(rows[300], place, str(int(rows[300][place] or "") ^ 1))
+    write_rows(output, header, rows)
+    assert_user_error(verify(output), "SHA-256 of movimento_flat.csv: expected")
+    forge(output)
+    assert verify(output).returncode == 0
+    assert_user_error(verify(output, database), "hashes of")
+
+
+def test_verify_finds_two_ids_that_are_swapped(
+    huge: Database, deliveries: dict[str, tuple[Database, Path]], tmp_path: Path
+) -> None:
+    output = Path(shutil.copytree(deliveries["huge"][1], tmp_path / "output"))
+    header, rows = rows_of(output)
+    place = header.index("id_movimento")
+    one, other = rows[300][place], rows[301][place]
+    rows[300:302] = changed(rows[300], place, other), changed(rows[301], place, one)
+    write_rows(output, header, rows)
+    forge(output)
+    assert_user_error(verify(output, huge), "hashes of")
+
+
+def test_ids_that_the_database_fills_with_zeros_have_none(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    database.execute(
+        "ALTER TABLE movimento MODIFY id BIGINT UNSIGNED ZEROFILL NOT NULL AUTO_INCREMENT",
+        "ALTER TABLE associado MODIFY id INT UNSIGNED ZEROFILL NOT NULL",
+        "INSERT INTO associado VALUES (8, 'Ana', 'Reis', 30, NULL)",
+        "INSERT INTO conta VALUES (9, 1, '2020-01-01', 8)",
+        "INSERT INTO cartao VALUES (10, '4111111111111111', 'ANA', '2021-01-01', 9, 8)",
+        "INSERT INTO movimento VALUES (7, 1, 'x', '2024-01-01', 10)",
+    )
+    assert run(database, tmp_path, "--with-ids").returncode == 0
+    assert rows_of(tmp_path)[1][0][-4:] == ("7", "10", "9", "8")
+    result = verify(tmp_path, database)
+    assert result.returncode == 0, result.stderr
+
+
+def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> None:
+    database.create_tables()
+    assert run(database, tmp_path, "--with-ids", "--parquet", "--excel").returncode == 0
+    assert (tmp_path / CSV).read_text() == ",".join(COLUMNS) + "\n"
+    assert verify(tmp_path, database).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "hiding",
+    [
+        ("--card", "mask"),
+        ("--card", "token"),
+        ("--people", "token"),
+        ("--drop", "nome_associado"),
+        ("--drop", "tipo_conta"),
+    ],
+)
+def test_where_anything_is_hidden_ids_are_refused_before_anything_is_read(
+    hiding: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = ("--source", "mysql://reader@no-such-host.invalid/db")
+    result = command("run", "--output", tmp_path / "out", *source, "--with-ids", *hiding)
+    assert_user_error(result, "Ids lead back to what --card, --people and --drop hide")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_id_is_no_column_to_be_dropped() -> None:
+    for name in ID_COLUMNS:
+        with pytest.raises(UserError, match=f"has no column {name}"):
+            Privacy(dropped=frozenset([name]))
+    assert Privacy(ids=True).columns == COLUMNS
+    assert not Privacy(ids=True).hides
+    assert AMOUNT in COLUMNS
+
+
+def test_a_manifest_that_has_ids_and_hides_something_is_damaged(
+    deliveries: dict[str, tuple[Database, Path]], tmp_path: Path
+) -> None:
+    output = Path(shutil.copytree(deliveries["huge"][1], tmp_path / "output"))
+    content = manifest(output)
+    content["privacy"]["people"] = "token"
+    (output / RUN / "manifest.json").write_text(json.dumps(content))
+    assert_user_error(verify(output), "is damaged")

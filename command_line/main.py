@@ -125,7 +125,7 @@ def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
     """
     if database:
         connection = database.connect(local_infile=True)
-        with console.stage("seed", total=plan.movements) as progress:
+        with console.stage("seed", total=plan.rows) as progress:
             fill(connection, plan, progress)
         connection.close()
     else:
@@ -232,7 +232,7 @@ def _join_on_cluster(
     hadoop = Hadoop.find()
     small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
     join_with_progress(
-        hadoop, small_tables, lambda: movements, parts, work, scratch, rules, properties, console
+        hadoop, small_tables, movements, lambda: None, parts, work, scratch, rules, properties, console
     )
     hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
 

@@ -124,7 +124,7 @@ def _fill_once(server: Server, name: str, plan: Plan, console: Console) -> None:
         console.say(f"Database {name}: filled with fictitious data now.")
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
-    with server.connect(name) as admin, console.stage("seed", total=plan.movements) as progress:
+    with server.connect(name) as admin, console.stage("seed", total=plan.rows) as progress:
         fill(admin, plan, progress)
         with admin.cursor() as cursor:
             content = dumps(asdict(plan), default=str)

@@ -33,6 +33,7 @@ from merge.output_folder import open_output
 from movimento_flat import __version__
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
+from movimento_flat.schema import MOVIMENTO
 from mr_jobs.rules import Rules
 from mr_jobs.task_server import TaskServer
 from seed.load import fill
@@ -125,9 +126,10 @@ def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
     """
     if database:
         connection = database.connect(local_infile=True)
-        with console.stage("seed", total=plan.movements) as progress:
+        with console.stage("seed", total=plan.rows) as progress:
             fill(connection, plan, progress)
         connection.close()
+        console.say(f"{database}: filled with {plan.movements:,} fictitious movements.")
     else:
         with fictitious_database(plan, console):
             pass
@@ -162,6 +164,10 @@ def extract_command(
         )
     with sink.file(EXTRACTION_NAME) as file:
         file.write(as_json(extraction_as_json(extraction) | {"address": str(database)}))
+    rows = extraction.tables[MOVIMENTO.name].rows
+    console.say(
+        f"{folder}: {rows:,} movements and their cards, accounts and associates; next: movimento-flat join"
+    )
 
 
 def _new_sink(folder: str) -> Sink:
@@ -219,6 +225,7 @@ def join(
                 )
         else:
             raise click.UsageError(f"{folder} is not a folder.")
+    console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
     for phase in console.phases if profile else ():
         console.show(f"{phase.name} {phase.step}: {phase}")
 
@@ -232,7 +239,7 @@ def _join_on_cluster(
     hadoop = Hadoop.find()
     small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
     join_with_progress(
-        hadoop, small_tables, lambda: movements, parts, work, scratch, rules, properties, console
+        hadoop, small_tables, movements, lambda: None, parts, work, scratch, rules, properties, console
     )
     hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
 

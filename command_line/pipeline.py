@@ -17,6 +17,7 @@ from merge.limits import Limits
 from merge.manifest import Delivery
 from merge.output_folder import open_output
 from movimento_flat.errors import UserError
+from movimento_flat.schema import MOVIMENTO
 from mr_jobs.rules import Rules
 
 
@@ -102,7 +103,10 @@ def _extract_and_join(
         extraction = background.submit(extracting)
         try:
             _import_what_comes_later()
-            parts = workspace.join(lambda: replace(rules, now=small_tables.result()), extraction.result)
+            parts = workspace.join(
+                lambda: replace(rules, now=small_tables.result()),
+                lambda: extraction.result().tables[MOVIMENTO.name].rows,
+            )
         except BaseException:
             stopping.set()
             raise

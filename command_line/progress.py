@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from typing import Any, TextIO
@@ -12,23 +12,27 @@ from typing import Any, TextIO
 import click
 from tqdm import tqdm
 
-from mr_jobs.phases import Phase
+from mr_jobs.phases import Phase, Reached
 
 #: A stage that ends sooner shows no bar.
 PATIENCE_SECONDS = 1.0
 REPAINT_SECONDS = 0.2
-_COUNTED_IN_THOUSANDS = (" rows", "B")
-#: Tasks are few, and take each another time.
-_WITHOUT_RATE = "{desc}: {n_fmt}{unit} [{elapsed}]"
 
 
 class Progress:
-    """How far a stage is; several threads may tell it."""
+    """How far a stage is; several threads may tell it.
+
+    Attributes:
+        done, total: units; the total is None while it is not known.
+        what: is going on within the stage, shown behind its bar.
+        look: called whenever the bar is about to be painted, by a thread of its own; for what has to be asked.
+    """
 
     def __init__(self, total: int | None = None) -> None:
         self.done = 0
         self.total = total
         self.what = ""
+        self.look: Callable[[], None] = lambda: None
         self._lock = Lock()
 
     def __call__(self, done: int) -> None:
@@ -36,13 +40,21 @@ class Progress:
         with self._lock:
             self.done += done
 
+    def reach(self, done: int) -> None:
+        """So many units are done in all; never fewer than before."""
+        with self._lock:
+            self.done = max(self.done, done)
+
     def expect(self, total: int) -> None:
         """So many units there are in all, as is known by now."""
         self.total = total
 
-    def describe(self, what: str) -> None:
-        """What is going on within the stage, shown behind its bar."""
-        self.what = what
+    def show_join(self, reached: Reached, movements: int | None) -> None:
+        """The join is so far; how many movements there are is known when its step 2 begins."""
+        self.what = str(reached)
+        if movements is not None:
+            self.expect(movements)
+            self.reach(reached.rows(movements))
 
 
 def is_screen(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -115,7 +127,7 @@ class Console:
         with self._bar(name, progress, unit):
             yield progress
         self.seconds[name] = round(time.monotonic() - started, 3)
-        done = f": {progress.done:,}{unit}" if progress.done and unit != "%" else ""
+        done = f": {progress.done:,}{unit}" if progress.done else ""
         self.detail(f"Stage {name} took {self.seconds[name]:.1f} s{done}.")
 
     @contextmanager
@@ -142,8 +154,7 @@ def _paint_bar(name: str, progress: Progress, unit: str, ended: Event) -> None:
         desc=name,
         total=progress.total,
         unit=unit,
-        unit_scale=unit in _COUNTED_IN_THOUSANDS,
-        bar_format=_WITHOUT_RATE if unit == " tasks" else None,
+        unit_scale=True,
         smoothing=0,  # the rate since the beginning: what is done comes in lumps
         file=sys.stderr,
         leave=False,
@@ -155,6 +166,7 @@ def _paint_bar(name: str, progress: Progress, unit: str, ended: Event) -> None:
     bar.start_t = bar.last_print_t = started
     with bar:
         while True:
+            progress.look()
             bar.total = progress.total
             bar.set_postfix_str(progress.what, refresh=False)
             bar.update(progress.done - bar.n)

@@ -21,7 +21,7 @@ from mrjob.step import StepFailedException
 from movimento_flat.errors import UserError
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_shuffle import partition, sort
-from mr_jobs.phases import Phase, Tell
+from mr_jobs.phases import Phase, Reached, Tell
 from mr_jobs.rules import Rules
 from mr_jobs.task_server import TaskFailedError, TaskServer
 
@@ -32,6 +32,7 @@ LINES_OF_STDERR = 8
 LITTLE_SPACE = 1 << 20
 
 MovementFiles = Callable[[], list[Path]]
+Watched = Callable[[Callable[[], Reached]], None]
 
 
 def join_locally(
@@ -42,7 +43,7 @@ def join_locally(
     server: TaskServer,
     rules: Rules = Rules(),  # noqa: B008  # it is frozen
     cores: int | None = None,
-    progress: Callable[[int], None] = lambda tasks: None,
+    watched: Watched = lambda reached: None,
     tell: Tell = lambda phase: None,
 ) -> list[Path]:
     """Run the join's two steps in processes of this machine.
@@ -55,7 +56,7 @@ def join_locally(
         server: what runs the tasks.
         rules: what shows of cards and people, and as of which moment.
         cores: map or reduce tasks at once; all cores when None.
-        progress: told of each map or reduce task that has ended.
+        watched: given a function, for any thread, that says how far the join is whenever it is called.
         tell: told of each phase that has ended.
 
     Returns:
@@ -69,7 +70,8 @@ def join_locally(
         ["--runner=local", "--no-conf", *options, *rules.arguments(), *map(str, small_tables)]
     )
     job.set_up_logging(quiet=True)
-    runner = _Runner(server, movements, progress, tell, **job._runner_kwargs())
+    runner = _Runner(server, movements, tell, **job._runner_kwargs())
+    watched(runner.reached)
     with runner:
         try:
             runner.run()
@@ -79,20 +81,16 @@ def join_locally(
 
 
 class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
-    def __init__(
-        self,
-        server: TaskServer,
-        movements: MovementFiles,
-        progress: Callable[[int], None],
-        tell: Tell,
-        **options: Any,
-    ) -> None:
+    def __init__(self, server: TaskServer, movements: MovementFiles, tell: Tell, **options: Any) -> None:
         super().__init__(**options | {"upload_dirs": [], "bootstrap_mrjob": False})
         self._server = server
         self._movements = movements
-        self._progress = progress
         self._tell = tell
         self._lock = Lock()
+        # Of the phase that is under way:
+        self._phase = (1, "map")
+        self._size = 0  # bytes of all its tasks' input
+        self._inputs: set[int] = set()  # descriptors of its running tasks' input
         self._costs: list[tuple[float, int, int]] = []  # seconds, bytes read and written of each ended task
 
     def _input_paths_for_step(self, step_num: int) -> list[str]:
@@ -122,11 +120,13 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         return splits
 
     def _run_mappers_and_combiners(self, step_num: int, map_splits: list[dict[str, Any]]) -> None:
+        self._begin_phase(step_num, "map", sum(split["length"] for split in map_splits))
         super()._run_mappers_and_combiners(step_num, map_splits)
-        self._end_phase(step_num, "map")
+        self._end_phase()
 
     def _sort_reducer_input(self, step_num: int, num_map_tasks: int) -> None:
         """Every reducer's input by itself, where mrjob sorts all of it at once and cuts it then."""
+        self._begin_phase(step_num, "sort")
         outputs = [Path(self._task_output_path("mapper", step_num, task)) for task in range(num_map_tasks)]
 
         def sort_for(reducer: int) -> None:
@@ -135,28 +135,45 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             target.parent.mkdir(parents=True)
             sort(outputs, reducer, target)
             size = target.stat().st_size
-            self._count(started, size, size)
+            with self._lock:
+                self._count(started, size, size)
 
         with ThreadPoolExecutor(self._num_cores()) as pool:
             list(pool.map(sort_for, range(self._num_reducers(step_num))))
-        self._end_phase(step_num, "sort")
+        self._end_phase()
 
     def _split_reducer_input(self, step_num: int) -> int:
         """-> how many reduce tasks there are; their input was cut before it was sorted."""
         return int(self._num_reducers(step_num))
 
     def _run_reducers(self, step_num: int, num_reducer_tasks: int) -> None:
+        tasks = range(num_reducer_tasks)
+        sizes = (Path(self._task_input_path("reducer", step_num, task)).stat().st_size for task in tasks)
+        self._begin_phase(step_num, "reduce", sum(sizes))
         super()._run_reducers(step_num, num_reducer_tasks)
-        self._end_phase(step_num, "reduce")
+        self._end_phase()
+
+    def reached(self) -> Reached:
+        """How far the join is: a running task has its position in its input in common with our descriptor of it."""
+        with self._lock:
+            step, name = self._phase
+            read = sum(cost[1] for cost in self._costs)
+            read += sum(os.lseek(opened, 0, os.SEEK_CUR) for opened in self._inputs)
+            percent = 100 * read // self._size if self._size else 0
+        return Reached(step, percent) if name == "map" else Reached(step, 100, percent)
 
     def _count(self, started: float, read: int, written: int) -> None:
-        with self._lock:
-            self._costs.append((time.monotonic() - started, read, written))
+        """A task has ended; the lock is held."""
+        self._costs.append((time.monotonic() - started, read, written))
 
-    def _end_phase(self, step_num: int, name: str) -> None:
+    def _begin_phase(self, step_num: int, name: str, size: int = 0) -> None:
+        with self._lock:
+            self._phase, self._size = (step_num + 1, name), size
+            self._costs.clear()
+
+    def _end_phase(self) -> None:
         seconds, read, written = map(sum, zip(*self._costs, strict=True))
-        self._tell(Phase(step_num + 1, name, len(self._costs), float(seconds), int(read), int(written)))
-        self._costs.clear()
+        self._tell(Phase(*self._phase, len(self._costs), float(seconds), int(read), int(written)))
 
     def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
         """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
@@ -165,7 +182,6 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             try:
                 for task in tasks:
                     task.result()
-                    self._progress(1)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -183,15 +199,20 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         def run(
             stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, folder: str, env: dict[str, str]
         ) -> None:
-            started = time.monotonic()
+            started, opened, written = time.monotonic(), stdin.fileno(), 0
+            with self._lock:
+                self._inputs.add(opened)
             try:
                 self._server.run(arguments, (stdin, stdout, stderr), folder, env)
+                written = os.fstat(stdout.fileno()).st_size
+                if task_type == "mapper":
+                    partition(Path(stdout.name), self._num_reducers(step_num))
             except TaskFailedError as error:
                 raise _TaskFailedException(reason=str(error), **place) from error
-            written = os.fstat(stdout.fileno()).st_size
-            if task_type == "mapper":
-                partition(Path(stdout.name), self._num_reducers(step_num))
-            self._count(started, os.fstat(stdin.fileno()).st_size, written)
+            finally:
+                with self._lock:
+                    self._inputs.remove(opened)
+                    self._count(started, os.fstat(opened).st_size, written)
 
         return run
 

@@ -1,8 +1,10 @@
-"""What a phase of a MapReduce step has cost: by the runner's own look at its tasks, or by Hadoop's counters."""
+"""How far the join is, and what its phases have cost: by the runner's look at its tasks, or by what Hadoop says."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+STEPS = 2
 
 _find_counter = re.compile(r"^\s+([^=]+)=(\d+)$").match
 
@@ -31,6 +33,27 @@ class Phase:
         return (
             f"{tasks}, {self.seconds:.1f} s, {self.read / 1e6:,.1f} MB in, {self.written / 1e6:,.1f} MB out"
         )
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far the join is.
+
+    Attributes:
+        step: 1 or 2.
+        mapped, reduced: percent of what its map tasks and its reduce tasks have to read.
+    """
+
+    step: int = 1
+    mapped: int = 0
+    reduced: int = 0
+
+    def __str__(self) -> str:
+        return f"step {self.step} of {STEPS}: map {self.mapped}% reduce {self.reduced}%"
+
+    def rows(self, movements: int) -> int:
+        """So many movements of all, in proportion: they pass through step 2, mapped first and then reduced."""
+        return movements * (self.mapped + self.reduced) // 200 if self.step == STEPS else 0
 
 
 #: Told of each phase that has ended.

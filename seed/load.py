@@ -32,7 +32,7 @@ def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], No
     Args:
         connection: of an account that may create and write, with `local_infile` allowed.
         plan: what to load.
-        progress: told of each chunk of movements loaded.
+        progress: told of the rows of each chunk loaded.
 
     Raises:
         UserError: the tables hold rows already, the account may not make or fill them, or the server does not
@@ -41,9 +41,9 @@ def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], No
     generator = Generator(plan)
     try:
         _create_empty_tables(connection)
-        _load(connection, "associado", _chunks(generator.associado()))
-        _load(connection, "conta", _chunks(generator.conta()))
-        _load(connection, "cartao", _chunks(generator.cartao()))
+        _load(connection, "associado", _chunks(generator.associado()), progress)
+        _load(connection, "conta", _chunks(generator.conta()), progress)
+        _load(connection, "cartao", _chunks(generator.cartao()), progress)
         _load(connection, "movimento", generator.movimento(), progress)
     except pymysql.MySQLError as error:
         raise UserError(
@@ -67,7 +67,7 @@ def _load(
     connection: "Connection[Any]",
     table: str,
     chunks: Iterable[list[Row]],
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None],
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="movimento-flat-seed-") as folder, connection.cursor() as cursor:
         file = Path(folder) / f"{table}.tsv"

@@ -46,6 +46,11 @@ class Plan:
         if self.end < self.start:
             raise UserError("The last day of movements lies before the first.")
 
+    @property
+    def rows(self) -> int:
+        """Of all four tables."""
+        return self.movements + (self.cards or 0) + (self.accounts or 0) + (self.associates or 0)
+
     def _derive(self, name: str, times: int, divisor: int) -> None:
         if getattr(self, name) is None:
             object.__setattr__(self, name, -(-times // divisor))

@@ -1,9 +1,11 @@
-"""What the join's phases have cost: counted by the local runner, or read from Hadoop's counters."""
+"""How far the join is and what its phases have cost: by the local runner's look, or read from Hadoop's counters."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from mr_jobs.local import join_locally
-from mr_jobs.phases import Phase, phases_of_counters
+from mr_jobs.phases import Phase, Reached, phases_of_counters
 from mr_jobs.task_server import TaskServer
 from tests.test_join import SAMPLE
 
@@ -62,3 +64,35 @@ def test_the_local_runner_counts_what_it_reads_and_writes(tmp_path: Path) -> Non
         assert mapped.written == sorted_.read == sorted_.written == reduced.read > 0
         assert mapped.seconds > 0 < reduced.seconds
     assert reduce_2.written == sum(part.stat().st_size for part in parts)
+
+
+def test_movements_are_counted_while_they_pass_through_step_2() -> None:
+    assert Reached(1, 100, 99).rows(2000) == 0
+    assert Reached(2, 50).rows(2000) == 500
+    assert Reached(2, 100, 100).rows(2001) == 2001
+    assert str(Reached(2, 100, 7)) == "step 2 of 2: map 100% reduce 7%"
+
+
+def test_the_local_runner_says_how_far_its_tasks_have_read(tmp_path: Path) -> None:
+    """Asked all the time, and at the end of each phase."""
+    movements, small_tables = SAMPLE
+    many = tmp_path / "many.tsv"
+    many.write_bytes(movements.read_bytes() * (3_000_000 // movements.stat().st_size))
+    asked: list[Callable[[], Reached]] = []
+    at_ends: list[Reached] = []
+    with TaskServer() as server, ThreadPoolExecutor(1) as pool:
+        joining = pool.submit(
+            join_locally,
+            *([small_tables], lambda: [many], tmp_path / "parts", tmp_path, server),
+            watched=asked.append,
+            tell=lambda phase: at_ends.append(asked[0]()),
+        )
+        reached = []
+        while wait([joining], timeout=0.01).not_done:
+            reached += [ask() for ask in asked]
+        assert joining.result()
+    assert at_ends == [Reached(step, 100, reduced) for step in (1, 2) for reduced in (0, 0, 100)]
+    order = [(now.step, now.mapped, now.reduced) for now in reached]
+    assert order == sorted(order)
+    assert any(0 < now.mapped < 100 for now in reached)
+    assert any(0 < now.reduced < 100 for now in reached)

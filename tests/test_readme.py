@@ -1,20 +1,17 @@
 """README.md and README.pt-BR.md say the same, and what they show is what comes."""
 
-import os
+import html
 import re
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_run import COMMAND
 
 ENGLISH = (ROOT / "README.md").read_text("utf-8")
 PORTUGUESE = (ROOT / "README.pt-BR.md").read_text("utf-8")
 
-_find_blocks = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL).findall
+find_blocks = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL).findall
 _find_headings = re.compile(r"^(#+) ", re.MULTILINE).findall
 _find_links = re.compile(r"\]\(([^)]+)\)").findall
 _find_code = re.compile(r"`([^`]+)`").findall
@@ -31,7 +28,7 @@ def without_comments(block: str) -> str:
 
 def skeleton(section: str) -> dict[str, object]:
     """What does not depend on the language."""
-    blocks = _find_blocks(section)
+    blocks = find_blocks(section)
     prose = re.sub(r"^```\n.*?^```$", "", section, flags=re.MULTILINE | re.DOTALL)
     prose = re.sub(r"`[^`]+`", lambda code: re.sub(r"\s+", " ", code[0]), prose)
     words = re.sub(r"`[^`]+`|\]\([^)]+\)", "", prose)
@@ -76,25 +73,13 @@ def test_every_message_of_the_table_is_one_of_the_program() -> None:
     assert not [message for message in messages if message not in code]
 
 
-def test_the_output_that_is_shown_is_what_a_first_run_says(tmp_path: Path) -> None:
-    (shown,) = [block for block in _find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
-    command = [*COMMAND, "run", "--engine", "local", "--output", "out", "--movements", "100000"]
-    home = os.environ | {"MOVIMENTO_FLAT_HOME": str(tmp_path / "home")}
-    result = subprocess.run(command, cwd=tmp_path, env=home, capture_output=True, text=True, check=True)
-    said = result.stderr[result.stderr.index("out/movimento_flat.csv") :]
-
-    def without_moments(text: str) -> str:
-        return re.sub(r"(\d+\.\d)(?=,|$)|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "*", text, flags=re.MULTILINE)
-
-    assert without_moments(said) == without_moments(shown)
-
-
-def test_the_join_alone_runs_on_the_sample() -> None:
-    (command,) = [block for block in _find_blocks(ENGLISH) if block.startswith(".venv")]
-    python, *arguments = command.split()
-    assert python == ".venv/bin/python"
-    files = [str(path) for path in sorted(ROOT.glob(arguments.pop()))]
-    result = subprocess.run(
-        [COMMAND[0], *arguments, *files], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert result.stdout.count("\tF\t") > 0
+def test_the_picture_shows_what_a_run_says_and_loads_nothing() -> None:
+    picture = (ROOT / "docs" / "terminal.svg").read_text("utf-8")
+    drawn = "\n".join(html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", picture))
+    drawn = drawn.replace("\N{NO-BREAK SPACE}", " ")
+    (shown,) = [block for block in find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
+    for label in re.findall(r"^  \w+", shown, re.MULTILINE):
+        assert label in drawn
+    assert re.search(r"join: .*\d%.* rows/s, step 2 of 2", drawn)
+    assert re.findall(r"(?:href|src|@import|url\()[^#]", picture) == []
+    assert re.findall(r"/(?:home|root|tmp|work|Users)/", picture) == []

@@ -117,10 +117,14 @@ def test_the_stages_one_by_one_give_the_same_file(filled: Database, tmp_path: Pa
         ("join", "--from", tmp_path / "tsv", "--to", tmp_path / "parts"),
         ("merge", "--from", tmp_path / "parts", "--tsv", tmp_path / "tsv", "--output", tmp_path / "out"),
     ]
+    said = []
     for step in steps:
         result = command(*step)
         assert result.returncode == 0, result.stderr
+        said.append(result.stderr)
     assert (tmp_path / "out" / CSV).read_bytes() == expected_csv(filled)
+    assert "60,000 movements" in said[0] and "next: movimento-flat join" in said[0]
+    assert "next: movimento-flat merge" in said[1]
 
 
 def test_the_programs_own_database_is_made_once_and_used_again(tmp_path: Path) -> None:

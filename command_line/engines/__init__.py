@@ -17,11 +17,11 @@ class Workspace(Protocol):
     def sink(self) -> Sink:
         """Where the extraction writes."""
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], int]) -> list[Path]:
         """Join what the sink holds by these rules; -> the sorted parts, as files of this machine.
 
         Both are called when what they answer is needed, and raise what hindered it: `rules` waits until the small
-        tables are complete, `movements_complete` until the movements are.
+        tables are complete, `movements_complete` until the movements are, and says how many there are.
         """
 
 

@@ -2,23 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
 from command_line.engines.runs import HdfsRun, hdfs_run
-from command_line.progress import Console, Progress
+from command_line.progress import Console
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
 from extract.hdfs_sink import HdfsSink
 from movimento_flat.hadoop import Hadoop
 from movimento_flat.state import state_dir
-from mr_jobs.hadoop import JobReport, Watch, join_on_hadoop
+from mr_jobs.hadoop import JobReport, join_on_hadoop
+from mr_jobs.phases import STEPS, Phase, Reached
 from mr_jobs.rules import Rules
 
 #: Replaces the host in the web address of an application where that is known inside the cluster only.
 WEB_VARIABLE = "MOVIMENTO_FLAT_YARN_WEB"
-STEPS = 2
 
 
 def default_hdfs_folder() -> str:
@@ -63,18 +63,15 @@ class HadoopWorkspace:
         self._console = console
         self.sink = HdfsSink(hadoop, run.folder)
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], int]) -> list[Path]:
         """See `Workspace.join`."""
-
-        def movements() -> str:
-            movements_complete()
-            return f"{self._run.folder}/{MOVEMENTS_FOLDER}"
 
         parts = f"{self._run.folder}/parts"
         join_with_progress(
             self._hadoop,
             f"{self._run.folder}/{SMALL_TABLES_FOLDER}",
-            movements,
+            f"{self._run.folder}/{MOVEMENTS_FOLDER}",
+            movements_complete,
             parts,
             f"{self._run.folder}/work",
             self._work,
@@ -82,15 +79,32 @@ class HadoopWorkspace:
             (*self._options, f"mapreduce.job.tags={self._run.tag}"),
             self._console,
         )
-        with self._console.stage("fetch"):
-            self._hadoop.fs("-get", parts, str(self._work / "parts"))
-        return sorted((self._work / "parts").glob("part-*"))
+        fetched = self._work / "parts"
+        with self._console.stage("fetch", total=_size_of_output(self._console.phases), unit="B") as progress:
+            progress.look = lambda: progress.reach(_size(fetched))
+            self._hadoop.fs("-get", parts, str(fetched))
+        return sorted(fetched.glob("part-*"))
+
+
+def _size_of_output(phases: list[Phase]) -> int | None:
+    """-> bytes of the join's parts, as Hadoop's counters have told."""
+    return phases[-1].written if phases and phases[-1].step == STEPS else None
+
+
+def _size(folder: Path) -> int:
+    """-> bytes of its files, while `hadoop fs` still writes and renames them."""
+    size = 0
+    for file in folder.glob("*"):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 def join_with_progress(
     hadoop: Hadoop,
     small_tables: str,
-    movements: Callable[[], str],
+    movements: str,
+    movements_complete: Callable[[], int | None],
     parts: str,
     work: str,
     local_work: Path,
@@ -98,30 +112,27 @@ def join_with_progress(
     options: tuple[str, ...],
     console: Console,
 ) -> None:
-    """`mr_jobs.hadoop.join_on_hadoop`, watched by a person."""
-    with console.stage("join", total=STEPS * 200, unit="%") as progress:
-        watch = _watch(console, progress)
-        tell = console.phases.append
-        join_on_hadoop(hadoop, small_tables, movements, parts, work, local_work, rules, options, watch, tell)
-
-
-def _watch(console: Console, progress: Progress) -> Watch:
-    """-> a function that names each application once, and moves the bar by percents of map and reduce."""
+    """`mr_jobs.hadoop.join_on_hadoop` of two folders, watched by a person: each application is named once."""
+    count: int | None = None
     announced: set[str] = set()
-    shown = 0
 
-    def watch(step: int, report: JobReport) -> None:
-        nonlocal shown
-        if report.address and report.application not in announced:
-            announced.add(report.application)
-            console.say(f"Step {step} of {STEPS}: {report.application}, {_web_address(report)}")
-        done = (step - 1) * 200 + sum(report.done)
-        if done > shown:
-            progress.describe("step {} of {}: map {}% reduce {}%".format(step, STEPS, *report.done))
-            progress(done - shown)
-            shown = done
+    def when_complete() -> str:
+        nonlocal count
+        count = movements_complete()
+        return movements
 
-    return watch
+    with console.stage("join") as progress:
+
+        def watch(step: int, report: JobReport) -> None:
+            if report.address and report.application not in announced:
+                announced.add(report.application)
+                console.say(f"Step {step} of {STEPS}: {report.application}, {_web_address(report)}")
+            progress.show_join(Reached(step, *report.done), count)
+
+        tell = console.phases.append
+        join_on_hadoop(
+            hadoop, small_tables, when_complete, parts, work, local_work, rules, options, watch, tell
+        )
 
 
 def _web_address(report: JobReport) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from command_line.progress import Console
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
 from extract.sink import FolderSink
+from mr_jobs.phases import Reached
 from mr_jobs.rules import Rules
 from mr_jobs.task_server import TaskServer
 
@@ -44,7 +45,7 @@ class LocalWorkspace:
         self._console = console
         self.sink = FolderSink(self._tsv)
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
+    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], int]) -> list[Path]:
         """See `Workspace.join`."""
         parts = self._work / "parts"
         return join_here(
@@ -55,7 +56,7 @@ class LocalWorkspace:
 def join_here(
     tagged_tsv: Path,
     rules: Callable[[], Rules],
-    movements_complete: Callable[[], object],
+    movements_complete: Callable[[], int | None],
     parts: Path,
     work: Path,
     server: TaskServer,
@@ -65,15 +66,22 @@ def join_here(
     """`mr_jobs.local.join_locally` of the two folders in `tagged_tsv`, watched by a person; see `Workspace.join`."""
     from mr_jobs.local import join_locally  # noqa: PLC0415  # mrjob takes its time, while the small tables are read
 
+    count: int | None = None
+
     def movements() -> list[Path]:
-        movements_complete()
+        nonlocal count
+        count = movements_complete()
         return _tsv_files(tagged_tsv / MOVEMENTS_FOLDER)
 
     known_rules = rules()
-    with console.stage("join", unit=" tasks") as progress:
+    with console.stage("join") as progress:
+
+        def watched(reached: Callable[[], Reached]) -> None:
+            progress.look = lambda: progress.show_join(reached(), count)
+
         small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
         tell = console.phases.append
-        return join_locally(small_tables, movements, parts, work, server, known_rules, cores, progress, tell)
+        return join_locally(small_tables, movements, parts, work, server, known_rules, cores, watched, tell)
 
 
 def _tsv_files(folder: Path) -> list[Path]:

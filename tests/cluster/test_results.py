@@ -105,14 +105,46 @@ def test_the_plain_script_is_right_on_the_cluster_by_itself(cluster: Cluster, tm
         "client", "sh", "-c", f"PATH=/opt/movimento-flat/bin:$PATH; {script}", OUTPUT=str(folder)
     )
     assert result.returncode == 0, result.stderr
-    inline = subprocess.run(
-        [sys.executable, "mr_jobs/join.py", "-r", "inline", "--quiet", *map(str, sample.glob("*.tsv"))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+    assert sorted(result.stdout.splitlines()) == inline_records()
+
+
+def inline_records() -> list[str]:
+    """Of the sample, by the inline runner, in the order of bytes."""
+    sample = (ROOT / "docs" / "sample").glob("*.tsv")
+    command = [sys.executable, "mr_jobs/join.py", "-r", "inline", "--quiet", *map(str, sample)]
+    inline = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted(inline.stdout.splitlines())
+
+
+OLDER_HADOOP = ("--build-arg", "HADOOP_VERSION=3.3.5")
+#: By Hadoop's streaming on one machine and without HDFS: what it needs of a Hadoop is its own jars.
+LOCAL_JOB = """
+mkdir /tmp/etc /tmp/work && cd /tmp/work
+for name in core hdfs mapred yarn; do echo "<configuration/>" >/tmp/etc/$name-site.xml; done
+export HADOOP_CONF_DIR=/tmp/etc PATH="/opt/movimento-flat/bin:$PATH"
+hadoop version 2>/dev/null | head -n 1
+job=$(python3 -c 'import mr_jobs.join; print(mr_jobs.join.__file__)')
+python3 "$job" -r hadoop --quiet --hadoop-tmp-dir file:///tmp/work/tmp -D mapreduce.framework.name=local \\
+    -D mapreduce.job.reduces=2 /sample/movements.tsv /sample/small_tables.tsv
+"""
+
+
+@pytest.mark.parametrize(("version", "arguments"), [("3.3", OLDER_HADOOP), ("3.4", ())])
+def test_streaming_of_either_hadoop_gives_the_same_records(version: str, arguments: tuple[str, ...]) -> None:
+    """That the image of 3.3 can be built shows that its YARN runs a job: make-class-archive does that."""
+    image = f"{PROJECT}:hadoop-{version}"
+    docker(
+        *("build", "--file", str(ROOT / "hadoop-docker" / "Dockerfile"), "--target", "movimento-flat"),
+        *("--tag", image, *arguments, str(ROOT)),
     )
-    assert sorted(result.stdout.splitlines()) == sorted(inline.stdout.splitlines())
+    try:
+        mount = f"{ROOT / 'docs' / 'sample'}:/sample:ro"
+        said = docker("run", "--rm", "--user", "hadoop", "--volume", mount, image, "sh", "-euc", LOCAL_JOB)
+    finally:
+        docker("image", "rm", image)
+    first, *records = said.splitlines()
+    assert first.startswith(f"Hadoop {version}.")
+    assert sorted(records) == inline_records()
 
 
 def test_the_doctor_finds_the_cluster(cluster: Cluster) -> None:

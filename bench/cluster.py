@@ -182,7 +182,7 @@ def shuffled_bytes(said: str) -> int | None:
     ours = re.findall(r"\bsort \d:? .*?([\d.,]+) MB out", said)
     if ours:
         return round(sum(float(size.replace(",", "")) for size in ours) * 1e6)
-    others = re.findall(r"(?:Reduce shuffle bytes|^shuffled)=(\d+)$", said, re.MULTILINE)
+    others = re.findall(r"\b(?:Reduce shuffle bytes|shuffled)=(\d+)$", said, re.MULTILINE)
     return sum(map(int, others)) if others else None
 
 

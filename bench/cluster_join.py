@@ -87,7 +87,11 @@ def script() -> bool:
     right = _all_equal(fetched, arguments.movements, EXCHANGE / Path(folder).name / MOVEMENTS_FOLDER)
     if arguments.record and right:
         name = "cluster_join"
-        record(f"{name}_{arguments.movements}", name, results, found, movements=arguments.movements)
+        size, tsv = arguments.movements, (EXCHANGE / Path(folder).name / MOVEMENTS_FOLDER).iterdir()
+        bytes_in = sum(file.stat().st_size for file in tsv)
+        bytes_out = (EXCHANGE / "merged" / CSV_NAME).stat().st_size
+        facts = {"movements": size, "movements_bytes": bytes_in, "csv_bytes": bytes_out}
+        record(f"{name}_{size}", name, results, found, **facts)
     return right
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import resource
 import shutil
 import signal
@@ -69,6 +70,14 @@ class Timing:
     server_cpu_seconds: float | None = None
     shuffled: int | None = None
     said: str = field(default="", repr=False)
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Seconds of each stage, where the project's own summary has said them."""
+        line = re.search(r"^ +seconds +(.+)$", self.said, re.MULTILINE)
+        return (
+            {name: float(seconds) for name, seconds in re.findall(r"(\w+) ([\d.]+)", line[1])} if line else {}
+        )
 
 
 def run(

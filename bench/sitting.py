@@ -26,6 +26,7 @@ FIGURES = {
     "written": "written_bytes",
     "shuffled": "shuffled_bytes",
     "largest": "largest_process",
+    "stages": "stage_seconds",
 }
 
 Contestants = Mapping[str, Callable[[], Timing]]

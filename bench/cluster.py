@@ -30,7 +30,7 @@ SPARK_THERE, DRIVER_THERE, SECRETS_THERE = "/spark", "/jdbc.jar", "/run/secrets"
 #: Whose processes do a job's work, and which also serve it.
 TASKS, SERVERS = ("nodemanager1", "nodemanager2"), ("namenode", "datanode1", "datanode2", "resourcemanager")
 #: Runs the rest of its arguments, and adds what they have used to what they have said.
-_AND_USED = ("sh", "-c", '"$@"; status=$?; echo; cat /proc/$$/stat /proc/$$/io; exit $status', "sh")
+AND_USED = ("sh", "-c", '"$@"; status=$?; echo; cat /proc/$$/stat /proc/$$/io; exit $status', "sh")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 EXECUTORS = 2
@@ -115,11 +115,11 @@ class Client:
         is told apart; memory is that of the command and of the tasks, without what ran before.
         """
         variables = [f"--env={name}" for name in environment or ()]
-        wrapped = ["docker", "exec", *variables, CLIENT, *_AND_USED, "client", *command]
+        wrapped = ["docker", "exec", *variables, CLIENT, *AND_USED, "client", *command]
         before = self._used()
         timing = run(wrapped, environment, self._database, self._tasks)
         used = [after - earlier for after, earlier in zip(self._used(), before, strict=True)]
-        said, cpu_seconds, written = _without_used(timing.said)
+        said, cpu_seconds, written = without_used(timing.said)
         return replace(
             timing,
             cpu_seconds=used[0] + cpu_seconds,
@@ -186,7 +186,7 @@ def shuffled_bytes(said: str) -> int | None:
     return sum(map(int, others)) if others else None
 
 
-def _without_used(said: str) -> tuple[str, float, int]:
+def without_used(said: str) -> tuple[str, float, int]:
     """-> (what the command itself has said, its seconds of processor, bytes written)."""
     lines = said.splitlines()
     stat = next(number for number in reversed(range(len(lines))) if lines[number].startswith("rchar:")) - 1

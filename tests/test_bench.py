@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import aims, on_paper, page, sitting
-from bench.cluster import shuffled_bytes
+from bench.cluster import AND_USED, shuffled_bytes, without_used
 from bench.content import content, movements_of_dump
 from bench.measure import Timing, run
 from bench.records import Records, read
@@ -162,6 +162,15 @@ def test_a_run_knows_its_largest_process_and_the_sum() -> None:
     found = run([sys.executable, "-c", both])
     assert 60 * MB < found.peak < 90 * MB
     assert 120 * MB < found.together < 180 * MB
+
+
+def test_a_command_in_a_container_tells_what_it_has_used() -> None:
+    command = f"{BURNS.format(seconds=0.3)}print('said')"
+    found = run([*AND_USED, sys.executable, "-c", command])
+    said, cpu_seconds, written = without_used(found.said)
+    assert said.split() == ["said"]
+    assert 0.3 <= cpu_seconds < 1
+    assert written == found.written
 
 
 def test_shuffled_bytes_are_found_in_what_each_program_says() -> None:

@@ -8,14 +8,22 @@
 #   SEED       the same seed gives the same fictitious database        [1]
 #   OPTIONS    more of `movimento-flat run --help`, as in OPTIONS="--card mask --since 2024-01-01"
 #   PASSWORD_FILE, TLS_CA, KEY_FILE   files for --password-file, --tls-ca and --key-file
+#
+# Parameters of bench:
+#   BENCH_SIZES    numbers of movements                                [100000 1000000 5000000 20000000]
+#   BENCH_ROUNDS   runs of each contestant                             [3]
+#   BENCH_OPTIONS  --no-cluster leaves out what needs Docker
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
+BENCH_SIZES ?= 100000 1000000 5000000 20000000
+BENCH_ROUNDS ?= 3
 export MOVIMENTO_FLAT_HOME ?= $(CURDIR)/.movimento-flat
 
 # Values reach the shell as variables of the environment: spaces and quotes in them mean nothing.
 export OUTPUT ENGINE SOURCE MOVEMENTS SEED OPTIONS PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE UPGRADE VENV
+export BENCH_ROUNDS BENCH_OPTIONS
 
 .PHONY: help
 help: ## this help
@@ -65,8 +73,12 @@ soak: install-test ## what must hold at every moment, asked at very many: half a
 		tests/test_readers.py tests/test_tagged_tsv.py
 
 .PHONY: bench
-bench: install ## against PySpark, DuckDB, Polars and a SQL join on this machine (bench/README.md has more)
-	@$(VENV)/bin/python bench/local.py --movements $${MOVEMENTS:-1000000}
+bench: install ## every benchmark in one sitting -> docs/benchmark.md, docs/growth.md (hours; bench/README.md has each)
+	@$(VENV)/bin/python bench/everything.py --sizes $(BENCH_SIZES) --rounds "$$BENCH_ROUNDS" $${BENCH_OPTIONS:-}
+
+.PHONY: bench-pages
+bench-pages: install ## the same pages and plots of the records in docs/benchmark/ alone
+	@$(VENV)/bin/python bench/page.py
 
 .PHONY: lint
 lint: install-test ## ruff and mypy

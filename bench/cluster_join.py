@@ -3,138 +3,56 @@
     make cluster-up
     .venv/bin/python bench/cluster_join.py --movements 5000000 --rounds 3
 
-Each runs once before the rounds, untimed: files are then in the page cache, and Spark's jars on the nodes.
+Beside them one sort of the movements by a streaming job that does nothing else. Each runs once before the rounds,
+untimed: files are then in the page cache, and Spark's jars on the nodes.
 """
 
-import argparse
-import os
-import shutil
-import subprocess
 import sys
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
 
+from bench.cluster import EXCHANGE, FOLDER, Client, pyspark, versions  # noqa: E402
+from bench.content import content, lines  # noqa: E402
 from bench.databases import Server  # noqa: E402
-from bench.measure import STATE, Timing, alternate, content, fresh, main, run, say, table  # noqa: E402
-from bench.spark import JOIN, spark_packages  # noqa: E402
-from extract.extraction import extract  # noqa: E402
+from bench.measure import fresh, main, say  # noqa: E402
+from bench.sitting import Contestants, alternate, options, pinned, record, show  # noqa: E402
+from bench.spark import PYSPARK  # noqa: E402
+from extract.extraction import MOVEMENTS_FOLDER, extract  # noqa: E402
 from extract.hdfs_sink import HdfsSink  # noqa: E402
 from extract.sink import FolderSink  # noqa: E402
 from merge.parts import CSV_NAME, merge_parts  # noqa: E402
-from movimento_flat.errors import UserError  # noqa: E402
 from seed.plan import Plan  # noqa: E402
 
-OURS, PYSPARK = "movimento-flat", "PySpark"
-PROJECT = os.environ.get("COMPOSE_PROJECT_NAME", "movimento-flat")
-IMAGE = "movimento-flat"
-CLIENT = f"{PROJECT}-bench"
-#: In HDFS; under /tmp, since YARN shares files among applications only where everybody may read them.
-FOLDER = "hdfs:///tmp/movimento-flat-bench"
-SPARK_JARS = f"{FOLDER}/spark-jars.zip"
-#: The same in this folder here and in the client's container.
-EXCHANGE = STATE / "cluster"
-EXCHANGE_THERE = "/state"
-SPARK_THERE = "/spark"
-
+OURS, BROADCAST, SORT_MERGE, SORT = (
+    "movimento-flat",
+    "PySpark, broadcast",
+    "PySpark, sort-merge",
+    "identity sort",
+)
 CONNECTIONS = 2
-EXECUTORS = 2
-#: Two executors of one core, as large as the cluster's two nodes of 1,280 MB let them be. Ours asks for two tasks
-#: of 768 MB and an ApplicationMaster of 512 MB.
-SPARK_SETTINGS = {
-    "spark.executor.instances": EXECUTORS,
-    "spark.executor.cores": 1,
-    "spark.executor.memory": "896m",
-    "spark.executor.memoryOverhead": "128m",
-    "spark.yarn.am.memory": "128m",
-    "spark.yarn.am.memoryOverhead": "128m",
-    "spark.yarn.archive": SPARK_JARS,
-    "spark.yarn.report.interval": "200ms",
-    "spark.ui.enabled": "false",
-}
+STREAMING = "/opt/hadoop/lib/hadoop-streaming-3.4.2.jar"
 
 
-def project_join(tagged_tsv: str, output: str) -> list[str]:
+def ours(tagged_tsv: str, output: str, *more: str) -> list[str]:
     """The project's join on YARN, as a command in the client's container."""
-    return ["movimento-flat", "join", "--from", tagged_tsv, "--to", output]
+    return ["movimento-flat", "join", "--from", tagged_tsv, "--to", output, "--profile", *more]
 
 
-def pyspark_join(tagged_tsv: str, output: str) -> list[str]:
-    """The same by PySpark."""
-    settings = " ".join(f"--conf {name}={value}" for name, value in SPARK_SETTINGS.items())
-    submit = f"PYSPARK_SUBMIT_ARGS=--master yarn --deploy-mode client {settings} pyspark-shell"
-    path = f"PYTHONPATH={SPARK_THERE}/site-packages"
-    return ["env", path, submit, "python3", f"{SPARK_THERE}/{JOIN.name}", "tsv", tagged_tsv, output]
-
-
-class Client:
-    """A container beside the cluster, in which commands run as this user."""
-
-    @classmethod
-    @contextmanager
-    def started(cls) -> Iterator["Client"]:
-        """Start it, and remove it at the end. The label tells hadoop-docker/cluster that the cluster is in use."""
-        EXCHANGE.mkdir(parents=True, exist_ok=True)
-        mounts = {EXCHANGE: EXCHANGE_THERE, spark_packages(): f"{SPARK_THERE}/site-packages:ro"}
-        mounts[JOIN] = f"{SPARK_THERE}/{JOIN.name}:ro"
-        options = ["--detach", "--init", f"--name={CLIENT}", f"--network={PROJECT}_default"]
-        options += [f"--label=movimento-flat.client={PROJECT}", "--security-opt=label=disable"]
-        options += [f"--env=CLIENT_UID={os.getuid()}", f"--env=CLIENT_GID={os.getgid()}"]
-        options += [f"--volume={here}:{there}" for here, there in mounts.items()]
-        options += [f"--workdir={EXCHANGE_THERE}", "--entrypoint=sleep"]
-        _docker("rm", "--force", CLIENT)
-        if not _docker("run", *options, IMAGE, "infinity"):
-            raise UserError("The client's container does not start.", "Start the cluster: make cluster-up")
-        try:
-            yield cls()
-        finally:
-            _docker("rm", "--force", CLIENT)
-
-    def run(self, *command: str) -> Timing:
-        """Run a command as the project's client does, and time it."""
-        return run(["docker", "exec", CLIENT, "client", *command])
-
-    def has(self, path: str) -> bool:
-        """Whether there is such a path in HDFS."""
-        return _docker("exec", CLIENT, "client", "hadoop", "fs", "-test", "-e", path)
-
-    def upload(self, local: Path, path: str) -> None:
-        """Copy a file or folder of EXCHANGE into HDFS; it has its name when it is complete."""
-        there = f"{EXCHANGE_THERE}/{local.relative_to(EXCHANGE)}"
-        unfinished = f"{path}.unfinished"
-        self.run("hadoop", "fs", "-rm", "-r", "-f", "-skipTrash", unfinished)
-        self.run("hadoop", "fs", "-mkdir", "-p", FOLDER)
-        self.run("hadoop", "fs", "-put", there, unfinished)
-        self.run("hadoop", "fs", "-mv", unfinished, path)
-
-    def join(self, command: list[str], output: str) -> Timing:
-        """Time a join; what an earlier one has left in its output's place is removed before."""
-        self.run("hadoop", "fs", "-rm", "-r", "-f", "-skipTrash", output)
-        return self.run(*command)
-
-    def fetch(self, path: str, name: str) -> Path:
-        """Copy a folder out of HDFS, into EXCHANGE."""
-        folder = fresh(EXCHANGE / name)
-        self.run("hadoop", "fs", "-get", path, f"{EXCHANGE_THERE}/{name}")
-        return folder
-
-
-def _docker(*arguments: str) -> bool:
-    docker = shutil.which("docker")
-    if not docker:
-        raise UserError("There is no docker command on this machine.", "Install Docker.")
-    return subprocess.run([docker, *arguments], capture_output=True, check=False).returncode == 0
+def identity_sort(tagged_tsv: str, output: str) -> list[str]:
+    """One streaming job on the movements alone, sorted by their id: its settings are the cluster's, as for ours."""
+    by_id = ["-D", "stream.num.map.output.key.fields=2"]
+    paths = ["-input", f"{tagged_tsv}/{MOVEMENTS_FOLDER}", "-output", output]
+    return ["hadoop", "jar", STREAMING, *by_id, *paths, "-mapper", "cat", "-reducer", "cat"]
 
 
 def tagged_tsv(client: Client, plan: Plan) -> str:
     """The folder in HDFS of a plan's tagged TSV, in files as the project's extraction makes them; once."""
     name = f"tagged_tsv_{plan.movements}_{plan.seed}"
-    if not client.has(f"{FOLDER}/{name}"):
+    if not client.has(f"{FOLDER}/{name}") or not (EXCHANGE / name).exists():
         say("Tagged TSV: extracted and copied into HDFS now, once.")
+        client.remove(f"{FOLDER}/{name}")
         folder = fresh(EXCHANGE / name)
         with Server() as server:
             extract(server.database(plan).source, SinkAsHdfs(folder), CONNECTIONS, say)
@@ -148,51 +66,65 @@ class SinkAsHdfs(FolderSink):
     file_bytes = HdfsSink.file_bytes
 
 
-def upload_spark_jars(client: Client) -> None:
-    """Spark's jars as one archive in HDFS, once, so that no application has to bring them along."""
-    if not client.has(SPARK_JARS):
-        say("Spark's jars: copied into HDFS now, once.")
-        archive = EXCHANGE / "spark-jars.zip"
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-            for jar in (spark_packages() / "pyspark" / "jars").glob("*.jar"):
-                file.write(jar, jar.name)
-        client.upload(archive, SPARK_JARS)
-
-
 def script() -> bool:
-    """Measure, compare what was written, print; -> whether both wrote the same, and nothing is missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--movements", type=int, default=5_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    """Measure, compare what was written, print; -> whether all wrote the same, and nothing is missing."""
+    arguments = options(__doc__, movements=5_000_000).parse_args()
     with Client.started() as client:
         folder = tagged_tsv(client, Plan(movements=arguments.movements, seed=arguments.seed))
-        upload_spark_jars(client)
-        outputs = {name: f"{FOLDER}/{name}" for name in (OURS, PYSPARK)}
-        contestants = {
-            OURS: partial(client.join, project_join(folder, outputs[OURS]), outputs[OURS]),
-            PYSPARK: partial(client.join, pyspark_join(folder, outputs[PYSPARK]), outputs[PYSPARK]),
+        outputs = {name: f"{FOLDER}/output_{number}" for number, name in enumerate(_COMMANDS)}
+        contestants: Contestants = {
+            name: partial(client.job, command(folder, outputs[name]), outputs[name])
+            for name, command in _COMMANDS.items()
+            if name not in arguments.without
         }
         say("Each once, untimed.")
         for contestant in contestants.values():
             contestant()
         results = alternate(contestants, arguments.rounds)
-        fetched = {name: client.fetch(output, name) for name, output in outputs.items()}
-    print(f"\n{arguments.movements:,} movements; ratio: {OURS}'s median to the line's.\n")
-    print(table(results, memory=False), end="\n\n")
+        fetched = {name: client.fetch(outputs[name], f"fetched_{n}") for n, name in enumerate(contestants)}
+        found = versions(client) | pinned(PYSPARK)
+    show(arguments.movements, results)
+    right = _all_equal(fetched, arguments.movements, EXCHANGE / Path(folder).name / MOVEMENTS_FOLDER)
+    if arguments.record and right:
+        name = "cluster_join"
+        size, tsv = arguments.movements, (EXCHANGE / Path(folder).name / MOVEMENTS_FOLDER).iterdir()
+        bytes_in = sum(file.stat().st_size for file in tsv)
+        bytes_out = (EXCHANGE / "merged" / CSV_NAME).stat().st_size
+        facts = {"movements": size, "movements_bytes": bytes_in, "csv_bytes": bytes_out}
+        record(f"{name}_{size}", name, results, found, **facts)
+    return right
+
+
+_COMMANDS = {
+    OURS: ours,
+    BROADCAST: lambda tsv, output: pyspark("tsv", tsv, output),
+    SORT_MERGE: lambda tsv, output: pyspark(
+        "tsv", tsv, output, "--sort-merge", **{"spark.sql.autoBroadcastJoinThreshold": "-1"}
+    ),
+    SORT: identity_sort,
+}
+
+
+def _all_equal(fetched: dict[str, Path], movements: int, sorted_input: Path) -> bool:
+    """Whether all joined the same rows, and the sort has lost none of its own."""
     merged = fresh(EXCHANGE / "merged")
     merged.mkdir()
     merge_parts(sorted(fetched[OURS].glob("part-*")), merged)
-    contents = {
-        OURS: content([merged / CSV_NAME]),
-        PYSPARK: content(sorted(fetched[PYSPARK].glob("*.csv"))),
-    }
+    contents = {OURS: content([merged / CSV_NAME])}
+    for name in fetched.keys() & {BROADCAST, SORT_MERGE}:
+        contents[name] = content(sorted(fetched[name].glob("*.csv")))
     for name, found in contents.items():
         print(f"{name}: {found}")
-    if contents[OURS] != contents[PYSPARK]:
+    same = len(set(contents.values())) == 1 and contents[OURS].rows == movements
+    if not same:
         say("The results differ.")
-    return contents[OURS] == contents[PYSPARK] and contents[OURS].rows == arguments.movements
+    if SORT in fetched:
+        sorted_lines, input_lines = lines(fetched[SORT].glob("part-*")), lines(sorted_input.iterdir())
+        print(f"{SORT}: {sorted_lines[0]:,} lines")
+        if sorted_lines != input_lines:
+            say(f"The sort was given {input_lines[0]:,} lines, or others.")
+            return False
+    return same
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure import HOME, STATE, Content, Timing, fresh, ours, run, say
+from bench.content import Content
+from bench.measure import HOME, STATE, Timing, fresh, ours, run, say
 from command_line.progress import Console
 from extract.source import Source
 from movimento_flat.money import Totals
 from seed.load import fill
-from seed.plan import Plan
+from seed.plan import SKEW, Plan
 from seed.private_server import PrivateServer
 from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
@@ -22,12 +23,14 @@ class Database:
     """A filled database, and its reader account.
 
     Attributes:
+        process: of its server.
         movements: what its movements add up to; none is dirty, so the flat table must hold the same.
     """
 
     name: str
     port: int
     password: str
+    process: int
     movements: Totals
 
     def flatten(self, output: Path) -> Timing:
@@ -35,7 +38,7 @@ class Database:
         command = ours(
             "run", "--engine", "local", "--source", str(self.source), "--output", str(fresh(output))
         )
-        return run(command, self.environment)
+        return run(command, self.environment, self.process)
 
     def all_in(self, found: Content) -> bool:
         """Whether a CSV holds every movement; says so where it does not."""
@@ -64,7 +67,7 @@ class Server(PrivateServer):
 
     def database(self, plan: Plan) -> Database:
         """The plan's database, filled at the first call, and read once: what fits is in the server's memory."""
-        name = f"bench_{plan.movements}_{plan.cards}_{plan.seed}"
+        name = database_name(plan)
         whole = STATE / "server" / f"{name}.whole"
         with self.connect() as admin, admin.cursor() as cursor:
             if not whole.exists():
@@ -80,7 +83,21 @@ class Server(PrivateServer):
             cursor.execute(
                 f"SELECT COUNT(*), CAST(COALESCE(SUM(vlr_transacao), 0) * 100 AS SIGNED) FROM {name}.movimento"
             )
-            return Database(name, self._free_port, self.reader_password(), Totals(*cursor.fetchone()))
+            movements = Totals(*cursor.fetchone())
+        return Database(name, self._free_port, self.reader_password(), self._process.pid, movements)
+
+    def versions(self) -> dict[str, str]:
+        """The server's version."""
+        with self.connect() as admin, admin.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            return {"MariaDB": str(cursor.fetchone()[0])}
+
+
+def database_name(plan: Plan) -> str:
+    """Of the database of a plan."""
+    return f"bench_{plan.movements}_{plan.cards}_{plan.seed}" + (
+        f"_skew{plan.skew}" if plan.skew != SKEW else ""
+    )
 
 
 def _free_port() -> int:

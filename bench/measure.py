@@ -1,7 +1,9 @@
-"""What every measurement shares: a process's time and memory, rounds that alternate, a CSV's content, a table."""
+"""One run of a command: its wall time, and what its processes used of processor, memory and disk."""
 
-import csv
+import ctypes
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -9,25 +11,27 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
-from zlib import crc32
 
+from bench import processes
+from bench.processes import Belongs
 from movimento_flat.errors import UserError
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What has to be made once (databases, PySpark) is kept here between calls; `make clean` removes it.
 HOME = Path(os.environ.get("MOVIMENTO_FLAT_HOME", ROOT / ".movimento-flat")).resolve()
 STATE = HOME / "bench"
 
-SAMPLE_SECONDS = 0.05
+#: Between two looks at every process, and between two sums of their memory, which take longer to look up.
+SAMPLE_SECONDS, SUM_SECONDS = 0.05, 0.5
+#: What a process that nobody waits for (PySpark's Java) may take to its end after its parent's.
+ORPHAN_SECONDS = 60
 LINES_OF_OUTPUT = 15
-MB = 1_000_000
 INTERRUPTED = 130
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def ours(*arguments: str) -> list[str]:
@@ -46,25 +50,61 @@ class Timing:
     """One run of a command.
 
     Attributes:
-        seconds: wall time of the whole process, from its start to its end.
-        peak: bytes of resident memory of the largest process of its tree.
+        seconds: wall time of the whole command, from its start to its end.
+        cpu_seconds: user and system time of all its processes.
+        peak: bytes of resident memory of its largest process.
         largest: that process's name, as sampled.
+        together: the most that all its processes had at one time, in bytes; what they share counts once.
+        written: bytes that they wrote into files of a disk.
+        server_cpu_seconds: user and system time of the database server meanwhile; None where it has no part.
+        shuffled: bytes that went from map to reduce tasks; None where nobody counts them.
+        said: its output.
     """
 
     seconds: float
+    cpu_seconds: float
     peak: int
     largest: str
+    together: int
+    written: int
+    server_cpu_seconds: float | None = None
+    shuffled: int | None = None
+    said: str = field(default="", repr=False)
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Seconds of each stage, where the project's own summary has said them."""
+        line = re.search(r"^ +seconds +(.+)$", self.said, re.MULTILINE)
+        return (
+            {name: float(seconds) for name, seconds in re.findall(r"(\w+) ([\d.]+)", line[1])} if line else {}
+        )
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Timing:
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    server: int | None = None,
+    elsewhere: Belongs | None = None,
+) -> Timing:
     """Run a command to its end, in a session of its own.
 
-    Memory is seen in two ways, and the larger one counts: VmHWM of every process in the session, by sampling, and
-    the kernel's account in wait4(2), which misses no process, however short, that its parent waited for.
+    The kernel's account in wait4(2) has the time and the peak memory of every process, however short, that its
+    parent waited for; orphans are waited for here. The name of the largest, the sum and (elsewhere) the peak are
+    seen by sampling.
+
+    Args:
+        command: program and arguments.
+        environment: what is added to this process's.
+        server: process of a database server, whose time is told apart.
+        elsewhere: processes, begun while the command runs, that are looked at instead of the command's own, as those
+            of containers; time and bytes of the Timing then are the command's own all the same.
 
     Raises:
         UserError: its exit status is not zero; the message has the end of its output.
     """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    server_before = processes.cpu_seconds(server) if server else 0.0
+    earlier = set(processes.find(elsewhere)) if elsewhere else set()
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         process = subprocess.Popen(
@@ -76,23 +116,37 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
             stderr=output,
             start_new_session=True,
         )
-        memory = _Memory(process.pid)
+        in_session = processes.in_session(process.pid)
+        sampler = Sampler(elsewhere or in_session, earlier)
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            used = _wait(process.pid)
+            seconds = time.monotonic() - started
+            orphans = _wait_for_orphans(in_session)
         except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             raise
         finally:
-            memory.stop()
-        seconds = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            said = output.read().decode(errors="replace").splitlines()[-LINES_OF_OUTPUT:]
-            raise UserError(
-                f"{command[0]} ended with status {process.returncode}:\n" + "\n".join(f"  {x}" for x in said)
-            )
-    return Timing(seconds, max(memory.peak, usage.ru_maxrss * 1024), memory.largest)
+            sampler.stop()
+        process.returncode = used.status
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    if used.status:
+        last = "\n".join(f"  {line}" for line in said.splitlines()[-LINES_OF_OUTPUT:])
+        raise UserError(f"{command[0]} ended with status {used.status}:\n{last}")
+    all_used = [used, *orphans]
+    # A process begins as a copy of this one, and the kernel remembers that.
+    own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Timing(
+        seconds,
+        sum(one.cpu_seconds for one in all_used),
+        max(sampler.peak, *(0 if elsewhere or one.peak <= own_peak else one.peak for one in all_used)),
+        sampler.largest,
+        sampler.together,
+        sum(one.written for one in all_used),
+        processes.cpu_seconds(server) - server_before if server else None,
+        said=said,
+    )
 
 
 def _environment() -> dict[str, str]:
@@ -100,120 +154,89 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-class _Memory:
-    """Samples VmHWM, the most memory that a process ever had, of every process of a session."""
+@dataclass(frozen=True)
+class _Used:
+    """What a process, and those that it waited for, have used at its end."""
 
-    def __init__(self, session: int) -> None:
-        self.peak, self.largest = 0, ""
-        self._session = session
+    status: int
+    cpu_seconds: float
+    peak: int
+    written: int
+
+
+def _wait(process: int) -> _Used:
+    """Wait for a child's end, and look at it once more before it is forgotten."""
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    written = processes.written_bytes(process)
+    _, status, usage = os.wait4(process, 0)
+    seconds = usage.ru_utime + usage.ru_stime
+    return _Used(os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss * 1024, written)
+
+
+def _wait_for_orphans(in_session: Belongs) -> list[_Used]:
+    """This process has become the parent of those whose own has ended without waiting for them."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    used = []
+    while left := list(processes.find(in_session)):
+        for process in left:
+            with suppress(OSError):
+                if time.monotonic() > deadline:
+                    os.kill(process, signal.SIGKILL)
+                mine = processes.parent(process) == os.getpid()
+                if mine and os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                    used.append(_wait(process))
+        time.sleep(SAMPLE_SECONDS)
+    return used
+
+
+class Sampler:
+    """Looks at the memory of processes while they run.
+
+    Attributes:
+        peak: VmHWM, the most memory that a process ever had, of the largest.
+        largest: its name.
+        together: the largest sum of PSS.
+    """
+
+    def __init__(self, belongs: Belongs, without: set[int]) -> None:
+        self.peak, self.largest, self.together = 0, "", 0
+        self._belongs = belongs
+        self._without = without
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End sampling; `peak` and `largest` are final then."""
+        """End sampling; the figures are final then."""
         self._ended.set()
         self._thread.join()
 
     def _sample(self) -> None:
+        next_sum = 0.0
         while not self._ended.wait(SAMPLE_SECONDS):
-            for process in Path("/proc").glob("[1-9]*"):
-                # A process may end at any moment, and has no VmHWM any more while it does.
-                with suppress(OSError, StopIteration):
-                    if os.getsid(int(process.name)) == self._session:
-                        self._look_at(process)
+            found = set(processes.find(self._belongs)) - self._without
+            for process in found:
+                with suppress(OSError):  # it has just ended
+                    self._look_at(process)
+            if time.monotonic() >= next_sum:
+                self.together = max(self.together, sum(map(_proportional, found)))
+                next_sum = time.monotonic() + SUM_SECONDS
 
-    def _look_at(self, process: Path) -> None:
-        lines = (process / "status").read_text().splitlines()
-        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+    def _look_at(self, process: int) -> None:
+        peak = processes.peak_bytes(process)
         if peak > self.peak:
-            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            self.peak, self.largest = peak, " ".join(Path(word).name for word in words[:4])
+            self.peak, self.largest = peak, processes.command(process)
 
 
-Contestants = Mapping[str, Callable[[], Timing]]
-Results = dict[str, list[Timing]]
-
-
-def alternate(contestants: Contestants, rounds: int) -> Results:
-    """Run every contestant once a round, in the opposite order every second round: a slow minute hits all alike."""
-    results: Results = {name: [] for name in contestants}
-    for number in range(rounds):
-        for name in list(contestants)[:: -1 if number % 2 else 1]:
-            timing = contestants[name]()
-            results[name].append(timing)
-            say(f"round {number + 1}  {name}: {timing.seconds:.1f} s")
-    return results
+def _proportional(process: int) -> int:
+    with suppress(OSError):
+        return processes.proportional_bytes(process)
+    return 0
 
 
 def say(sentence: str) -> None:
     """A line about what happens, apart from the figures."""
     print(sentence, file=sys.stderr, flush=True)
-
-
-def table(results: Results, memory: bool = True) -> str:
-    """Seconds of each round, least and median, ratio of the first contestant's median to it, largest process."""
-    rounds = len(next(iter(results.values())))
-    baseline = median(timing.seconds for timing in next(iter(results.values())))
-    rows = [["", *(f"round {number + 1}" for number in range(rounds)), "min s", "median s", "ratio"]]
-    if memory:
-        rows[0] += ["peak MB", "of process"]
-    for name, timings in results.items():
-        seconds = [timing.seconds for timing in timings]
-        figures = [*seconds, min(seconds), median(seconds)]
-        row = [name, *(f"{figure:.1f}" for figure in figures), f"{baseline / median(seconds):.2f}"]
-        if memory:
-            largest = max(timings, key=lambda timing: timing.peak)
-            row += [f"{largest.peak / MB:.0f}", largest.largest]
-        rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
-    )
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a flat CSV holds, whatever the order of its rows and the style of its quotes.
-
-    Attributes:
-        rows: without the header.
-        centavos: sum of the amounts.
-        digest: sum of a checksum of every row's fields.
-    """
-
-    rows: int
-    centavos: int
-    digest: int
-
-    def __str__(self) -> str:
-        return f"{self.rows:,} rows, {self.centavos:,} centavos, digest {self.digest:x}"
-
-
-def content(files: Iterable[Path]) -> Content:
-    """Read CSV files, each with its header, as one.
-
-    Raises:
-        UserError: there is none, or a row does not have the flat table's columns.
-    """
-    rows = centavos = digest = 0
-    amount = FLAT_COLUMNS.index(AMOUNT)
-    header: list[str] | None = None
-    for path in files:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            header = next(reader, None)
-            if header != list(FLAT_COLUMNS):
-                raise UserError(f"{path} does not begin with the flat table's header.")
-            for row in reader:
-                if len(row) != len(FLAT_COLUMNS):
-                    raise UserError(f"{path}: a row has {len(row)} columns.")
-                rows += 1
-                centavos += int(row[amount].replace(".", ""))
-                digest += crc32("\0".join(row).encode())
-    if header is None:
-        raise UserError("No CSV was written.")
-    return Content(rows, centavos, digest)
 
 
 def fresh(folder: Path) -> Path:

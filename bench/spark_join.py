@@ -1,13 +1,15 @@
 r"""The same flat table by PySpark, as a good programmer would write it. Runs in PySpark's own environment.
 
-    spark_join.py jdbc URL OUTPUT [--partitions N]    four tables of a database -> one CSV; password in MYSQL_PWD
-    spark_join.py tsv FOLDER OUTPUT                   tagged TSV, as the project's join reads it -> CSV parts
+    spark_join.py jdbc URL OUTPUT [--partitions N] [--parts]    four tables of a database; password in MYSQL_PWD
+    spark_join.py tsv FOLDER OUTPUT [--sort-merge]              tagged TSV, as the project's join reads it
 
-Both broadcast the small tables. Neither sorts the rows as the project does: Spark has less to do here.
+OUTPUT is a folder: of one CSV for jdbc, of CSV parts for tsv, of parts without headers for --parts. Small tables are
+broadcast, but not with --sort-merge. Rows are not sorted as the project does: Spark has less to do here.
 """
 
 import argparse
 import os
+from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame, SparkSession  # type: ignore[import-not-found]
 from pyspark.sql.functions import broadcast, col, lit, replace, split, when  # type: ignore[import-not-found]
@@ -36,17 +38,22 @@ def main() -> None:
     parser.add_argument("source")
     parser.add_argument("output")
     parser.add_argument("--partitions", type=int, default=1)
+    parser.add_argument("--parts", action="store_true")
+    parser.add_argument("--sort-merge", action="store_true")
     arguments = parser.parse_args()
+    hint = (lambda table: table) if arguments.sort_merge else broadcast
     # An ENUM comes as CHAR, which Spark would pad with blanks.
     builder = SparkSession.builder.config("spark.sql.readSideCharPadding", False)
     spark = builder.appName("movimento_flat").getOrCreate()
     if arguments.kind == "jdbc":
-        flat = flat_table(jdbc_tables(spark, arguments.source, arguments.partitions))
-        # One file. Without a shuffle one task would read the partitions in turn.
-        flat = flat.coalesce(1) if arguments.partitions == 1 else flat.repartition(1)
+        flat = flat_table(jdbc_tables(spark, arguments.source, arguments.partitions), hint)
+        if not arguments.parts:
+            # One file. Without a shuffle one task would read the partitions in turn.
+            flat = flat.coalesce(1) if arguments.partitions == 1 else flat.repartition(1)
     else:
-        flat = flat_table(tsv_tables(spark, arguments.source))
-    write_csv(flat, arguments.output)
+        flat = flat_table(tsv_tables(spark, arguments.source), hint)
+    write_csv(flat, arguments.output, header=not arguments.parts)
+    print(f"shuffled={shuffled_bytes(spark)}")
     spark.stop()
 
 
@@ -91,9 +98,9 @@ def text(field: Column) -> Column:
     return when(field == lit("\\N"), None).when(field.contains("\\"), unescaped).otherwise(field)
 
 
-def flat_table(tables: Tables) -> DataFrame:
+def flat_table(tables: Tables, hint: Callable[[DataFrame], DataFrame]) -> DataFrame:
     """The join: a movement with its card, the card's account and its holder."""
-    associate, account, card = (broadcast(tables[name]).alias(name) for name in SMALL_TABLES)
+    associate, account, card = (hint(tables[name]).alias(name) for name in SMALL_TABLES)
     joined = (
         tables["movimento"]
         .alias("movimento")
@@ -116,17 +123,23 @@ def flat_table(tables: Tables) -> DataFrame:
     )
 
 
-def write_csv(flat: DataFrame, output: str) -> None:
+def write_csv(flat: DataFrame, output: str, header: bool) -> None:
     """RFC 4180 as the project writes it; Spark trims texts and escapes quotes by backslashes unless told not to."""
     flat.write.csv(
         output,
-        header=True,
+        header=header,
         escape='"',
         emptyValue="",
         ignoreLeadingWhiteSpace=False,
         ignoreTrailingWhiteSpace=False,
         timestampFormat="yyyy-MM-dd HH:mm:ss",
     )
+
+
+def shuffled_bytes(spark: SparkSession) -> int:
+    """What went from stage to stage, by Spark's own account; broadcast tables are not in it."""
+    executors = spark.sparkContext._jsc.sc().statusStore().executorList(False)
+    return sum(executors.apply(number).totalShuffleWrite() for number in range(executors.size()))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
         UserError: no server can be had here, or another run uses it.
     """
     with _server(console) as server:
-        name = _database_name(plan)
+        name = database_name(plan)
         _fill_once(server, name, plan, console)
         source = server.reader(name)
         with server.connect() as admin, admin.cursor() as cursor:
@@ -66,7 +66,8 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
         yield source
 
 
-def _database_name(plan: Plan) -> str:
+def database_name(plan: Plan) -> str:
+    """What the database of a plan is called."""
     rows = (plan.movements, plan.cards, plan.accounts, plan.associates)
     return "_".join(["sicooperative", *map(str, rows), str(plan.seed), str(round(plan.dirty * 1_000_000))])
 

@@ -19,8 +19,6 @@ CHUNK = 50_000
 ADDITIONAL_HOLDERS = 0.10
 UNKNOWN_AGES = 0.01
 IDLE_CARDS = 0.20
-#: A card's rank among the used ones is a uniform number to this power: the first are very hot.
-SKEW = 4
 REFUNDS = 0.03
 EMBOSSED_LENGTH = 26
 ACCOUNT_KINDS = ("corrente", "poupanca", "salario", "investimento")
@@ -129,7 +127,9 @@ class Generator:
         for start in range(0, self.plan.movements, CHUNK):
             identities = range(start + 1, min(start + CHUNK, self.plan.movements) + 1)
             size = len(identities)
-            cards: list[object] = [used[int(len(used) * numbers.random() ** SKEW)] for _ in identities]
+            cards: list[object] = [
+                used[int(len(used) * numbers.random() ** self.plan.skew)] for _ in identities
+            ]
             if self.plan.dirty:
                 cards = [self._damaged(card, len(self._accounts), numbers) for card in cards]
             moments = [

@@ -5,6 +5,9 @@ from datetime import date
 
 from movimento_flat.errors import UserError
 
+#: A card's rank among the used ones is a uniform number to this power: the first are very hot.
+SKEW = 4
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -15,6 +18,7 @@ class Plan:
         seed: of the random numbers.
         dirty: share (0-1) of damaged rows: keys that are NULL or lead nowhere, and values that deserve a warning.
         cards, accounts, associates: rows of the other tables; derived from the table before where None.
+        skew: of the movements' cards: 1 draws all alike, with n a card of rank r has a share like r^(1/n - 1).
         start, end: first and last day of movements.
     """
 
@@ -24,6 +28,7 @@ class Plan:
     cards: int | None = None
     accounts: int | None = None
     associates: int | None = None
+    skew: int = SKEW
     start: date = date(2023, 1, 1)
     end: date = date(2025, 12, 31)
 

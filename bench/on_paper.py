@@ -1,0 +1,122 @@
+"""A month of a national card network, calculated from what was measured: constants of docs/growth.md."""
+
+from bench.records import Record, Records
+
+MISSING = "(not measured)"
+MOVEMENTS = 1_000_000_000
+NODES, CORES = 20, 14
+SLOTS = NODES * CORES
+#: mapreduce.input.fileinputformat.split.minsize of hadoop-docker/etc/mapred-site.xml.
+SPLIT_BYTES = 201_326_592
+#: The hot card of the text: its share of all movements.
+HOT_SHARE = 0.01
+MILLION = 1e6
+
+Figure = float | None
+
+
+def constants(records: Records) -> dict[str, str]:
+    """-> text for each name in the template; MISSING where no record has it."""
+    joins = records.of("cluster_join")
+    few, many = (joins[0], joins[-1]) if len(joins) > 1 else (None, None)
+    local = records.of("extraction")
+    input_row = _per_movement(many, "movements_bytes")
+    csv_row = _per_movement(many, "csv_bytes")
+    cpu = _slope(few, many, "cpu_seconds")
+    shuffled = _slope(few, many, "shuffled_bytes")
+    extract = _slope(local[0], local[-1], "seconds") if len(local) > 1 else None
+    merge = _merge_per_movement(records)
+    join = _times(cpu, MOVEMENTS / SLOTS)
+    stages = {
+        "the extraction": _times(extract, MOVEMENTS),
+        "the join": join,
+        "the merge": _times(merge, MOVEMENTS),
+    }
+    known = {name: seconds for name, seconds in stages.items() if seconds is not None}
+    whole = sum(known.values()) if len(known) == len(stages) else None
+    largest = many.contestants[0].most("peak_bytes") if many else None
+    return {
+        "nodes": str(NODES),
+        "cores": str(CORES),
+        "slots": str(SLOTS),
+        "input_per_row": _number(input_row),
+        "input": _bytes(_times(input_row, MOVEMENTS)),
+        "maps": MISSING if input_row is None else f"{-(-input_row * MOVEMENTS // SPLIT_BYTES):,.0f}",
+        "shuffled_per_row": _number(shuffled),
+        "shuffled": _bytes(_times(shuffled, MOVEMENTS)),
+        "per_reduce": _bytes(_times(shuffled, MOVEMENTS / SLOTS)),
+        "cpu_per_million": _number(_times(cpu, MILLION)),
+        "cpu": _duration(_times(cpu, MOVEMENTS)),
+        "join": _duration(join),
+        "fixed": _number(_fixed(few, many)),
+        "extract_per_million": _number(_times(extract, MILLION), 2),
+        "extract": _duration(stages["the extraction"]),
+        "csv_per_row": _number(csv_row),
+        "csv": _bytes(_times(csv_row, MOVEMENTS)),
+        "merge_per_million": _number(_times(merge, MILLION), 2),
+        "merge": _duration(stages["the merge"]),
+        "peak": _number(_times(largest, 1e-6)),
+        "sizes": f"{few.movements:,} and {many.movements:,}" if few and many else MISSING,
+        "total": _duration(whole),
+        "longest": max(known, key=lambda name: known[name]) if whole else MISSING,
+        "disk": _bytes(_times(csv_row, 3 * MOVEMENTS)),
+        "hot_card": _duration(_times(cpu, MOVEMENTS * HOT_SHARE)),
+    }
+
+
+def _per_movement(record: Record | None, fact: str) -> Figure:
+    if not record or fact not in record.facts:
+        return None
+    return float(record.facts[fact]) / record.movements
+
+
+def _slope(few: Record | None, many: Record | None, figure: str) -> Figure:
+    """Of the first contestant: what a movement more costs."""
+    if not few or not many or few.movements == many.movements:
+        return None
+    less, more = few.contestants[0].median(figure), many.contestants[0].median(figure)
+    # Where more movements cost less, the machine was busy with something else.
+    return (
+        None
+        if less is None or more is None or more < less
+        else (more - less) / (many.movements - few.movements)
+    )
+
+
+def _fixed(few: Record | None, many: Record | None) -> Figure:
+    slope = _slope(few, many, "seconds")
+    seconds = few.contestants[0].median("seconds") if few else None
+    return None if slope is None or seconds is None or not few else seconds - slope * few.movements
+
+
+def _merge_per_movement(records: Records) -> Figure:
+    """Of the largest run on the cluster, whose summary has the seconds of its stages."""
+    runs = records.of("cluster_run")
+    seconds = runs[-1].contestants[0].stages("merge", "audit", "report") if runs else None
+    return None if seconds is None else seconds / runs[-1].movements
+
+
+def _times(figure: Figure, factor: float) -> Figure:
+    return None if figure is None else figure * factor
+
+
+def _number(figure: Figure, digits: int = 1) -> str:
+    return MISSING if figure is None else f"{figure:,.{digits}f}"
+
+
+def _bytes(figure: Figure) -> str:
+    if figure is None:
+        return MISSING
+    unit, name = next(
+        ((unit, name) for unit, name in ((1e12, "TB"), (1e9, "GB")) if figure >= unit), (1e6, "MB")
+    )
+    return f"{figure / unit:,.1f} {name}"
+
+
+def _duration(seconds: Figure) -> str:
+    if seconds is None:
+        return MISSING
+    unit, name = next(
+        ((unit, name) for unit, name in ((3600, "h"), (60, "min")) if seconds >= unit), (1, "s")
+    )
+    return f"{seconds / unit:,.1f} {name}"

@@ -1,0 +1,239 @@
+"""The records in docs/benchmark/*.json -> docs/benchmark.md, docs/growth.md and their plots.
+
+.venv/bin/python bench/page.py
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
+
+from bench import aims  # noqa: E402
+from bench.environments import python_with  # noqa: E402
+from bench.measure import ROOT, main, say  # noqa: E402
+from bench.on_paper import MISSING, constants  # noqa: E402
+from bench.records import Contestant, Record, Records, read  # noqa: E402
+from bench.sitting import MB, RECORDS  # noqa: E402
+from movimento_flat.errors import UserError  # noqa: E402
+
+DOCS = ROOT / "docs"
+TEMPLATE = ROOT / "bench" / "growth.template.md"
+PLOTTER = ROOT / "bench" / "plot.py"
+MATPLOTLIB = "matplotlib==3.11.2"
+
+#: Benchmark -> heading, and what it is about.
+COMPARISONS = {
+    "local": (
+        "Database to CSV, one machine",
+        "The whole of it, from a database that runs to one CSV (`bench/local.py`).",
+    ),
+    "cluster_run": (
+        "Database to CSV, on a cluster",
+        "The same on a warm cluster in Docker, two nodes on this machine (`bench/cluster_run.py`).",
+    ),
+    "cluster_join": (
+        "The join alone, on a cluster",
+        "From tagged TSV in HDFS to parts in HDFS (`bench/cluster_join.py`). The identity sort is one streaming job "
+        "that only sorts the movements.",
+    ),
+    "extraction": (
+        "The extraction alone",
+        "From the database to files of this machine (`bench/extraction.py`).",
+    ),
+}
+COLUMNS = {
+    "CPU s": ("cpu_seconds", 1),
+    "server CPU s": ("server_cpu_seconds", 1),
+    "largest process MB": ("peak_bytes", MB),
+    "all processes MB": ("together_bytes", MB),
+    "disk MB": ("written_bytes", MB),
+    "shuffled MB": ("shuffled_bytes", MB),
+}
+
+
+def benchmark_page(records: Records) -> str:
+    """-> docs/benchmark.md."""
+    parts = [
+        "# Benchmark",
+        "*Made by `bench/page.py` from the records in [benchmark/](benchmark): no figure here is typed by hand. How it "
+        "is measured, what the contestants are, and which command gives which figure is in [bench/README.md]"
+        "(../bench/README.md); how time and memory grow is in [growth.md](growth.md).*",
+        "Seconds are medians of the rounds, with the least and the most; *ratio* is this project's median to the "
+        "line's: below 1 this project is faster. Only figures of one table may be compared. An empty field could not "
+        "be measured, or has no meaning there.",
+        "## Aims",
+        aims.table(records),
+    ]
+    for benchmark, (heading, text) in COMPARISONS.items():
+        if found := records.of(benchmark):
+            parts += [f"## {heading}", text, _image(benchmark, heading)]
+            for record in found:
+                parts += [f"### {record.movements:,} movements", comparison(record), _sitting(record)]
+    return "\n\n".join(parts) + "\n"
+
+
+def growth_page(records: Records) -> str:
+    """-> docs/growth.md, from its template."""
+    memory = {
+        f"memory_{spread}": MISSING
+        if (found := aims.memory_growth(records, spread)) is None
+        else f"{found:.2f}"
+        for spread in ("flat", "skewed")
+    }
+    growth, reducers = records.one("growth"), records.of("reducers")
+    return TEMPLATE.read_text("utf-8").format(
+        **constants(records),
+        **memory,
+        growth_plot=_image("growth", "Seconds and memory against movements") if growth else MISSING,
+        growth_table=_sized([growth], "spread, movements") if growth else MISSING,
+        hot_card_table=_sized(records.of("hot_card"), "movements"),
+        reducers_plot=_image("reducers", "Seconds and memory against reduce tasks") if reducers else MISSING,
+        reducers_table=_sized(reducers, "reduce tasks"),
+    )
+
+
+def comparison(record: Record) -> str:
+    """A sitting as a table."""
+    used = [
+        name
+        for name, (figure, _) in COLUMNS.items()
+        if any(one.median(figure) is not None for one in record.contestants)
+    ]
+    header = ["", "s", "least-most", "ratio", *used]
+    rows = []
+    for one in record.contestants:
+        ratio = record.ratio(one.name)
+        figures = [_used(one, name) for name in used]
+        seconds = f"{min(one.seconds):,.1f}-{max(one.seconds):,.1f}"
+        rows.append([one.name, f"{one.median('seconds'):,.1f}", seconds, f"{ratio:.2f}", *figures])
+    return _markdown(header, rows)
+
+
+def _used(one: Contestant, column: str) -> str:
+    """Median of seconds, the most of bytes."""
+    figure, unit = COLUMNS[column]
+    found = one.median(figure) if unit == 1 else one.most(figure)
+    if found is None:
+        return ""
+    return f"{found:,.1f}" if unit == 1 else f"{found / unit:,.0f}"
+
+
+def _sized(records: Iterable[Record], what: str) -> str:
+    """Our own runs as tables."""
+    tables = []
+    for record in records:
+        used = [name for name in COLUMNS if all(_used(one, name) for one in record.contestants)]
+        rows = [
+            [_size(one.name), f"{one.median('seconds'):,.1f}", *(_used(one, name) for name in used)]
+            for one in record.contestants
+        ]
+        title = f"{record.movements:,} movements:\n\n" if record.movements else ""
+        tables.append(title + _markdown([what, "s", *used], rows) + "\n\n" + _sitting(record))
+    return "\n\n".join(tables) or MISSING
+
+
+def _size(name: str) -> str:
+    """`flat 1000000` -> `flat, 1,000,000`; other names as they are."""
+    spread, _, size = name.rpartition(" ")
+    return f"{spread}, {int(size):,}" if spread and size.isdigit() else name.replace("_", " ")
+
+
+def _markdown(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _sitting(record: Record) -> str:
+    """When, on what, and with which versions."""
+    machine = record.facts["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in record.facts["versions"].items())
+    return (
+        f"{record.facts['date']}, commit `{record.facts['commit']}`; {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 1e9:.0f} GB, Linux {machine['kernel']}, {machine['system']}. {versions}."
+    )
+
+
+def _image(file: str, text: str) -> str:
+    return f"![{text}](benchmark/{file}.svg)"
+
+
+def plots(records: Records) -> list[dict[str, Any]]:
+    """Descriptions for bench/plot.py."""
+    found = []
+    for benchmark, (heading, _) in COMPARISONS.items():
+        panels = [
+            {
+                "title": f"{record.movements:,} movements, seconds",
+                "bars": [_bar(record, one) for one in record.contestants],
+            }
+            for record in records.of(benchmark)
+        ]
+        if panels:
+            found.append({"file": benchmark, "kind": "bars", "title": heading, "panels": panels})
+    if growth := records.one("growth"):
+        curves: dict[str, list[tuple[int, Contestant]]] = {}
+        for one in growth.contestants:
+            spread, _, size = one.name.rpartition(" ")
+            curves.setdefault(spread, []).append((int(size), one))
+        found.append(_curves("growth", "movements", curves))
+    if reducers := records.of("reducers"):
+        numbers = {
+            f"{record.movements:,} movements": sorted((int(one.name), one) for one in record.contestants)
+            for record in reducers
+        }
+        found.append(_curves("reducers", "reduce tasks", numbers))
+    return found
+
+
+def _bar(record: Record, one: Contestant) -> dict[str, Any]:
+    seconds = {"least": min(one.seconds), "median": one.median("seconds"), "most": max(one.seconds)}
+    return {"name": one.name, **seconds, "first": one is record.contestants[0]}
+
+
+def _curves(file: str, x: str, curves: dict[str, list[tuple[int, Contestant]]]) -> dict[str, Any]:
+    """Seconds beside memory."""
+
+    def panel(title: str, figure: str, unit: float, logarithmic: bool) -> dict[str, Any]:
+        lines = [
+            {"name": name, "points": [(size, (one.most(figure) or 0) / unit) for size, one in points]}
+            for name, points in curves.items()
+        ]
+        return {"title": title, "x": x, "y": "", "logarithmic": logarithmic, "lines": lines}
+
+    panels = [
+        panel("seconds", "seconds", 1, file == "growth"),
+        panel("largest process, MB", "peak_bytes", MB, False),
+    ]
+    return {"file": file, "kind": "lines", "title": f"Seconds and memory against {x}", "panels": panels}
+
+
+def draw(records: Records, folder: Path) -> None:
+    """Write the plots."""
+    asked = json.dumps({"folder": str(folder), "plots": plots(records)})
+    command = [str(python_with("plots", [MATPLOTLIB])), str(PLOTTER)]
+    result = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(f"The plots could not be drawn:\n{result.stderr[-2000:]}")
+
+
+def script() -> bool:
+    """Write everything."""
+    records = read(RECORDS.glob("*.json"))
+    if not records.all:
+        raise UserError(
+            f"There is no record in {RECORDS.relative_to(ROOT)}.",
+            "Run `make bench`, or a benchmark with --record.",
+        )
+    draw(records, RECORDS)
+    (DOCS / "benchmark.md").write_text(benchmark_page(records), encoding="utf-8")
+    (DOCS / "growth.md").write_text(growth_page(records), encoding="utf-8")
+    say("docs/benchmark.md and docs/growth.md are written.")
+    return True
+
+
+if __name__ == "__main__":
+    main(script)

@@ -1,0 +1,78 @@
+"""Processes as the kernel shows them in /proc: whose they are, and what they have used so far."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+#: Whether a process, by its id, is one of those that are measured.
+Belongs = Callable[[int], bool]
+
+
+def in_session(session: int) -> Belongs:
+    """-> whether a process belongs to a session (setsid(2))."""
+    return lambda process: os.getsid(process) == session
+
+
+def in_containers(first_processes: Iterable[int]) -> Belongs:
+    """-> whether a process runs in one of the containers whose first processes these are."""
+    spaces = {_space(process) for process in first_processes}
+    return lambda process: _space(process) in spaces
+
+
+def find(belongs: Belongs) -> Iterator[int]:
+    """-> ids of the processes of now that belong."""
+    for name in os.listdir(_PROC):  # noqa: PTH208  # often: no object for each
+        if name.isdigit():
+            with suppress(OSError):  # it has just ended
+                if belongs(int(name)):
+                    yield int(name)
+
+
+def command(process: int) -> str:
+    """The first words of its command line, without their folders."""
+    words = (_PROC / str(process) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    return " ".join(Path(word).name for word in words[:4]).strip()
+
+
+def parent(process: int) -> int:
+    """Id of the process that will be told of its end."""
+    return int(_stat(process)[1])
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system time of it and of its descendants that have ended and been waited for."""
+    return sum(map(int, _stat(process)[11:15])) / _TICKS
+
+
+def written_bytes(process: int) -> int:
+    """Bytes that it, and such descendants, have written into files of a disk."""
+    return _figure(process, "io", "write_bytes:")
+
+
+def peak_bytes(process: int) -> int:
+    """The most resident memory that it ever had."""
+    return _figure(process, "status", "VmHWM:") * 1024
+
+
+def proportional_bytes(process: int) -> int:
+    """Its resident memory; what several processes share is divided among them (PSS), so that it can be added up."""
+    return _figure(process, "smaps_rollup", "Pss:") * 1024
+
+
+def _space(process: int) -> str:
+    return str((_PROC / str(process) / "ns" / "pid").readlink())
+
+
+def _stat(process: int) -> list[str]:
+    """Fields of proc(5) from the third on: the second one, a name in brackets, may hold blanks."""
+    return (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
+
+
+def _figure(process: int, file: str, name: str) -> int:
+    """A figure of a file with names; 0 where it is not there, as in a process that ends."""
+    lines = (_PROC / str(process) / file).read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

@@ -1,0 +1,171 @@
+"""One sitting: contestants run in turn, a table of what they needed, and the record of it in docs/benchmark/."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from bench.measure import ROOT, Timing, say
+from movimento_flat import __version__
+
+MB = 1_000_000
+RECORDS = ROOT / "docs" / "benchmark"
+#: Attribute of a Timing -> its name in a record.
+FIGURES = {
+    "seconds": "seconds",
+    "cpu_seconds": "cpu_seconds",
+    "server_cpu_seconds": "server_cpu_seconds",
+    "peak": "peak_bytes",
+    "together": "together_bytes",
+    "written": "written_bytes",
+    "shuffled": "shuffled_bytes",
+    "largest": "largest_process",
+    "stages": "stage_seconds",
+}
+
+Contestants = Mapping[str, Callable[[], Timing]]
+Results = dict[str, list[Timing]]
+
+
+def options(description: str | None, movements: int = 1_000_000, rounds: int = 3) -> argparse.ArgumentParser:
+    """The options that every benchmark has, with their defaults."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--movements", type=int, default=movements)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--without", action="append", default=[], help="a contestant to leave out")
+    parser.add_argument(
+        "--record", action="store_true", help="write docs/benchmark/*.json, for bench/page.py"
+    )
+    return parser
+
+
+def alternate(contestants: Contestants, rounds: int) -> Results:
+    """Run every contestant once a round, in the opposite order every second round: a slow minute hits all alike."""
+    results: Results = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name in list(contestants)[:: -1 if number % 2 else 1]:
+            timing = contestants[name]()
+            results[name].append(timing)
+            say(f"round {number + 1}  {name}: {timing.seconds:.1f} s")
+    return results
+
+
+def table(results: Results) -> str:
+    """Seconds of each round, their median, the ratio of the first contestant's to it, and what was used at most."""
+    baseline = median(timing.seconds for timing in next(iter(results.values())))
+    rounds = [f"round {number + 1}" for number in range(len(next(iter(results.values()))))]
+    used = ["CPU s", "server CPU s", "peak MB", "all MB", "disk MB", "shuffle MB", "largest process"]
+    rows = [["", *rounds, "median s", "ratio", *used]]
+    for name, timings in results.items():
+        seconds = [timing.seconds for timing in timings]
+        row = [name, *(f"{figure:.1f}" for figure in (*seconds, median(seconds)))]
+        row += [f"{baseline / median(seconds):.2f}"]
+        row += [_seconds(timings, "cpu_seconds"), _seconds(timings, "server_cpu_seconds")]
+        row += [_megabytes(timings, name) for name in ("peak", "together", "written", "shuffled")]
+        rows.append([*row, max(timings, key=lambda timing: timing.peak).largest])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    )
+
+
+def _seconds(timings: Iterable[Timing], figure: str) -> str:
+    found = [getattr(timing, figure) for timing in timings]
+    return "" if None in found else f"{median(found):.1f}"
+
+
+def _megabytes(timings: Iterable[Timing], figure: str) -> str:
+    found = [getattr(timing, figure) for timing in timings]
+    return "" if None in found else f"{max(found) / MB:.0f}"
+
+
+def show(movements: int, results: Results) -> None:
+    """Print the table, below what it is a table of."""
+    first = next(iter(results))
+    print(f"\n{movements:,} movements; ratio: {first}'s median to the line's.\n")
+    print(table(results), end="\n\n")
+
+
+def record(name: str, benchmark: str, results: Results, versions: Mapping[str, str], **facts: object) -> None:
+    """Write a sitting into docs/benchmark/NAME.json.
+
+    Args:
+        name: of the file.
+        benchmark: what was measured; `bench/page.py` puts sittings of the same together.
+        results: every run.
+        versions: of the programs that took part.
+        facts: what else the page needs, such as `movements`.
+    """
+    contestants = [
+        {
+            "name": contestant,
+            "runs": [
+                {shown: _rounded(getattr(timing, figure)) for figure, shown in FIGURES.items()}
+                for timing in timings
+            ],
+        }
+        for contestant, timings in results.items()
+    ]
+    description = {
+        "benchmark": benchmark,
+        **facts,
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "commit": _commit(),
+        "machine": machine(),
+        "versions": {"movimento-flat": __version__, "Python": platform.python_version(), **versions},
+        "contestants": contestants,
+    }
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    file = RECORDS / f"{name}.json"
+    file.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    say(f"Recorded in {file.relative_to(ROOT)}.")
+
+
+def machine() -> dict[str, object]:
+    """What the sitting ran on."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    release = platform.freedesktop_os_release()
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return {
+        "processor": model[1] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_bytes": pages,
+        "kernel": platform.release(),
+        "system": release.get("PRETTY_NAME", platform.system()),
+    }
+
+
+def said_version(command: list[str], pattern: str = r"\d+(\.\d+)+\S*") -> str:
+    """The version in what a command says, on whichever stream."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(pattern, result.stdout + result.stderr)
+    return found[0].strip('",') if found else "unknown"
+
+
+def pinned(*requirements: str) -> dict[str, str]:
+    """`name==version` of PyPI, or `group:name:version` of Maven -> name: version."""
+    parts = (re.split(r"==|:", requirement)[-2:] for requirement in requirements)
+    return {name: version for name, version in parts}  # noqa: C416  # lists are no pairs for mypy
+
+
+def _commit() -> str:
+    """The commit that was measured; with a plus sign where the code was not exactly that."""
+    git = ["git", "-C", str(ROOT)]
+    found = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "--", ".", ":!docs"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() + ("+" if changed.stdout else "") if not found.returncode else "unknown"
+
+
+def _rounded(figure: object) -> object:
+    return round(figure, 2) if isinstance(figure, float) else figure

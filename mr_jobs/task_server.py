@@ -16,9 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGKILL, signal
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from movimento_flat.processes import die_with_parent
+
+if TYPE_CHECKING:
+    from mr_jobs.join import MovimentoFlat
 
 #: Where the packages are. mrjob imports distutils, which setuptools replaces by its own slow one (0.2 s) unless
 #: told not to. Python 3.12 and later, and Debian's python3 without its package python3-distutils, have setuptools'
@@ -94,7 +97,7 @@ class TaskServer:
 
 def _serve() -> None:
     """Fork for each request that comes by standard input, a socket, until its other end is closed."""
-    from mr_jobs.join import MovimentoFlat  # noqa: F401, PLC0415  # every task has it then
+    from mr_jobs.join import MovimentoFlat  # noqa: PLC0415  # where tasks are asked for nobody needs it
 
     signal(SIGINT, SIG_IGN)  # of a terminal; who runs the join tells when to stop
     requests = socket.socket(fileno=os.dup(0))
@@ -108,7 +111,7 @@ def _serve() -> None:
         if os.fork() == 0:
             arrange()
             requests.close()
-            os._exit(_work(request, descriptors))
+            os._exit(_work(MovimentoFlat, request, descriptors))
         for descriptor in descriptors:
             os.close(descriptor)
         with suppress(ChildProcessError):
@@ -116,10 +119,8 @@ def _serve() -> None:
                 pass
 
 
-def _work(request: bytes, descriptors: list[int]) -> int:
+def _work(job: "type[MovimentoFlat]", request: bytes, descriptors: list[int]) -> int:
     """A task's process; -> its exit status."""
-    from mr_jobs.join import MovimentoFlat  # noqa: PLC0415
-
     *streams, done = descriptors
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
@@ -129,7 +130,7 @@ def _work(request: bytes, descriptors: list[int]) -> int:
         arguments, folder, environment = json.loads(request)
         os.chdir(folder)
         os.environ.update(environment)
-        MovimentoFlat(arguments).execute()
+        job(arguments).execute()
         sys.stdout.flush()
         os.write(done, _DONE)
     except BaseException:

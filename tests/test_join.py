@@ -71,7 +71,9 @@ def run_inline(lines: list[bytes], rules: Rules = Rules()) -> list[bytes]:  # no
         return [Path(part).read_bytes() for part in runner.fs.ls(runner.get_output_dir())]
 
 
-def merged(parts: list[bytes], folder: Path) -> tuple[bytes, list[tuple[str, str]]]:
+def merged(
+    parts: list[bytes], folder: Path, columns: tuple[str, ...] = FLAT_COLUMNS
+) -> tuple[bytes, list[tuple[str, str]]]:
     """Parts -> the CSV, (reason, movement's id) of the rejected rows."""
     files = []
     for number, part in enumerate(parts):
@@ -79,7 +81,7 @@ def merged(parts: list[bytes], folder: Path) -> tuple[bytes, list[tuple[str, str
         files[-1].write_bytes(part)
     out = folder / "out"
     out.mkdir()
-    merge_parts(files, out)
+    merge_parts(files, out, columns)
     rejected = (out / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
     reasons = sorted((row.split("\t")[0], row.split("\t")[2]) for row in rejected)
     return (out / CSV_NAME).read_bytes(), reasons

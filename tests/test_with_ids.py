@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from command_line.progress import Console
 from command_line.verify_command import verify_delivery
-from merge.parts import CSV_NAME, PARQUET_NAME, REJECTED_NAME, merge_parts
+from merge.parts import PARQUET_NAME, REJECTED_NAME
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
@@ -26,7 +26,7 @@ from mr_jobs.rules import Rules
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import ROOT, Database, Server, new_database
 from tests.nasty import TEXTS
-from tests.test_join import nasty_tables, run_inline, simulate
+from tests.test_join import merged, nasty_tables, run_inline, simulate
 from tests.test_manifest import VALIDATOR
 from tests.test_run import CSV, RUN, assert_user_error, command, run
 from tests.test_verify import changed, forge, manifest, rows_of, verify, write_rows
@@ -103,17 +103,6 @@ def expected(database: Database) -> bytes:
     return as_csv(COLUMNS, database.oracle(ORACLE))
 
 
-def merged(parts: list[bytes], folder: Path) -> tuple[bytes, list[tuple[str, str]]]:
-    """Parts -> the CSV, (reason, movement's id) of the rejected rows."""
-    files = [folder / f"part-{number}" for number in range(len(parts))]
-    for file, part in zip(files, parts, strict=True):
-        file.write_bytes(part)
-    merge_parts(files, folder, COLUMNS)
-    rejected = (folder / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
-    reasons = sorted((row.split("\t")[0], row.split("\t")[2]) for row in rejected)
-    return (folder / CSV_NAME).read_bytes(), reasons
-
-
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(views=True),
@@ -128,7 +117,7 @@ def test_nasty_tables_in_any_order_equal_brute_force(
     random.Random(seed).shuffle(lines)
     parts = simulate(lines, mappers, reducers, random.Random(seed), RULES)
     flat, rejected = flat_rows(tables, with_ids=True)
-    assert merged(parts, tmp_path_factory.mktemp("merged")) == (as_csv(COLUMNS, flat), rejected)
+    assert merged(parts, tmp_path_factory.mktemp("merged"), COLUMNS) == (as_csv(COLUMNS, flat), rejected)
 
 
 def test_a_card_of_two_equal_accounts_is_ambiguous_only_where_their_ids_show(tmp_path: Path) -> None:
@@ -139,7 +128,7 @@ def test_a_card_of_two_equal_accounts_is_ambiguous_only_where_their_ids_show(tmp
         *(b"K\t1\t4111\tANA\t2021-01-01 00:00:00\t%d\t1\n" % account for account in (1, 2)),
         b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\n",
     ]
-    csv, rejected = merged(run_inline(lines, RULES), tmp_path)
+    csv, rejected = merged(run_inline(lines, RULES), tmp_path, COLUMNS)
     assert csv.count(b"\n") == 1
     assert rejected == [("ambiguous_card", "5")]
     assert b"".join(run_inline(lines)).count(b"\tF\t") == 1
@@ -204,7 +193,7 @@ def test_every_runner_and_the_stages_one_by_one_give_the_same_bytes(huge: Databa
         script = [sys.executable, "mr_jobs/join.py", "-r", runner, "--no-conf", "--quiet", "--with-ids"]
         subprocess.run([*script, "--output-dir", str(folder / "parts"), *files], cwd=ROOT, check=True)
         parts = [part.read_bytes() for part in (folder / "parts").glob("part-*")]
-        assert merged(parts, folder)[0] == expected(huge)
+        assert merged(parts, folder, COLUMNS)[0] == expected(huge)
     stages = [
         ("join", "--from", tsv, "--to", tmp_path / "parts", "--with-ids"),
         ("merge", "--from", tmp_path / "parts", "--tsv", tsv, "--output", tmp_path / "out"),
@@ -227,7 +216,7 @@ def test_buckets_sorted_on_disk_and_small_records_change_nothing(
     monkeypatch.setattr(cards, "ROWS_AT_ONCE", 3)
     monkeypatch.setattr(cards, "RECORD_BYTES", 200)
     lines = [file.read_bytes() for file in (tmp_path / "tsv").glob("*/*.tsv")]
-    assert merged(run_inline(lines, RULES), tmp_path)[0] == expected(huge)
+    assert merged(run_inline(lines, RULES), tmp_path, COLUMNS)[0] == expected(huge)
 
 
 def read_csv(file: Path, delimiter: str = ",", encoding: str = "utf-8") -> list[list[str]]:

@@ -45,7 +45,6 @@ ELSEWHERE = {
     "python mr_jobs/join.py -r spark --spark-master ...": "tests/test_spark.py",
     "pip install .": "tests/test_packaging.py",
     "pip install '.[parquet]'": "tests/test_packaging.py",
-    "make bench": "bench/README.md",
     "make soak": "tests/soak/__init__.py",
 }
 _is_command = re.compile(r"((time|sudo) )?(make( |$)|pip |python |movimento-flat |\.venv/bin/)").match
@@ -111,9 +110,10 @@ def without_moments(text: str) -> str:
 
 
 def run(command: str, checkout: Path, database: Database) -> Result:
-    """By a shell, as a reader does it; the address of his database is that of ours."""
+    """By a shell, as a reader does it, not as a `make test` around it; the address of his database is that of ours."""
     line = command.replace("mysql://user@host:3306/database", database.url())
-    kept = {name: value for name, value in os.environ.items() if name != "MOVIMENTO_FLAT_HOME"}
+    ours = {"MOVIMENTO_FLAT_HOME", "MAKELEVEL", "MAKEFLAGS", "MFLAGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     path = f"{checkout / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
         ["sh", "-c", line],

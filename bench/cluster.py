@@ -55,9 +55,8 @@ SPARK_SETTINGS = {
 def pyspark(*arguments: str, **settings: str) -> list[str]:
     """bench/spark_join.py on YARN, as a command in the client's container."""
     conf = " ".join(f"--conf {name}={value}" for name, value in {**SPARK_SETTINGS, **settings}.items())
-    submit = (
-        f"PYSPARK_SUBMIT_ARGS=--master yarn --deploy-mode client --jars {DRIVER_THERE} {conf} pyspark-shell"
-    )
+    jars = f"--jars {DRIVER_THERE}" if arguments[0] == "jdbc" else ""
+    submit = f"PYSPARK_SUBMIT_ARGS=--master yarn --deploy-mode client {jars} {conf} pyspark-shell"
     path = f"PYTHONPATH={SPARK_THERE}/site-packages"
     return ["env", path, submit, "python3", f"{SPARK_THERE}/{JOIN.name}", *arguments]
 

@@ -1,12 +1,15 @@
 """Processes as the kernel shows them in /proc: whose they are, and what they have used so far."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+_is_class = re.compile(r"[a-z]\w*(\.\w+)*\.[A-Z]\w*").fullmatch
 
 #: Whether a process, by its id, is one of those that are measured.
 Belongs = Callable[[int], bool]
@@ -33,9 +36,12 @@ def find(belongs: Belongs) -> Iterator[int]:
 
 
 def command(process: int) -> str:
-    """The first words of its command line, without their folders."""
+    """The first words of its command line, without their folders; of a Java program its class."""
     words = (_PROC / str(process) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    return " ".join(Path(word).name for word in words[:4]).strip()
+    names = [Path(word).name for word in words]
+    if names[0] == "java":
+        return " ".join(["java", *filter(_is_class, words)][:2])
+    return " ".join(names[:4]).strip()
 
 
 def parent(process: int) -> int:

@@ -114,7 +114,7 @@ def merged(parts: list[bytes], folder: Path) -> tuple[bytes, list[tuple[str, str
     return (folder / CSV_NAME).read_bytes(), reasons
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(views=True),
     seed=st.integers(0, 9),
@@ -224,7 +224,8 @@ def test_buckets_sorted_on_disk_and_small_records_change_nothing(
     assert command("extract", "--source", huge.url(), "--to", tmp_path / "tsv").returncode == 0
     monkeypatch.setattr(buckets, "SORT_ROOM", 1000)
     monkeypatch.setattr(buckets, "PACKER_ROOM", 5000)
-    monkeypatch.setattr(cards, "ROWS_PER_RECORD", 3)
+    monkeypatch.setattr(cards, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(cards, "RECORD_BYTES", 200)
     lines = [file.read_bytes() for file in (tmp_path / "tsv").glob("*/*.tsv")]
     assert merged(run_inline(lines, RULES), tmp_path)[0] == expected(huge)
 

@@ -146,9 +146,8 @@ def _texts(rows: list[bytes]) -> list[bytes]:
 
 def _with_tail_and_id(rows: list[bytes], texts: list[bytes], tail: bytes) -> list[bytes]:
     """A card's rows of movements, and their fields -> these with the card's tail and the movement's id behind."""
-    return [
-        b"%b%b,%b" % (text, tail, row[4 : row.index(b"\t")]) for row, text in zip(rows, texts, strict=True)
-    ]
+    between = tail + b","
+    return [fields + between + row[4 : -len(fields) - 1] for row, fields in zip(rows, texts, strict=True)]
 
 
 def _chunks(kind: bytes, rows: Iterator[bytes]) -> Iterator[Output]:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from command_line.audit_process import AuditProcess
 from command_line.pipeline import Publishing
 from command_line.progress import Console
 from extract.extraction import Extraction
 from merge.accounting import Audit, check_identity
-from merge.csv_audit import Block, audit
 from merge.datapackage import PACKAGE_NAME, datapackage
 from merge.delivered import Delivered
 from merge.limits import Limits, too_few_rows
@@ -19,7 +19,6 @@ from merge.spreadsheet import write_spreadsheet
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import MOVIMENTO
-from report.figures import Adding
 from report.page import write_report
 
 
@@ -40,20 +39,16 @@ def merge_and_publish(
     """
     results = folder.work / "run"
     results.mkdir(mode=0o700)
-    with console.stage("merge", unit="B", total=sum(part.stat().st_size for part in parts)) as progress:
-        merged = merge_parts(parts, results, privacy.columns, progress)
-    movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows
-    with console.stage("audit", total=movements) as progress:
-        csv = (results / CSV_NAME).rename(folder.work / CSV_NAME)
-        figures = Adding(privacy.columns) if publishing.report else None
-
-        def watch(block: Block) -> None:
-            progress(len(block))
-            if figures:
-                figures.add(block)
-
-        audited = audit(csv, privacy.columns, watch)
-        check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
+    merging = results / CSV_NAME
+    with AuditProcess(merging, privacy.columns, publishing.report) as auditing:
+        size = sum(part.stat().st_size for part in parts)
+        with console.stage("merge", unit="B", total=size) as progress:
+            merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
+        movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows
+        with console.stage("audit", total=movements) as progress:
+            audited, figures = auditing.result(progress)
+            check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
+    csv = merging.rename(folder.work / CSV_NAME)
     delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
     _refuse_beyond(publishing.limits, folder, delivery, results, console)
     package = folder.work / PACKAGE_NAME
@@ -68,7 +63,7 @@ def merge_and_publish(
             further[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
     if figures:
         with console.stage("report"):
-            page = write_report(results, figures.figures(), delivery.as_json())
+            page = write_report(results, figures, delivery.as_json())
             further[page.name] = FurtherFile.of(page)
     delivery = replace(delivery, further=further)
     delivery.write(results)

@@ -1,7 +1,8 @@
 """What a finished CSV holds, counted from nothing but its bytes."""
 
+import hashlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from merge.accounting import Audit, sha256
+from merge.accounting import Audit
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
@@ -72,50 +73,69 @@ class Block:
 
 
 def audit(
-    csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS, watch: Callable[[Block], None] = lambda block: None
+    csv: Path,
+    columns: tuple[str, ...] = FLAT_COLUMNS,
+    watch: Callable[[Block], None] = lambda block: None,
+    wait: Callable[[int], None] = lambda size: None,
 ) -> Audit:
     """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each row's columns counted.
 
-    `watch` sees every block of rows on the way, in order: who wants more of the file need not read it again.
+    Args:
+        csv: the file; it may still be written.
+        columns: that it must have.
+        watch: sees every block of rows on the way, in order: who wants more of the file need not read it again.
+        wait: comes back when the file has so many bytes, or is complete.
 
     Raises:
         UserError: it is no CSV of the flat table.
         OSError: it cannot be read.
     """
-    with ThreadPoolExecutor(1) as pool:
-        digest = pool.submit(sha256, csv)
+    with csv.open("rb") as file, ThreadPoolExecutor(1) as pool:
+        digest, size = hashlib.sha256(), 0
+        hashed: Future[None] = pool.submit(lambda: None)
+
+        def read(length: int) -> bytes:
+            nonlocal size, hashed
+            wait(size + length)
+            content = file.read(length)
+            size += len(content)
+            hashed.result()
+            hashed = pool.submit(digest.update, content)
+            return content
+
         totals = Totals()
-        for block in blocks(csv, columns):
+        for block in blocks(read, columns):
             totals += Totals(len(block), int(block.centavos.sum()))
             watch(block)
-        return Audit(totals, csv.stat().st_size, digest.result())
+        hashed.result()
+        return Audit(totals, size, digest.hexdigest())
 
 
-def blocks(csv: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Iterator[Block]:
-    """-> all rows: of CHUNK bytes at once or, where a row is longer, of as many as it has.
+def blocks(read: Callable[[int], bytes], columns: tuple[str, ...] = FLAT_COLUMNS) -> Iterator[Block]:
+    """What a CSV's `read` gives -> all rows: of CHUNK bytes at once or, where a row is longer, of as many as it has.
 
     Raises:
         UserError: it is no CSV with these columns.
         OSError: it cannot be read.
     """
-    with csv.open("rb") as file:
-        if file.readline() != f"{','.join(columns)}\n".encode():
-            raise UserError(f"{csv} does not begin with the flat table's header.")
-        rest = b""
-        while chunk := file.read(CHUNK):
-            content: Bytes = np.frombuffer(rest + chunk, np.uint8)
-            separators = _separators(content)
-            is_end = content[separators] == _LINE_FEED
-            ends = np.flatnonzero(is_end)
-            whole = int(ends[-1]) + 1 if len(ends) else 0
-            length = int(separators[whole - 1]) + 1 if whole else 0
-            if whole != len(ends) * len(columns) or not is_end[len(columns) - 1 : whole : len(columns)].all():
-                raise UserError(f"A row of the CSV does not have {len(columns)} columns.")
-            if whole:
-                yield Block(content[:length], separators[:whole].reshape(-1, len(columns)), columns)
-            rest = content[length:].tobytes()
+    header = f"{','.join(columns)}\n".encode()
+    if read(len(header)) != header:
+        raise UserError("The CSV does not begin with the flat table's header.")
+    rest = b""
+    while chunk := read(CHUNK):
+        content: Bytes = np.frombuffer(rest + chunk, np.uint8)
+        separators = _separators(content)
+        is_end = content[separators] == _LINE_FEED
+        ends = np.flatnonzero(is_end)
+        whole = int(ends[-1]) + 1 if len(ends) else 0
+        length = int(separators[whole - 1]) + 1 if whole else 0
+        if whole != len(ends) * len(columns) or not is_end[len(columns) - 1 : whole : len(columns)].all():
+            raise UserError(f"A row of the CSV does not have {len(columns)} columns.")
+        if whole:
+            yield Block(content[:length], separators[:whole].reshape(-1, len(columns)), columns)
+        rest = content[length:].tobytes()
     if rest:
-        raise UserError(f"{csv} ends in the middle of a row.")
+        raise UserError("The CSV ends in the middle of a row.")
 
 
 def _separators(content: Bytes) -> Positions:

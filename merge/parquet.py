@@ -88,12 +88,13 @@ def _row_groups(flat: Path, columns: tuple[str, ...]) -> Iterator[Table]:
     """-> tables of text, null where a field is empty."""
     tables: list[Table] = []
     size = 0
-    for block in blocks(flat, columns):
-        tables.append(_texts(block.content, columns))
-        size += len(block.content)
-        if size >= _GROUP_BYTES:
-            yield pa.concat_tables(tables)
-            tables, size = [], 0
+    with flat.open("rb") as file:
+        for block in blocks(file.read, columns):
+            tables.append(_texts(block.content, columns))
+            size += len(block.content)
+            if size >= _GROUP_BYTES:
+                yield pa.concat_tables(tables)
+                tables, size = [], 0
     if tables:
         yield pa.concat_tables(tables)
 

@@ -25,6 +25,8 @@ REJECTED_NAME = "rejected.tsv"
 DISAGREEMENTS_NAME = "disagreements.tsv"
 WARNINGS_NAME = "warnings.tsv"
 PARQUET_NAME = "movimento_flat.parquet"
+#: Bytes that are read or written at once.
+CHUNK = 1 << 20
 
 
 @dataclass
@@ -56,11 +58,13 @@ def merge_parts(
     folder: Path,
     columns: tuple[str, ...] = FLAT_COLUMNS,
     progress: Callable[[int], None] = lambda read: None,
+    written: Callable[[int], None] = lambda size: None,
 ) -> Merged:
     """Write the CSV, with these columns, and the lists beside it into `folder`, in the order of the cards.
 
     A part is read once, line by line, and holds a bucket's records together and the buckets in order.
-    `progress` is told of the bytes read.
+    `progress` is told of the bytes read, and `written` how many of the CSV can be read, whenever these are
+    CHUNK more.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -72,10 +76,15 @@ def merge_parts(
         _new_file(folder / DISAGREEMENTS_NAME, _header(DISAGREEMENT_COLUMNS)) as disagreement_list,
         _new_file(folder / WARNINGS_NAME, _header(WARNING_COLUMNS)) as warning_list,
     ):
+        told = 0
         for kind, rows in _merged(parts):
             progress(len(rows))
             if kind == FLAT:
                 csv.write(unescape(rows.replace(ROW_SEPARATOR, b"\n")))
+                if csv.tell() >= told + CHUNK:
+                    csv.flush()
+                    told = csv.tell()
+                    written(told)
             elif kind == REJECTED:
                 for row in rows.rstrip(b"\n").split(ROW_SEPARATOR):
                     rejected.add(row)
@@ -101,7 +110,7 @@ def _merged(parts: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:
 
 def _records(part: Path) -> Iterator[tuple[bytes, bytes]]:
     """-> (bucket, kind and rows); a bucket lies in one part only, so ties never compare across parts."""
-    with part.open("rb") as lines:
+    with part.open("rb", buffering=CHUNK) as lines:
         for line in lines:
             bucket, _, value = line.partition(b"\t")
             yield bucket, value
@@ -109,7 +118,7 @@ def _records(part: Path) -> Iterator[tuple[bytes, bytes]]:
 
 def _new_file(path: Path, header: str) -> BinaryIO:
     path.touch(mode=0o600, exist_ok=False)
-    file = path.open("wb", buffering=1 << 20)
+    file = path.open("wb", buffering=CHUNK)
     file.write(f"{header}\n".encode())
     return file
 

@@ -30,6 +30,7 @@ RECORD_BYTES = 1 << 18
 Output = tuple[bytes, bytes]
 
 _tag = itemgetter(slice(2, 3))
+_C, _M = CONTA.tag[0], MOVIMENTO.tag[0]
 #: Length of slot and tag, behind which nothing stands in a half that is missing.
 _EMPTY = 3
 
@@ -91,18 +92,8 @@ class Flattener:
             for kind, reports in groupby(rows, key=_tag):
                 yield from _chunks(kind, (row[3:] for row in reports))
             return
-        halves: list[bytes] = []
-        rows = iter(rows)
-        movements: Iterator[bytes] = rows
-        for row in rows:
-            if row[2:3] == MOVIMENTO.tag:
-                movements = chain((row,), rows)
-                break
-            if len(halves) > 1 and _tag(halves[-2]) == _tag(row):
-                del halves[-1]  # two that differ are as good as all
-            if row not in halves:
-                halves.append(row)
         card = _card_id(bucket, slot)
+        halves, movements = _parted(rows)
         if reason := _reason_to_reject(card, halves):
             yield from _chunks(REJECTED, (_rejected(reason, card, row) for row in movements))
         else:
@@ -136,6 +127,20 @@ class Flattener:
             yield DISAGREEMENT, b"%b\t%b\t%b\t%d\t%d" % (card, holder, owner, count, total)
 
 
+def _parted(rows: Iterable[bytes]) -> tuple[list[bytes], Iterator[bytes]]:
+    """A card's sorted rows -> its different halves, two of a kind at most, and its movements."""
+    halves: list[bytes] = []
+    rows = iter(rows)
+    for row in rows:
+        if row[2] == _M:
+            return halves, chain((row,), rows)
+        if len(halves) > 1 and halves[-2][2] == row[2]:
+            del halves[-1]  # two that differ are as good as all
+        if row not in halves:
+            halves.append(row)
+    return halves, rows
+
+
 def _texts(rows: list[bytes]) -> list[bytes]:
     """A card's sorted rows of movements -> their fields; where all ids have as many digits, one cut does for all."""
     start = rows[0].index(b"\t") + 1
@@ -166,17 +171,11 @@ def _reason_to_reject(card: bytes, halves: list[bytes]) -> Reject | None:
         return Reject.NO_CARD
     if not halves:
         return Reject.UNKNOWN_CARD
-    holders = [half for half in halves if _tag(half) == ASSOCIADO.tag]
-    accounts = halves[len(holders) :]
-    if _is_empty(accounts):
+    if len(halves[-1]) == _EMPTY:  # of two accounts the last is one that is there
         return Reject.NO_ACCOUNT
-    if _is_empty(holders):
+    if len(halves[0]) == _EMPTY and halves[1][2] == _C:
         return Reject.NO_HOLDER
     return None if len(halves) == len((ASSOCIADO, CONTA)) else Reject.AMBIGUOUS
-
-
-def _is_empty(halves: list[bytes]) -> bool:
-    return len(halves) == 1 and len(halves[0]) == _EMPTY
 
 
 def _rejected(reason: Reject, card: bytes, row: bytes) -> bytes:

@@ -15,10 +15,11 @@ from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOMENT, MOVIMENTO, 
 from movimento_flat.tagged_tsv import unescape
 from mr_jobs.report import Warn, warning
 
-_EARLIEST, _LATEST = b"", b"~"
+_LATEST = b"~"
 #: Of a name's words, how many names are remembered: given names are few.
 NAMES = 4096
-_ZEROS = (b"0.00", b"-0.00")
+_ZERO = b"0.00"
+_ZEROS = (_ZERO, b"-0.00")
 _MOMENT = len(b"2024-02-29 23:59:59")
 _LATER_ZEROS = (b"\n0.00", b"\n-0.00")
 _find_words = re.compile(r"[^\W\d_]{2,}").findall
@@ -33,24 +34,24 @@ class Suspicions:
         now: the clock of the source; without it no movement lies in the future.
         """
         self._now = now.encode() if now else _LATEST
-        # Behind a movement each column follows a comma: before the first one lies an empty field.
+        # Behind a movement each column follows a comma: before the first one lies an empty field, as of what is hidden.
         behind = [flat.name for flat in FLAT_TABLE if flat.table in (CARTAO, CONTA)]
-        shown = [name for name in behind if name in privacy.columns]
-        self._tail = {name: place for place, name in enumerate(shown, 1)}
+        shown = ["", *(name for name in behind if name in privacy.columns)]
+        self._card_created, self._account_created = (
+            shown.index(name) if name in shown else 0
+            for name in ("data_criacao_cartao", "data_criacao_conta")
+        )
         self._has_moments = MOMENT in privacy.columns
-        self._has_names = privacy.people == FULL and set(PEOPLE) <= set(privacy.columns)
+        has_names = privacy.people == FULL and set(PEOPLE) <= set(privacy.columns)
+        self._printed = shown.index("nome_impresso_cartao") if has_names else 0
 
     def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
         """What is to be looked at for one card."""
         columns = _fields(tail)
-        created = self._moment(columns, "data_criacao_cartao"), self._moment(columns, "data_criacao_conta")
-        printed = columns[self._tail["nome_impresso_cartao"]] if self._has_names else b""
+        printed = columns[self._printed]
         unlike = printed if printed and not _is_like(printed, head) else b""
-        return CardSuspicions(card, unlike, *created, self._now, self._has_moments)
-
-    def _moment(self, columns: Sequence[bytes], name: str) -> bytes:
-        place = self._tail.get(name)
-        return columns[place] if place else _EARLIEST
+        card_created, account_created = columns[self._card_created], columns[self._account_created]
+        return CardSuspicions(card, unlike, card_created, account_created, self._now, self._has_moments)
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class CardSuspicions:
     def any_of(self, movements: Sequence[bytes]) -> bool:
         """Whether some movement, as its fields, deserves a look; quick, for the many chunks in which none does."""
         texts = b"\n".join(movements)
-        if texts.startswith(_ZEROS) or any(zero in texts for zero in _LATER_ZEROS):
+        if _ZERO in texts and (texts.startswith(_ZEROS) or any(zero in texts for zero in _LATER_ZEROS)):
             return True
         if not self.has_moments:
             return False
@@ -110,9 +111,12 @@ def _is_like(printed: bytes, head: bytes) -> bool:
 
     Capitals and accents make no difference. The quick look first: most cards begin with the given name.
     """
-    given, family = _fields(head)[:2]
+    given = head[
+        : head.index(b",")
+    ]  # of a name with a comma its beginning, which has no word that the name has not
     if _share_a_word(given, printed.partition(b" ")[0]):
         return True
+    given, family = _fields(head)[:2]
     return not (_words(given) | _words(family)).isdisjoint(_words(printed))
 
 

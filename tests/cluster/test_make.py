@@ -36,7 +36,9 @@ def test_make_looks_after_the_cluster(cluster: Cluster) -> None:
     assert "resourcemanager" in status.stdout + status.stderr
     logs = make(cluster, "logs", "SERVICE=namenode")
     assert logs.returncode == 0, logs.stderr
-    assert "NameNode" in logs.stdout + logs.stderr
+    said = [line for line in logs.stdout.splitlines() if "|" in line]  # each behind the name of its container
+    assert said
+    assert all(line.startswith("namenode") for line in said)
     down = make(cluster, "cluster-down")
     assert down.returncode == 0, down.stderr
     assert make(cluster, "cluster-up").returncode == 0

@@ -43,6 +43,11 @@ class AuditProcess:
         self._connection = Connection(ours.detach())
         self._tell((csv, columns, with_figures))
 
+    @property
+    def process(self) -> int:
+        """Its id."""
+        return self._process.pid
+
     def __enter__(self) -> "AuditProcess":
         return self
 
@@ -68,7 +73,7 @@ class AuditProcess:
         try:
             while isinstance(answer := self._connection.recv(), int):
                 progress(answer)
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             status = self._process.wait()
             raise UserError(
                 f"The process that audits the CSV ended with status {status}, so nothing is published.",

@@ -17,7 +17,10 @@ from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 
 #: (bucket key, row) or (bucket key, pack of rows).
 #: A letter that grows with the number of digits behind it makes byte order numeric order.
-DIGITS = tuple(bytes([ord("a") - 1 + length]) for length in range(21))
+NO_DIGIT = ord("a") - 1
+DIGITS = tuple(bytes([NO_DIGIT + length]) for length in range(21))
+#: A bucket's ids differ in their last two digits.
+SLOTS = 100
 #: (bucket key, slot) of rows whose id is NULL, and of what the quality report says of anything but movements.
 NO_ID = (b"-", b"--")
 REPORT = (b"~", b"~~")

@@ -17,14 +17,21 @@ from movimento_flat.money import centavos
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-from mr_jobs.buckets import NO_ID, REPORT, Located, by_slot, locate
+from mr_jobs.buckets import NO_ID, REPORT, Located, Record, by_slot, locate
 from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, rejected_movement, warning
 from mr_jobs.suspicions import Suspicions
+
+try:
+    from mr_jobs.usual_cards import Card, Cards
+except ModuleNotFoundError:  # a cluster's node without NumPy looks at each card by itself
+    Cards = None  # type: ignore[assignment,misc]
 
 #: Rows of a card that are held at once.
 ROWS_AT_ONCE = 4096
 #: Bytes of rows that go out as one record: a bucket's, unless it has a hot card.
 RECORD_BYTES = 1 << 18
+#: Bytes of buckets that are looked at together; one that is larger than the second goes its own way.
+BUCKETS_AT_ONCE, BUCKETS_ROOM = 1 << 19, 1 << 22
 
 #: (kind, rows)
 Output = tuple[bytes, bytes]
@@ -33,6 +40,7 @@ _tag = itemgetter(slice(2, 3))
 _C, _M = CONTA.tag[0], MOVIMENTO.tag[0]
 #: Length of slot and tag, behind which nothing stands in a half that is missing.
 _EMPTY = 3
+_NO_CARDS = (NO_ID[0], REPORT[0])
 
 
 def half_profiles(tag: bytes, packs: Iterable[bytes]) -> Iterator[Located]:
@@ -63,7 +71,7 @@ def duplicate_numbers(packs: Iterable[bytes]) -> Iterator[Located]:
 
 
 class Flattener:
-    """Turns a card's rows into output values."""
+    """Turns cards' rows into output values, many buckets at once."""
 
     def __init__(self, privacy: Privacy = Privacy(), now: str | None = None) -> None:  # noqa: B008  # it is frozen
         """Args:
@@ -72,19 +80,61 @@ class Flattener:
         """
         self._suspicions = Suspicions(privacy, now)
         self._has_ids = privacy.ids
+        self._takes_many = Cards is not None and not privacy.dropped and not privacy.ids
+        self._buckets: list[tuple[bytes, list[bytes]]] = []
+        self._size = 0
 
-    def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[bytes]:
-        """A bucket's packs -> output values; rows of each kind in order of the cards."""
-        held: dict[bytes, list[bytes]] = {}
+    def add(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
+        """Keep a bucket's packs, which come in order of the buckets; -> the records to hand on now."""
+        packs = iter(packs)
+        kept: list[bytes] = []
         size = 0
-        for slot, rows in by_slot(packs):
-            for kind, text in self._card(bucket, slot, rows):
-                held.setdefault(kind, []).append(text)
-                size += len(text)
-                if size > RECORD_BYTES:
-                    yield from _values(held)
-                    held, size = {}, 0
-        yield from _values(held)
+        if self._takes_many and bucket not in _NO_CARDS:
+            for pack in packs:
+                kept.append(pack)
+                size += len(pack)
+                if size > BUCKETS_ROOM:
+                    break
+            else:
+                self._buckets.append((bucket, kept))
+                self._size += size
+                if self._size > BUCKETS_AT_ONCE:
+                    yield from self.flush()
+                return
+        yield from self.flush()
+        slots = by_slot(chain(kept, packs))
+        for value in _values_of(output for slot, rows in slots for output in self._card(bucket, slot, rows)):
+            yield bucket, value
+
+    def flush(self) -> Iterator[Record]:
+        """-> the records of the buckets that are kept, which are then forgotten."""
+        buckets, self._buckets, self._size = self._buckets, [], 0
+        if not buckets:
+            return
+        cards = Cards([packs for _, packs in buckets], self._suspicions.now)
+        texts = cards.texts()
+        for number, of_bucket in groupby(cards, key=itemgetter(0)):
+            bucket = buckets[number][0]
+            outputs = chain.from_iterable(self._outputs(bucket, card, cards, texts) for card in of_bucket)
+            for value in _values_of(outputs):
+                yield bucket, value
+
+    def _outputs(self, bucket: bytes, card: Card, cards: Cards, texts: list[bytes]) -> Iterable[Output]:
+        """A card, among others whose rows have these texts -> output."""
+        _, slot, is_usual, first, behind = card
+        if is_usual:
+            holder, _, head = texts[first].partition(b",")
+            owner, _, tail = texts[first + 1].partition(b",")
+        if not is_usual or self._suspicions.unlike(head, tail):
+            return self._card(bucket, slot, cards.rows(first, behind))
+        movements = texts[first + 2 : behind]
+        between = b"%b%b%b" % (tail, ROW_SEPARATOR, head)
+        flat = FLAT, b"%b%b%b" % (head, between.join(movements), tail)
+        if holder == owner:
+            return (flat,) if movements else ()
+        total = sum(int(columns[: columns.index(b",")].replace(b".", b"") or 0) for columns in movements)
+        text = b"%b\t%b\t%b\t%d\t%d" % (_card_id(bucket, slot), holder, owner, len(movements), total)
+        return (flat, (DISAGREEMENT, text)) if movements else ((DISAGREEMENT, text),)
 
     def _card(self, bucket: bytes, slot: bytes, rows: Iterable[bytes]) -> Iterator[Output]:
         """A card's sorted rows (A < C < M, movements by id) -> output; halves are held, the rest streams."""
@@ -158,6 +208,19 @@ def _with_tail_and_id(rows: list[bytes], texts: list[bytes], tail: bytes) -> lis
 def _chunks(kind: bytes, rows: Iterator[bytes]) -> Iterator[Output]:
     while chunk := list(islice(rows, ROWS_AT_ONCE)):
         yield kind, ROW_SEPARATOR.join(chunk)
+
+
+def _values_of(outputs: Iterable[Output]) -> Iterator[bytes]:
+    """What a bucket's cards give, in their order -> output values."""
+    held: dict[bytes, list[bytes]] = {}
+    size = 0
+    for kind, text in outputs:
+        held.setdefault(kind, []).append(text)
+        size += len(text)
+        if size > RECORD_BYTES:
+            yield from _values(held)
+            held, size = {}, 0
+    yield from _values(held)
 
 
 def _values(held: dict[bytes, list[bytes]]) -> Iterator[bytes]:

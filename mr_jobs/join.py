@@ -31,6 +31,7 @@ What shows of cards and people, and the key of tokens, are options: --card, --pe
 import atexit
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -49,6 +50,11 @@ from mr_jobs.buckets import NUMBERS_TAG, Packer, Record, is_bucket  # noqa: E402
 from mr_jobs.cards import Flattener, duplicate_numbers, half_profiles  # noqa: E402
 from mr_jobs.rows import Rows  # noqa: E402
 from mr_jobs.rules import Rules  # noqa: E402
+
+try:
+    from mr_jobs.usual_movements import MovementPacker
+except ModuleNotFoundError:  # a cluster's node without NumPy goes line by line
+    MovementPacker = None  # type: ignore[assignment,misc]
 
 #: mrjob's runner that needs its packages in another form.
 SPARK = "spark"
@@ -109,7 +115,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
             MRStep(
                 mapper_init=self.start_mapping,
                 mapper=self.pack_tables,
-                mapper_final=self.flush,
+                mapper_final=self.flush_all,
                 reducer_init=self.start_packing,
                 reducer=self.halve_profiles,
                 reducer_final=self.flush,
@@ -119,9 +125,10 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
             MRStep(
                 mapper_init=self.start_mapping,
                 mapper=self.pack_movements,
-                mapper_final=self.flush,
+                mapper_final=self.flush_all,
                 reducer_init=self.start_flattening,
                 reducer=self.flatten,
+                reducer_final=self.flush_cards,
             ),
         ]
 
@@ -145,6 +152,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         self.start_packing()
         rules = Rules.of(self.options)
         self.rows = Rows(rules.privacy, rules.key())
+        self.movements = MovementPacker() if MovementPacker is not None else None
 
     def start_flattening(self) -> None:
         """What makes lines of the flat table by this job's rules."""
@@ -155,9 +163,15 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         """-> the packs that a task still holds."""
         return self.packer.flush()
 
+    def flush_all(self) -> Iterator[Record]:
+        """-> the packs that a map task still holds."""
+        yield from self.packer.flush()
+        if self.movements:
+            yield from self.movements.flush()
+
     def pack_tables(self, _: None, block: bytes) -> Iterable[Record]:
         r"""Step 1. Tagged TSV of all four tables -> `bucket \t pack`: of masters behind their tag, of cards bare."""
-        return self.packer.add(self.rows.of_block(block))
+        return self._pack(block)
 
     def halve_profiles(self, key: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 1. A bucket of accounts or associates, with their cards -> `bucket of cards \t half profiles`."""
@@ -172,21 +186,40 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
 
     def pack_movements(self, _: None, block: bytes) -> Iterator[Record]:
         r"""Step 2. Tagged TSV of movements -> `bucket \t pack`; a record of step 1 goes on as it is."""
-        records: list[Record] = []
+        yield from self._pack(block, takes_records=True)
 
-        def take_record(line: bytes) -> bool:
-            key, _, pack = line.partition(b"\t")
-            if is_record := bool(pack and is_bucket(key)):
-                records.append((key, pack))
-            return is_record
-
-        yield from self.packer.add(self.rows.of_block(block, take_record))
-        yield from records
+    def _pack(self, block: bytes, takes_records: bool = False) -> Iterator[Record]:
+        """Tagged TSV, and records of step 1 if it may hold some -> packs; such a record goes on as it is."""
+        is_plain = self.rows.are_plain(block)
+        lines = self.movements.add(block) if is_plain and self.movements else block.split(b"\n")
+        if takes_records:
+            records, lines = _parted(lines)
+            yield from records
+        of_line = self.rows.of_plain_line if is_plain else self.rows.of_line
+        yield from self.packer.add(chain.from_iterable(map(of_line, lines)))
+        if self.movements and self.movements.is_full:
+            yield from self.movements.flush()
 
     def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 2. A bucket of cards, half profiles and movements -> `bucket \t kind \t rows`, card by card."""
-        for value in self.flattener.flatten(bucket, packs):
-            yield bucket, value
+        return self.flattener.add(bucket, packs)
+
+    def flush_cards(self) -> Iterable[Record]:
+        """-> what the buckets give that a reduce task still holds."""
+        return self.flattener.flush()
+
+
+def _parted(lines: Iterable[bytes]) -> tuple[list[Record], list[bytes]]:
+    """Lines -> the records of step 1 among them, and all others."""
+    records: list[Record] = []
+    others: list[bytes] = []
+    for line in lines:
+        key, _, pack = line.partition(b"\t")
+        if pack and is_bucket(key):
+            records.append((key, pack))
+        else:
+            others.append(line)
+    return records, others
 
 
 def _archive(packages: Iterable[Path]) -> Path:

@@ -19,7 +19,7 @@ Columns that the delivery does not show are not in a row; neither is their comma
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 from movimento_flat.luhn import is_luhn
 from movimento_flat.privacy import (
@@ -52,10 +52,10 @@ _ID = rb"(0|[1-9]\d{0,19}+)"
 #: An id of two digits or more, cut as `locate` does.
 _LOCATED_ID = rb"(?=[1-9])(\d{0,18})(\d\d)"
 
-#: A line is the usual movement (id; amount, plain description and time; card's id), or any other line.
-_find_lines = re.compile(
-    rb"^(?:M\t%b(\t-?+\d++\.\d\d\t%b\t%b)\t%b|(.*+))$" % (_ID, _TEXT, _TEXT, _LOCATED_ID), re.MULTILINE
-).findall
+#: A movement with any description.
+_is_movement = re.compile(
+    rb"M\t%b(\t-?+\d++\.\d\d\t)([^\t\r\0\x1e]*+)(\t%b)\t%b" % (_ID, _TEXT, _LOCATED_ID)
+).fullmatch
 #: Usual rows of the small tables: no NULL, and nothing that CSV or the codec would write otherwise.
 _is_usual_associate = re.compile(
     rb"A\t%b\t(%b\t%b\t(?:\d\d?|1[0-2]\d|130))" % (_LOCATED_ID, _TEXT, _TEXT)
@@ -64,13 +64,8 @@ _is_usual_account = re.compile(rb"C\t%b\t(%b\t%b)\t%b" % (_LOCATED_ID, _TEXT, _T
 _is_usual_card = re.compile(
     rb"K\t%b\t((\d++)\t%b\t%b)\t%b\t%b" % (_ID, _TEXT, _TEXT, _LOCATED_ID, _LOCATED_ID)
 ).fullmatch
-#: By the number of digits behind them: beginnings of a movement's sortable id, and of the buckets of masters.
-_MOVEMENT, _HOLDER, _ACCOUNT = (
-    tuple(table.tag + letter for letter in DIGITS) for table in (MOVIMENTO, ASSOCIADO, CONTA)
-)
-
-#: Takes a line that is no row of a table; -> whether it was one.
-Take = Callable[[bytes], bool]
+#: Beginnings of the buckets of masters, by the number of digits behind them.
+_HOLDER, _ACCOUNT = (tuple(table.tag + letter for letter in DIGITS) for table in (ASSOCIADO, CONTA))
 
 
 class RejectedLineError(ValueError):
@@ -95,9 +90,9 @@ class Rows:
         self._shown = {table.tag: privacy.shows(table) for table in TABLES}
         self._hides_cards = privacy.card != FULL
         self._drops_of_movements = self._shown[MOVIMENTO.tag].count(True) < len(MOVIMENTO.columns) - 2
-        self._usual = {}
+        self._usual = {MOVIMENTO.tag: self._usual_movement}
         if privacy == Privacy():
-            self._usual = {
+            self._usual |= {
                 ASSOCIADO.tag: self._usual_associate,
                 CONTA.tag: self._usual_account,
                 CARTAO.tag: self._usual_card,
@@ -109,24 +104,20 @@ class Rows:
             MOVIMENTO.tag: self._movement_rows,
         }
 
-    def of_block(self, block: bytes, take: Take = lambda line: False) -> Iterator[Located]:
-        """A block of whole lines -> rows of its lines, but of those that `take` takes, which sees no usual movement.
+    def are_plain(self, block: bytes) -> bool:
+        """Whether a block of lines is UTF-8, and its movements go on with all their columns as they are."""
+        if self._drops_of_movements or (self._hides_cards and may_hold_card_numbers(block)):
+            return False
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
 
-        This is the one loop that sees every movement on the map side: a regular expression finds, checks
-        and cuts the usual line in one go, and UTF-8 is checked a block at a time. Blocks that need a closer look
-        go line by line.
-        """
-        if not self._is_usual(block):
-            for line in block.split(b"\n"):
-                if not take(line):
-                    yield from self.of_line(line)
-            return
-        for identity, columns, hundreds, slot, other in _find_lines(block):
-            if slot:
-                row = slot + _MOVEMENT[len(identity)] + identity + columns
-                yield DIGITS[len(hundreds)] + hundreds, row
-            elif other and not take(other):
-                yield from self._of_usual_block(other)
+    def of_plain_line(self, line: bytes) -> Iterable[Located]:
+        """A line of a plain block -> its rows, the usual ones of the small tables in a quicker way."""
+        make = self._usual.get(line[:1])
+        return (make and make(line)) or self.of_line(line)
 
     def of_line(self, line: bytes) -> list[Located]:
         """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line."""
@@ -140,10 +131,16 @@ class Rows:
         except RejectedLineError as error:
             return [_report(REJECTED, rejected_line(error.reason, line, hidden=self._privacy.hides))]
 
-    def _of_usual_block(self, line: bytes) -> Iterable[Located]:
-        """A line of a block that is UTF-8 -> its rows, the usual ones of the small tables in a quicker way."""
-        make = self._usual.get(line[:1])
-        return (make and make(line)) or self.of_line(line)
+    def _usual_movement(self, line: bytes) -> Iterable[Located]:
+        if not (found := _is_movement(line)):
+            return ()
+        identity, amount, description, moment, hundreds, slot = found.groups()
+        try:
+            description = csv_field(description)
+        except ValueError:
+            return ()
+        row = b"%bM%b%b%b%b" % (slot, sortable(identity), amount, description, moment)
+        return ((sortable(hundreds), row),)
 
     def _usual_associate(self, line: bytes) -> Iterable[Located]:
         if not (found := _is_usual_associate(line)):
@@ -170,15 +167,6 @@ class Rows:
             (_ACCOUNT[len(account)] + account, b"%bK%b\t,%b" % (account_slot, identity, text)),
             (NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, rest, identity)),
         )
-
-    def _is_usual(self, block: bytes) -> bool:
-        if self._drops_of_movements or (self._hides_cards and may_hold_card_numbers(block)):
-            return False
-        try:
-            block.decode()
-        except UnicodeDecodeError:
-            return False
-        return True
 
     def _movement_rows(self, line: bytes) -> list[Located]:
         identity, amount, description, timestamp, card = _columns(line, MOVIMENTO)

@@ -33,7 +33,7 @@ class Suspicions:
         privacy: what shows.
         now: the clock of the source; without it no movement lies in the future.
         """
-        self._now = now.encode() if now else _LATEST
+        self.now = now.encode() if now else _LATEST
         # Behind a movement each column follows a comma: before the first one lies an empty field, as of what is hidden.
         behind = [flat.name for flat in FLAT_TABLE if flat.table in (CARTAO, CONTA)]
         shown = ["", *(name for name in behind if name in privacy.columns)]
@@ -45,13 +45,18 @@ class Suspicions:
         has_names = privacy.people == FULL and set(PEOPLE) <= set(privacy.columns)
         self._printed = shown.index("nome_impresso_cartao") if has_names else 0
 
+    def unlike(self, head: bytes, tail: bytes) -> bytes:
+        """-> the name that is printed on a card, where it is unlike its holder's."""
+        printed = _fields(tail)[self._printed]
+        return printed if printed and not _is_like(printed, head) else b""
+
     def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
         """What is to be looked at for one card."""
         columns = _fields(tail)
-        printed = columns[self._printed]
-        unlike = printed if printed and not _is_like(printed, head) else b""
         card_created, account_created = columns[self._card_created], columns[self._account_created]
-        return CardSuspicions(card, unlike, card_created, account_created, self._now, self._has_moments)
+        return CardSuspicions(
+            card, self.unlike(head, tail), card_created, account_created, self.now, self._has_moments
+        )
 
 
 @dataclass(slots=True)

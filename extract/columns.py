@@ -1,7 +1,6 @@
 """Whether a database has the four tables as they must be, and the SQL expression of each one's lines."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from pymysql.connections import Connection
 from extract.window import Window
 from movimento_flat.errors import UserError
 from movimento_flat.schema import MOVIMENTO, TABLES, Column, Kind, Table
-from movimento_flat.tagged_tsv import sql_null, sql_text_field
+from movimento_flat.tagged_tsv import Escaped, Marked, Wire
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 _TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
@@ -68,7 +67,8 @@ class SourceTable:
         by_id: the same for ranges of ids. A server left to itself may sort the whole table for one page, as MySQL 9
             does by a skip scan of the index on few cards.
         condition: SQL condition of the rows that are read.
-        line: SQL expression of a row's line of tagged TSV, line end included.
+        wire: how the server writes lines.
+        line: SQL expression of a row's line, line end included.
         amount: SQL expression of what the accounting adds up, or NULL.
     """
 
@@ -78,6 +78,7 @@ class SourceTable:
     by_id: str
     condition: str
     identity: str
+    wire: Wire
     line: str
     amount: str
 
@@ -162,7 +163,9 @@ def _source_table(
     found = {column.name: columns[table.name, column.name] for column in table.columns}
     for column in table.columns:
         _check_type(table, column, found[column.name])
-    fields = [_field(column, found[column.name]) for column in table.columns]
+    is_utf8 = all(_is_utf8(found[column.name]) for column in table.columns if column.kind is Kind.TEXT)
+    wire: Wire = Marked if is_utf8 else Escaped
+    fields = [_field(column, found[column.name], wire) for column in table.columns]
     name = _quoted(found["id"].table)
     amounts = [_quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
     return SourceTable(
@@ -172,7 +175,8 @@ def _source_table(
         by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if keyed else ""),
         condition=window.condition(_wall_clock(found["data_movimento"])) if table is MOVIMENTO else "TRUE",
         identity=_quoted(found["id"].name),
-        line=f"CONCAT(X'{table.tag.hex()}', {_after_tabs(fields)}, X'0A')",
+        wire=wire,
+        line=wire.sql_line(table, fields),
         amount=amounts[0] if amounts else "NULL",
     )
 
@@ -193,22 +197,23 @@ def _wall_clock(found: SourceColumn) -> str:
     return f"CAST({name} AS DATETIME(6))" if found.data_type == "timestamp" else name
 
 
-def _field(column: Column, found: SourceColumn) -> str:
+def _is_utf8(found: SourceColumn) -> bool:
+    """Whether the server takes care that a column's text, as it is read, is UTF-8. Of ASCII it does not."""
+    return found.data_type not in _BYTES and found.charset != "ascii"
+
+
+def _field(column: Column, found: SourceColumn, wire: Wire) -> str:
     name = _quoted(found.name)
     if column.kind is Kind.TEXT:
-        in_utf8 = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
-        return sql_text_field(name if in_utf8 else f"CONVERT({name} USING utf8mb4)")
+        is_read_as_it_is = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
+        return wire.sql_text(name if is_read_as_it_is else f"CONVERT({name} USING utf8mb4)")
     if column.kind is Kind.TIMESTAMP and (found.data_type == "date" or found.precision):
-        return sql_null(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
+        return wire.sql_value(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
     if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or "zerofill" in found.column_type):
-        return sql_null(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
+        return wire.sql_value(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
     if "zerofill" in found.column_type:
-        return sql_null(f"CAST({name} AS UNSIGNED)")
-    return sql_null(name)
-
-
-def _after_tabs(fields: Iterable[str]) -> str:
-    return ", ".join(f"X'09', {field}" for field in fields)
+        return wire.sql_value(f"CAST({name} AS UNSIGNED)")
+    return wire.sql_value(name)
 
 
 def _quoted(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from extract.columns import SourceTable
-from extract.pages import PageBook, read_page, totals
+from extract.pages import PageBook, totals
 from extract.sink import Sink
 from extract.snapshot import open_snapshot
 from extract.source import Source
@@ -128,7 +128,7 @@ def _write_tables(
 def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, writer: int) -> int:
     written = 0
     try:
-        pages = (part for page in book.pages(connection) for part in read_page(connection, page))
+        pages = book.read(connection)
         page = next(pages, None)
         for number in count():
             if page is None:

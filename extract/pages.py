@@ -41,6 +41,10 @@ class Page:
         """Its beginning of that many rows, whether or not they meet the condition; itself where it has fewer."""
         return self._ending_at(_nth_id(connection, self.table, self._ids, number))
 
+    def of_ids(self, number: int) -> "Page":
+        """Its beginning of that many ids; itself where it has fewer."""
+        return self._ending_at(min(self.last, self.first + number - 1))
+
     def half(self, connection: "Connection[Any]", rows: int) -> "Page":
         """Its beginning of half of its rows that meet the condition, of which it has `rows`."""
         return self._ending_at(_nth_id(connection, self.table, self.rows, rows // 2))
@@ -56,20 +60,30 @@ class Page:
 class PageBook:
     """Cuts tables into pages while they are read: each page to whichever connection asks next.
 
-    Where a condition is, the ids between the first and the last row that meet it are cut, whatever lies between:
-    each cut is a walk along the primary key, and all of them together walk it once.
+    A page is as many ids as it may have rows, as long as half of them are rows. Where they are not, the rows are looked
+    for: a walk along the primary key. Where a condition is, the ids between the first and the last row that meet it are
+    cut, whatever lies between.
     """
 
     def __init__(self, tables: list[SourceTable]) -> None:
         self._tables = tables
         self._rest: Page | None = None
+        self._has_gaps = False
         self._error: BaseException | None = None
         self._lock = Lock()
 
-    def pages(self, connection: "Connection[Any]") -> Iterator[Page]:
-        """The pages that fall to this connection; its ids are found through it, too."""
+    def read(self, connection: "Connection[Any]") -> Iterator[tuple[bytes, int]]:
+        """-> (lines, rows) of the pages that fall to this connection; ids are looked for through it, too.
+
+        Raises:
+            UserError: as `read_page` does.
+        """
         while page := self._next(connection):
-            yield page
+            found = 0
+            for lines, rows in read_page(connection, page):
+                found += rows
+                yield lines, rows
+            self._learn(page, found)
 
     def fail(self, error: BaseException) -> None:
         """One connection has failed: every other one that asks for a page fails with it."""
@@ -82,12 +96,18 @@ class PageBook:
                 raise self._error
             while self._tables and not self._rest:
                 table, *self._tables = self._tables
-                self._rest = _everything(connection, table)
+                self._rest, self._has_gaps = _everything(connection, table), False
             if not self._rest:
                 return None
-            page = self._rest.up_to(connection, ROWS_PER_PAGE)
-            self._rest = self._rest.after(page)
+            rest = self._rest
+            page = rest.up_to(connection, ROWS_PER_PAGE) if self._has_gaps else rest.of_ids(ROWS_PER_PAGE)
+            self._rest = rest.after(page)
             return page
+
+    def _learn(self, page: Page, rows: int) -> None:
+        with self._lock:
+            if self._rest and self._rest.table is page.table and rows < ROWS_PER_PAGE // 2:
+                self._has_gaps = True
 
 
 def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
@@ -102,10 +122,11 @@ def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes
         cursor.execute(f"SELECT COUNT(*), GROUP_CONCAT({page.table.line} SEPARATOR '') {page.rows}")
         row = cursor.fetchone()
     assert row
-    rows, lines = row[0], row[1] or b""
-    if lines.count(b"\n") == rows and (not rows or lines.endswith(b"\n")):
+    rows, text = row[0], row[1] or b""
+    wire = page.table.wire
+    if text.count(wire.LINE_END) == rows and (not rows or text.endswith(wire.LINE_END)):
         if rows:
-            yield lines, rows
+            yield wire.lines(text), rows
         return
     beginning = page.half(connection, rows) if rows > 1 else page
     rest = page.after(beginning)

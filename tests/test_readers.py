@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from merge.csv_audit import audit
 from movimento_flat.schema import FLAT_COLUMNS
-from movimento_flat.tagged_tsv import escape, sql_text_field, unescape
+from movimento_flat.tagged_tsv import Escaped, escape, unescape
 from mr_jobs.rows import csv_field
 from tests.conftest import Database
 
@@ -82,5 +82,5 @@ def test_the_servers_codec_is_pythons(database: Database, values: list[str]) -> 
         cursor.execute("SET SESSION sql_mode = ''")
         for value in values:
             text = f"SELECT CONVERT(X'{value.encode().hex()}' USING utf8mb4) AS text"
-            cursor.execute(f"SELECT {sql_text_field('text')} FROM ({text}) AS one")
+            cursor.execute(f"SELECT {Escaped.sql_text('text')} FROM ({text}) AS one")
             assert cursor.fetchall() == ((escape(value.encode()),),)

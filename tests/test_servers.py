@@ -165,8 +165,8 @@ test_fractions_of_a_second_are_cut_as_in_the_csv = (
 )
 test_a_date_is_its_midnight = test_window.test_a_date_is_its_midnight
 test_a_zero_date_is_before_every_other = test_window.test_a_zero_date_is_before_every_other
-test_a_window_costs_two_walks_along_the_table_at_most = (
-    test_window.test_a_window_costs_two_walks_along_the_table_at_most
+test_a_window_costs_three_walks_along_the_table_at_most = (
+    test_window.test_a_window_costs_three_walks_along_the_table_at_most
 )
 test_a_window_at_the_end_of_the_table_is_one_page = (
     test_window.test_a_window_at_the_end_of_the_table_is_one_page

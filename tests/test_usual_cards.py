@@ -97,7 +97,7 @@ _nearly_usual_card = st.sampled_from(
         (_profiles, _account(), _movement()),
         (_profile(), _accounts, _movement()),
         (_profile(), _account(), _movement(), _movements),
-        (_profile(), _accounts, _movements),
+        (_profile(), _account(card_created=_moments, account_created=_moments), _movement(moment=_moments)),
         (_profile(), _account(), _movement(_ids), _movement(_ids), _movement(_ids)),
         (_profile(), _account()),
     )

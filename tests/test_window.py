@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 from extract import pages as pages_module
 from extract import source as source_module
 from extract.columns import inspect
-from extract.pages import PageBook, read_page
+from extract.pages import PageBook
 from extract.source import Source
 from extract.window import Window
 from merge.parts import REJECTED_NAME
@@ -136,7 +136,7 @@ def test_a_page_that_the_server_would_cut_is_divided(
 
 
 @pytest.mark.parametrize("index", [False, True])
-def test_a_window_costs_two_walks_along_the_table_at_most(
+def test_a_window_costs_three_walks_along_the_table_at_most(
     database: Database, monkeypatch: pytest.MonkeyPatch, index: bool
 ) -> None:
     """Whatever the gaps between the ids, and with an index on the date that a server might like better."""
@@ -156,14 +156,11 @@ def test_a_window_costs_two_walks_along_the_table_at_most(
     with database.reader().connect() as connection:
         movements = inspect(connection, window("2024-01-03", "2024-01-05"))[-1]
         before = handler_reads(connection)
-        pages = list(PageBook([movements]).pages(connection))
-        cutting = handler_reads(connection) - before
-        read = sum(found for page in pages for _, found in read_page(connection, page))
-        reading = handler_reads(connection) - before - cutting
-    assert read == rows / 5
-    assert len(pages) <= rows / 50
-    assert cutting <= 2.1 * rows  # one to find the first and the last, one to cut
-    assert reading <= 1.1 * rows
+        pages = [found for _, found in PageBook([movements]).read(connection)]
+        looked_at = handler_reads(connection) - before
+    assert sum(pages) == rows / 5
+    assert len(pages) <= rows / 50 + 1
+    assert looked_at <= 3.2 * rows  # one to find the first and the last, one to cut, one to read
 
 
 def test_a_window_at_the_end_of_the_table_is_one_page(
@@ -176,10 +173,33 @@ def test_a_window_at_the_end_of_the_table_is_one_page(
     start = datetime(2024, 1, 1) + timedelta(minutes=2980)
     with database.reader().connect() as connection:
         movements = inspect(connection, Window(since=start))[-1]
-        (page,) = PageBook([movements]).pages(connection)
-        assert (page.first, page.last) == (2980, 3000)
+        before = handler_reads(connection)
+        assert [rows for _, rows in PageBook([movements]).read(connection)] == [21]
+        assert handler_reads(connection) - before <= 3000 + 100
         empty = inspect(connection, window("2030-01-01"))[-1]
-        assert list(PageBook([empty]).pages(connection)) == []
+        assert list(PageBook([empty]).read(connection)) == []
+
+
+def test_ids_without_gaps_are_walked_along_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And with gaps behind them twice, where pages of ids alone would be thousands of millions."""
+    monkeypatch.setattr(pages_module, "ROWS_PER_PAGE", 50)
+    database.create_tables()
+    rows = 3000
+
+    def looked_at() -> int:
+        with database.reader().connect() as connection:
+            movements = inspect(connection, Window())[-1]
+            before = handler_reads(connection)
+            read = sum(rows for _, rows in PageBook([movements]).read(connection))
+            assert [(read,)] == list(database.query("SELECT COUNT(*) FROM movimento"))
+            return handler_reads(connection) - before
+
+    dense = ", ".join(f"({number}, 1, 'x', '2024-01-01', 1)" for number in range(1, rows + 1))
+    database.execute(f"INSERT INTO movimento VALUES {dense}")
+    assert looked_at() <= 1.1 * rows
+    sparse = ", ".join(f"({number * 10**9}, 1, 'x', '2024-01-01', 1)" for number in range(1, rows + 1))
+    database.execute(f"INSERT INTO movimento VALUES {sparse}")
+    assert looked_at() <= 1.1 * rows + 2.2 * rows
 
 
 def handler_reads(connection: "Connection[Any]") -> int:

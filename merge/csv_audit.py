@@ -15,6 +15,7 @@ from merge.accounting import Audit
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from movimento_flat.words import PADDING, Bytes, Words, numbers, words
 
 CHUNK = 1 << 20
 _QUOTE, _COMMA, _LINE_FEED, _POINT, _MINUS, _ZERO = b'",\n.-0'
@@ -22,9 +23,7 @@ _QUOTE, _COMMA, _LINE_FEED, _POINT, _MINUS, _ZERO = b'",\n.-0'
 _SAFE_LENGTH = 13
 _NO_DIGIT = "An amount of the CSV has a character that is no digit."
 
-Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 #: Centavos: int64, or Python's integers where their sum might not fit.
 Centavos = npt.NDArray[Any]
 
@@ -35,10 +34,12 @@ class Block:
 
     Attributes:
         content: their bytes.
+        words: the eight bytes that begin at each of them.
         ends: where each field ends, a row for each row and a column for each of `columns`.
     """
 
     content: Bytes
+    words: Words
     ends: Positions
     columns: tuple[str, ...]
 
@@ -65,8 +66,8 @@ class Block:
         start, end = self.field(AMOUNT)
         known = end > start
         if known.all():
-            return _centavos(self.content, start, end)
-        amounts = _centavos(self.content, start[known], end[known])
+            return _centavos(self.content, self.words, start, end)
+        amounts = _centavos(self.content, self.words, start[known], end[known])
         centavos = np.zeros(len(self), amounts.dtype)
         centavos[known] = amounts
         return centavos
@@ -123,7 +124,8 @@ def blocks(read: Callable[[int], bytes], columns: tuple[str, ...] = FLAT_COLUMNS
         raise UserError("The CSV does not begin with the flat table's header.")
     rest = b""
     while chunk := read(CHUNK):
-        content: Bytes = np.frombuffer(rest + chunk, np.uint8)
+        text = b"".join((rest, chunk, PADDING))
+        content: Bytes = np.frombuffer(text, np.uint8)[: -len(PADDING)]
         separators = _separators(content)
         is_end = content[separators] == _LINE_FEED
         ends = np.flatnonzero(is_end)
@@ -132,7 +134,7 @@ def blocks(read: Callable[[int], bytes], columns: tuple[str, ...] = FLAT_COLUMNS
         if whole != len(ends) * len(columns) or not is_end[len(columns) - 1 : whole : len(columns)].all():
             raise UserError(f"A row of the CSV does not have {len(columns)} columns.")
         if whole:
-            yield Block(content[:length], separators[:whole].reshape(-1, len(columns)), columns)
+            yield Block(content[:length], words(text), separators[:whole].reshape(-1, len(columns)), columns)
         rest = content[length:].tobytes()
     if rest:
         raise UserError("The CSV ends in the middle of a row.")
@@ -149,18 +151,17 @@ def _separators(content: Bytes) -> Positions:
     if len(quotes) % 2:
         quotes = np.append(quotes, len(content))
     first, behind = np.searchsorted(separators, quotes).reshape(-1, 2).T
-    hides = first < behind
-    if not hides.any():
+    hidden = behind - first
+    if not hidden.any():
         return separators
-    depth = np.zeros(len(separators) + 1, np.int8)
-    depth[first[hides]] += 1
-    depth[behind[hides]] -= 1
-    outside: Flags = depth[:-1].cumsum(dtype=np.int8) == 0
-    return separators[outside]
+    is_outside = np.ones(len(separators), np.bool_)
+    # Counted on from each first one.
+    is_outside[np.repeat(first - (np.cumsum(hidden) - hidden), hidden) + np.arange(hidden.sum())] = False
+    return separators[is_outside]
 
 
-def _centavos(content: Bytes, start: Positions, end: Positions) -> Centavos:
-    """The amounts at content[start:end], digit by digit from the right."""
+def _centavos(content: Bytes, word: Words, start: Positions, end: Positions) -> Centavos:
+    """The amounts at content[start:end]."""
     negative = content[start] == _MINUS
     first_digit = start + negative
     length = end - first_digit
@@ -174,13 +175,10 @@ def _centavos(content: Bytes, start: Positions, end: Positions) -> Centavos:
             raise UserError(_NO_DIGIT)
         worths = np.array([int(text) for text in texts], object)
         return np.where(negative, -worths, worths)
-    centavos = np.zeros(len(start), np.int64)
-    worth = 1
-    for place in (1, 2, *range(4, longest + 1)):
-        inside = place <= length
-        digits = content[np.where(inside, end - place, end - 1)] - np.uint8(_ZERO)
-        if (digits > 9).any():
-            raise UserError(_NO_DIGIT)
-        centavos += np.where(inside, digits, 0) * np.int64(worth)
-        worth *= 10
-    return np.where(negative, -centavos, centavos)
+    reais, are_digits = numbers(word, first_digit, length - 3)
+    tens, ones = (content[end - place] - np.uint8(_ZERO) for place in (2, 1))
+    if not are_digits.all() or (tens > 9).any() or (ones > 9).any():
+        raise UserError(_NO_DIGIT)
+    centavos = reais.astype(np.int64) * 100 + tens * np.int64(10) + ones
+    signed: Centavos = np.where(negative, -centavos, centavos)
+    return signed

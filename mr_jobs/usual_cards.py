@@ -13,8 +13,8 @@ import numpy as np
 
 from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
+from movimento_flat.words import MOST_DIGITS, PADDING, Flags, Places, Words, numbers, words
 from mr_jobs.buckets import NO_DIGIT, SLOTS
-from mr_jobs.words import MOST_DIGITS, PADDING, Flags, Places, Words, numbers, words
 
 _SEPARATOR, _COMMA = ROW_SEPARATOR[0], ord(",")
 _A, _C, _M = (table.tag[0] for table in (ASSOCIADO, CONTA, MOVIMENTO))

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from movimento_flat.schema import MOVIMENTO
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
+from movimento_flat.words import PADDING, Bytes, Flags, Places, Words, numbers, words
 from mr_jobs.buckets import NO_DIGIT, ROWS_PER_PACK, SLOTS, Record, sortable
-from mr_jobs.words import PADDING, Bytes, Flags, Places, Words, numbers, words
 
 _TAB, _LINE_END, _POINT, _MINUS, _ZERO = b"\t\n.-0"
 _TAG = MOVIMENTO.tag[0]

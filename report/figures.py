@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from merge.csv_audit import Block, Centavos, Flags, Positions
+from merge.csv_audit import Block, Centavos, Positions
 from movimento_flat.money import Totals
 from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, CARD, MOMENT
+from movimento_flat.words import FIRST_BYTES, WORD, Flags
 
 TOP_CARDS = 10
 #: Kinds of account that a page tells apart.
@@ -293,10 +294,10 @@ def _differs_from_row_before(block: Block, start: Positions, end: Positions) -> 
     length = end - start
     differs = np.ones(len(block), np.bool_)
     differs[1:] = length[1:] != length[:-1]
-    # Behind a field that is shorter its separator is read, which the row before has, too.
-    for place in range(min(_SHORT, int(length.max(initial=0)))):
-        byte = block.content[np.minimum(start + place, end)]
-        differs[1:] |= byte[1:] != byte[:-1]
+    for place in range(0, min(_SHORT, int(length.max(initial=0))), WORD):
+        inside = np.clip(length - place, 0, WORD)
+        word = block.words[np.where(inside > 0, start + place, 0)] & FIRST_BYTES[inside]
+        differs[1:] |= word[1:] != word[:-1]
     long = np.flatnonzero(~differs & (length > _SHORT))
     differs[long] = [
         a != b

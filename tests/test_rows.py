@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from movimento_flat.luhn import check_digit
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
+from movimento_flat.words import MOST_DIGITS
 from mr_jobs.rows import Rows
 from mr_jobs.usual_movements import MovementPacker
-from mr_jobs.words import MOST_DIGITS
 from tests.nasty import TEXTS
 
 _ids = st.sampled_from(

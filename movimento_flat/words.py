@@ -16,6 +16,9 @@ PADDING = bytes(24)
 MOST_DIGITS = 16
 
 _U = np.uint64
+#: Bytes of a word, and for each number up to that a mask of so many of its first bytes.
+WORD = 8
+FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(WORD + 1)], _U)
 _BYTE, _16, _32, _64 = map(_U, (8, 16, 32, 64))
 _TEN, _HUNDRED, _TEN_THOUSAND = map(_U, (10, 100, 10_000))
 _PAIRS, _FOURS, _EIGHT = map(_U, (0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0x00000000FFFFFFFF))

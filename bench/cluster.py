@@ -87,9 +87,11 @@ class Client:
         options += [f"--volume={here}:{there}" for here, there in mounts.items()]
         options += [f"--workdir={EXCHANGE_THERE}", "--entrypoint=sleep"]
         _docker("rm", "--force", CLIENT)
-        if not (_docker("run", *options, IMAGE, "infinity") and _first_processes(*TASKS)):
-            raise UserError("The client's container does not start.", "Start the cluster: make cluster-up")
         try:
+            if not (_docker("run", *options, IMAGE, "infinity") and _first_processes(*TASKS)):
+                raise UserError(
+                    "The client's container does not start.", "Start the cluster: make cluster-up"
+                )
             client = cls()
             client.upload_spark_jars()
             yield client

@@ -191,6 +191,17 @@ def test_the_readmes_sample_is_joined_by_the_readmes_command(tmp_path: Path) -> 
     assert csv.count(b"\n") + len(rejected) == 61
 
 
+def test_a_node_without_numpy_gives_the_same(tmp_path: Path) -> None:
+    script = ROOT / "mr_jobs" / "join.py"
+    without = (
+        f"import runpy, sys; sys.modules['numpy'] = None; runpy.run_path({str(script)!r}, None, '__main__')"
+    )
+    command = [sys.executable, "-c", without, "-r", "inline", *map(str, SAMPLE)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    with_numpy = run_inline([file.read_bytes() for file in SAMPLE])
+    assert merged([result.stdout], tmp_path) == merged(with_numpy, tmp_path)
+
+
 @pytest.mark.parametrize("cores", [1, 2, 5])
 def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     many_rows: Tables, cores: int, tmp_path: Path

@@ -24,7 +24,7 @@ from mr_jobs.suspicions import Suspicions
 try:
     from mr_jobs.usual_cards import Card, Cards
 except ModuleNotFoundError:  # a cluster's node without NumPy looks at each card by itself
-    Cards = None  # type: ignore[assignment,misc]
+    Card = Cards = None  # type: ignore[assignment,misc]
 
 #: Rows of a card that are held at once.
 ROWS_AT_ONCE = 4096

@@ -56,6 +56,18 @@ def test_both_languages_say_the_same(number: int) -> None:
     assert len(sections(ENGLISH)) == len(sections(PORTUGUESE))
 
 
+def test_its_figures_of_speed_are_those_of_the_records() -> None:
+    (section,) = (text for text in sections(ENGLISH) if text.startswith("How fast it is"))
+    compared = section[: section.index("Memory is that of")]
+    page = (ROOT / "docs" / "benchmark.md").read_text("utf-8")
+    measured = {
+        cell.strip() for line in page.splitlines() if line.startswith("|") for cell in line.split("|")
+    }
+    figures = re.findall(r"(\d[\d.,]*) (?:s|MB)\b|\| (0\.\d\d) \|$", compared, re.MULTILINE)
+    assert len(figures) >= 4 * 3
+    assert {seconds_or_bytes or ratio for seconds_or_bytes, ratio in figures} <= measured
+
+
 def test_every_link_into_the_repository_leads_somewhere() -> None:
     for link in {*_find_links(ENGLISH), *_find_links(PORTUGUESE)}:
         assert link.startswith("https://") or (ROOT / link.partition("#")[0]).exists(), link

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "pip install .": "tests/test_packaging.py",
     "pip install '.[parquet]'": "tests/test_packaging.py",
     "make soak": "tests/soak/__init__.py",
+    "make bench": "bench/README.md",
 }
 _is_command = re.compile(r"((time|sudo) )?(make( |$)|pip |python |movimento-flat |\.venv/bin/)").match
 

@@ -1,5 +1,6 @@
 """The quick ways for usual lines make the same rows as the way that every line can take."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +113,21 @@ def test_a_usual_movement_is_not_left_over(line: bytes) -> None:
     _, identity, *_, card = line.split(b"\t")
     is_usual = len(identity) <= MOST_DIGITS and 2 <= len(card) <= MOST_DIGITS
     assert MovementPacker().add(line) == ([] if is_usual else [line])
+
+
+@pytest.mark.parametrize(
+    "amount", ["", r"\N", "1", "1.2", "1.234", "12:34", "1.x4", "1.4x", "x.44", "-.44", "+1.00"]
+)
+def test_a_movement_without_an_amount_is_left_over(amount: str) -> None:
+    line = f"M\t1\t{amount}\tx\t2024-02-29 23:59:59\t10".encode()
+    assert MovementPacker().add(line) == [line]
+
+
+@pytest.mark.parametrize("identity", ["", r"\N", "x", "1x", "x1", "05", "00", "-1", "1" * 17])
+def test_a_movement_with_an_odd_id_is_left_over(identity: str) -> None:
+    for ids in ((identity, "10"), ("1", identity)):
+        line = "M\t{}\t1.23\tx\t2024-02-29 23:59:59\t{}".format(*ids).encode()
+        assert MovementPacker().add(line) == [line]
 
 
 def test_a_packer_is_full_when_it_keeps_more_than_it_may() -> None:

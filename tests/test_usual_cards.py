@@ -2,6 +2,7 @@
 """Cards that are looked at together give what each gives by itself."""
 
 from collections import defaultdict
+from itertools import product
 from unittest.mock import patch
 
 from hypothesis import given, settings
@@ -18,7 +19,8 @@ NOW = "2025-01-01 00:00:00"
 _MOMENTS = ["2024-05-05 10:00:00", "2024-05-05 10:00:01", "2024-05-05 10:01:00", NOW, "2025-01-01 00:00:01"]
 
 _persons = st.sampled_from(["7", "8", "18446744073709551615"])
-_moments = st.sampled_from([*_MOMENTS, "", "2024", "0000-00-00 00:00:00"])
+_ANY_MOMENTS = [*_MOMENTS, "", "2024", "0000-00-00 00:00:00"]
+_moments = st.sampled_from(_ANY_MOMENTS)
 _given = st.sampled_from(["Ana", "José Luís", "", '"Ana, a"', "é"])
 _printed = st.sampled_from(["ANA REIS", "JOSE LUIS", "", '"ANA ""R"""', '"MARIA"', "MARIA"])
 _ids = st.one_of(st.integers(0, 12), st.sampled_from([10**12, 10**15, 10**16, 2**64 - 1]))
@@ -142,6 +144,17 @@ def test_cards_together_give_what_each_gives_alone(
 
 
 _usual_halves = ["A7\tAna,Reis,30,", f"C7\t,4111,ANA REIS,{_MOMENTS[0]},corrente,"]
+
+
+def test_each_moment_is_compared_with_each() -> None:
+    for created in product(_ANY_MOMENTS, repeat=2):
+        halves = ["A7\tAna,Reis,30,", "C7\t,4111,ANA REIS,{},corrente,{}".format(*created)]
+        rows = [
+            f"{slot:02d}{row}".encode()
+            for slot, moment in enumerate(_ANY_MOMENTS)
+            for row in (*halves, f"Ma1\t12.34\tpadaria\t{moment}")
+        ]
+        assert flattened([rows], 9, Privacy(), 1 << 20) == flattened([rows], 9, Privacy(), 0)
 
 
 def test_a_usual_card_and_one_of_each_kind_beside_it() -> None:

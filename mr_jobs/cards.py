@@ -18,7 +18,17 @@ from movimento_flat.privacy import Privacy
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 from mr_jobs.buckets import NO_ID, REPORT, Located, Record, by_slot, locate
-from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, rejected_movement, warning
+from mr_jobs.report import (
+    DISAGREEMENT,
+    FLAT,
+    REJECTED,
+    WARNING,
+    Reject,
+    Warn,
+    disagreement,
+    rejected_movement,
+    warning,
+)
 from mr_jobs.suspicions import Suspicions
 
 try:
@@ -132,9 +142,9 @@ class Flattener:
         flat = FLAT, b"%b%b%b" % (head, between.join(movements), tail)
         if holder == owner:
             return (flat,) if movements else ()
-        total = sum(int(columns[: columns.index(b",")].replace(b".", b"") or 0) for columns in movements)
-        text = b"%b\t%b\t%b\t%d\t%d" % (_card_id(bucket, slot), holder, owner, len(movements), total)
-        return (flat, (DISAGREEMENT, text)) if movements else ((DISAGREEMENT, text),)
+        total = sum(centavos(columns.partition(b",")[0]) for columns in movements)
+        listed = DISAGREEMENT, disagreement(_card_id(bucket, slot), holder, owner, len(movements), total)
+        return (flat, listed) if movements else (listed,)
 
     def _card(self, bucket: bytes, slot: bytes, rows: Iterable[bytes]) -> Iterator[Output]:
         """A card's sorted rows (A < C < M, movements by id) -> output; halves are held, the rest streams."""
@@ -174,7 +184,7 @@ class Flattener:
                 count += len(chunk)
                 total += sum(centavos(fields.partition(b"\t")[0]) for fields in chunk)
         if holder != owner:
-            yield DISAGREEMENT, b"%b\t%b\t%b\t%d\t%d" % (card, holder, owner, count, total)
+            yield DISAGREEMENT, disagreement(card, holder, owner, count, total)
 
 
 def _parted(rows: Iterable[bytes]) -> tuple[list[bytes], Iterator[bytes]]:

@@ -62,6 +62,11 @@ def rejected_line(reason: Reject, line: bytes, hidden: bool) -> bytes:
     return b"\t".join((reason.value.encode(), name, identity, card, amount, text))
 
 
+def disagreement(card: bytes, holder: bytes, owner: bytes, movements: int, centavos: int) -> bytes:
+    """A card whose holder is not its account's owner, and what was moved with it -> DISAGREEMENT_COLUMNS."""
+    return b"%b\t%b\t%b\t%d\t%d" % (card, holder, owner, movements, centavos)
+
+
 def warning(reason: Warn, table: Table, identity: bytes, card: bytes, value: bytes) -> bytes:
     """-> WARNING_COLUMNS. `value` is what looks wrong, as tagged TSV has it; never a card number."""
     return b"\t".join((reason.value.encode(), table.name.encode(), identity, card, value))

@@ -47,7 +47,10 @@ class Suspicions:
 
     def unlike(self, head: bytes, tail: bytes) -> bytes:
         """-> the name that is printed on a card, where it is unlike its holder's."""
-        printed = _fields(tail)[self._printed]
+        return self._unlike(head, _fields(tail))
+
+    def _unlike(self, head: bytes, columns: Sequence[bytes]) -> bytes:
+        printed = columns[self._printed]
         return printed if printed and not _is_like(printed, head) else b""
 
     def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
@@ -55,7 +58,7 @@ class Suspicions:
         columns = _fields(tail)
         card_created, account_created = columns[self._card_created], columns[self._account_created]
         return CardSuspicions(
-            card, self.unlike(head, tail), card_created, account_created, self.now, self._has_moments
+            card, self._unlike(head, columns), card_created, account_created, self.now, self._has_moments
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
-from movimento_flat.words import MOST_DIGITS, PADDING, Flags, Places, Words, numbers, words
+from movimento_flat.words import FIRST_BYTES, MOST_DIGITS, PADDING, Flags, Places, Words, numbers, words
 from mr_jobs.buckets import NO_DIGIT, SLOTS
 
 _SEPARATOR, _COMMA = ROW_SEPARATOR[0], ord(",")
@@ -24,10 +24,7 @@ _SLOT_TEXTS = [b"%02d" % slot for slot in range(SLOTS)]
 #: A card and an id of no more bits than this make one number to sort by.
 _ID_BITS = 40
 #: Amounts that are zero, and which bytes of a word they are.
-_ZEROS = [
-    (np.uint64(int.from_bytes(text, "little")), np.uint64((1 << 8 * len(text)) - 1))
-    for text in (b"0.00", b"-0.00")
-]
+_ZEROS = [(np.uint64(int.from_bytes(text, "little")), FIRST_BYTES[len(text)]) for text in (b"0.00", b"-0.00")]
 _MOMENT, _MINUTE = len(b"2024-02-29 23:59:59"), len(b"2024-02-29 23:59")
 #: Of a card's half with its account: `,num_cartao,nom_impresso,data_criacao,tipo,data_criacao`.
 _COMMAS = 5

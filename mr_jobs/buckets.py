@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from operator import itemgetter
+from zlib import crc32
 
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 
@@ -21,11 +22,15 @@ NO_DIGIT = ord("a") - 1
 DIGITS = tuple(bytes([NO_DIGIT + length]) for length in range(21))
 #: A bucket's ids differ in their last two digits.
 SLOTS = 100
+SLOT_TEXTS = [b"%02d" % slot for slot in range(SLOTS)]
 #: (bucket key, slot) of rows whose id is NULL, and of what the quality report says of anything but movements.
 NO_ID = (b"-", b"--")
 REPORT = (b"~", b"~~")
-#: Stands before the bucket key of a card number's fingerprint.
+#: Stands before the bucket key of a card number.
 NUMBERS_TAG = b"N"
+NUMBER_BUCKETS = 16**3
+#: A number times this, of which the upper bits of 64 are taken, spreads well (Knuth, TAOCP 3, 6.4).
+SPREAD, SPREAD_SHIFT = 0x9E3779B97F4A7C15, 44
 is_bucket = re.compile(rb"[`-t]\d{0,18}|-|~").fullmatch
 
 #: Bytes of rows that a task holds before it hands them on; a row's Python object adds to its bytes.
@@ -34,6 +39,8 @@ ROW_OVERHEAD = 64
 ROWS_PER_PACK = 4096
 #: Bytes of a bucket that are sorted in memory; a larger bucket (a very hot card) goes through sort(1).
 SORT_ROOM = 32 << 20
+#: Bytes of buckets that are looked at together; one that is larger than the second is looked at by itself.
+BUCKETS_AT_ONCE, BUCKETS_ROOM = 1 << 19, 1 << 22
 
 Record = tuple[bytes, bytes]
 Located = tuple[bytes, bytes]
@@ -42,6 +49,11 @@ Located = tuple[bytes, bytes]
 def sortable(number: bytes) -> bytes:
     """Decimal digits without leading zeros -> the same, so that byte order is numeric order."""
     return DIGITS[len(number)] + number
+
+
+def id_key(bucket: int) -> bytes:
+    """Key of a bucket of ids by its number."""
+    return sortable(b"%d" % bucket if bucket else b"")
 
 
 def locate(identity: bytes) -> tuple[bytes, bytes]:
@@ -54,6 +66,19 @@ def locate(identity: bytes) -> tuple[bytes, bytes]:
 def locate_fingerprint(fingerprint: bytes) -> tuple[bytes, bytes, bytes]:
     """Hex digits -> (bucket key, slot, the rest); a hundred cards share a bucket where there are half a million."""
     return fingerprint[:3], fingerprint[3:5], fingerprint[5:]
+
+
+def locate_number(number: bytes) -> tuple[bytes, bytes]:
+    """Card number as a field -> (bucket key, slot), spread as evenly."""
+    last = number[-16:]
+    spread = (int(last) if last.isdigit() else crc32(number)) * SPREAD % (1 << 64)
+    slot, bucket = divmod(spread >> SPREAD_SHIFT, NUMBER_BUCKETS)
+    return number_key(bucket), SLOT_TEXTS[slot % SLOTS]
+
+
+def number_key(bucket: int) -> bytes:
+    """Key of one of the NUMBER_BUCKETS."""
+    return b"%03x" % bucket
 
 
 class Packer:
@@ -79,6 +104,38 @@ class Packer:
             bucket, rows = self._rows.popitem()
             for start in range(0, len(rows), ROWS_PER_PACK):
                 yield bucket, ROW_SEPARATOR.join(rows[start : start + ROWS_PER_PACK])
+
+
+class SmallBuckets:
+    """Buckets that are looked at together, within a bounded amount of memory."""
+
+    def __init__(self) -> None:
+        self._buckets: list[tuple[bytes, list[bytes]]] = []
+        self._size = 0
+
+    @property
+    def are_full(self) -> bool:
+        """Whether it is time to look at them."""
+        return self._size > BUCKETS_AT_ONCE
+
+    def keep(self, bucket: bytes, packs: Iterable[bytes]) -> Iterable[bytes]:
+        """Keep a bucket, unless it is large; -> the packs of one that is not kept."""
+        packs = iter(packs)
+        kept: list[bytes] = []
+        size = 0
+        for pack in packs:
+            kept.append(pack)
+            size += len(pack)
+            if size > BUCKETS_ROOM:
+                return chain(kept, packs)
+        self._buckets.append((bucket, kept))
+        self._size += size
+        return ()
+
+    def forget(self) -> list[tuple[bytes, list[bytes]]]:
+        """-> the buckets that are kept, which are then forgotten."""
+        buckets, self._buckets, self._size = self._buckets, [], 0
+        return buckets
 
 
 def by_slot(packs: Iterable[bytes]) -> Iterator[tuple[bytes, Iterable[bytes]]]:

@@ -15,19 +15,17 @@ from operator import itemgetter
 
 from movimento_flat.money import centavos
 from movimento_flat.privacy import Privacy
-from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO
+from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-from mr_jobs.buckets import NO_ID, REPORT, Located, Record, by_slot, locate
+from mr_jobs.buckets import NO_ID, REPORT, Record, SmallBuckets, by_slot
 from mr_jobs.report import (
     DISAGREEMENT,
     FLAT,
     REJECTED,
     WARNING,
     Reject,
-    Warn,
     disagreement,
     rejected_movement,
-    warning,
 )
 from mr_jobs.suspicions import Suspicions
 
@@ -40,8 +38,6 @@ except ModuleNotFoundError:  # a cluster's node without NumPy looks at each card
 ROWS_AT_ONCE = 4096
 #: Bytes of rows that go out as one record: a bucket's, unless it has a hot card.
 RECORD_BYTES = 1 << 18
-#: Bytes of buckets that are looked at together; one that is larger than the second goes its own way.
-BUCKETS_AT_ONCE, BUCKETS_ROOM = 1 << 19, 1 << 22
 
 #: (kind, rows)
 Output = tuple[bytes, bytes]
@@ -51,33 +47,6 @@ _C, _M = CONTA.tag[0], MOVIMENTO.tag[0]
 #: Length of slot and tag, behind which nothing stands in a half that is missing.
 _EMPTY = 3
 _NO_CARDS = (NO_ID[0], REPORT[0])
-
-
-def half_profiles(tag: bytes, packs: Iterable[bytes]) -> Iterator[Located]:
-    """A bucket of associates or accounts (`tag`) with their cards -> half profiles, in the cards' buckets."""
-    for _, rows in by_slot(packs):
-        masters: list[tuple[bytes, bytes]] = []
-        for row in rows:
-            head, _, rest = row[3:].partition(b"\t")
-            if row[2:3] == tag:
-                if (head, rest) not in masters:
-                    masters = [*masters[-1:], (head, rest)]
-                continue
-            bucket, slot = locate(head)
-            if not masters:
-                yield bucket, slot + tag
-            for link, columns in masters:
-                yield bucket, slot + tag + b"%b\t%b%b" % (link, rest, columns)
-
-
-def duplicate_numbers(packs: Iterable[bytes]) -> Iterator[Located]:
-    """A bucket of card numbers' fingerprints -> a warning for each card whose number another one has, too."""
-    bucket, slot = REPORT
-    for _, rows in by_slot(packs):
-        for _, same in groupby((row[3:].partition(b"\t") for row in rows), key=itemgetter(0)):
-            cards = {card for _, _, card in same}
-            for card in cards if len(cards) > 1 else ():
-                yield bucket, slot + WARNING + warning(Warn.DUPLICATE, CARTAO, card, card, b"")
 
 
 class Flattener:
@@ -91,34 +60,23 @@ class Flattener:
         self._suspicions = Suspicions(privacy, now)
         self._has_ids = privacy.ids
         self._takes_many = Cards is not None and not privacy.dropped and not privacy.ids
-        self._buckets: list[tuple[bytes, list[bytes]]] = []
-        self._size = 0
+        self._buckets = SmallBuckets()
 
     def add(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         """Keep a bucket's packs, which come in order of the buckets; -> the records to hand on now."""
-        packs = iter(packs)
-        kept: list[bytes] = []
-        size = 0
         if self._takes_many and bucket not in _NO_CARDS:
-            for pack in packs:
-                kept.append(pack)
-                size += len(pack)
-                if size > BUCKETS_ROOM:
-                    break
-            else:
-                self._buckets.append((bucket, kept))
-                self._size += size
-                if self._size > BUCKETS_AT_ONCE:
-                    yield from self.flush()
-                return
-        yield from self.flush()
-        slots = by_slot(chain(kept, packs))
+            packs = self._buckets.keep(bucket, packs)
+            if packs or self._buckets.are_full:
+                yield from self.flush()
+        else:
+            yield from self.flush()
+        slots = by_slot(packs)
         for value in _values_of(output for slot, rows in slots for output in self._card(bucket, slot, rows)):
             yield bucket, value
 
     def flush(self) -> Iterator[Record]:
         """-> the records of the buckets that are kept, which are then forgotten."""
-        buckets, self._buckets, self._size = self._buckets, [], 0
+        buckets = self._buckets.forget()
         if not buckets:
             return
         cards = Cards([packs for _, packs in buckets], self._suspicions.now)

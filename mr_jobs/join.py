@@ -47,14 +47,18 @@ sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
 
 from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
 from mr_jobs.buckets import NUMBERS_TAG, Packer, Record, is_bucket  # noqa: E402
-from mr_jobs.cards import Flattener, duplicate_numbers, half_profiles  # noqa: E402
+from mr_jobs.cards import Flattener  # noqa: E402
+from mr_jobs.masters import Halver, duplicate_numbers  # noqa: E402
 from mr_jobs.rows import Rows  # noqa: E402
 from mr_jobs.rules import Rules  # noqa: E402
 
 try:
-    from mr_jobs.usual_movements import MovementPacker
+    from mr_jobs.spans import SpanPacker
+    from mr_jobs.usual_lines import Lines
+    from mr_jobs.usual_movements import take_movements
+    from mr_jobs.usual_tables import take_small_tables
 except ModuleNotFoundError:  # a cluster's node without NumPy goes line by line
-    MovementPacker = None  # type: ignore[assignment,misc]
+    SpanPacker = None  # type: ignore[assignment,misc]
 
 #: mrjob's runner that needs its packages in another form.
 SPARK = "spark"
@@ -116,9 +120,9 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 mapper_init=self.start_mapping,
                 mapper=self.pack_tables,
                 mapper_final=self.flush_all,
-                reducer_init=self.start_packing,
+                reducer_init=self.start_halving,
                 reducer=self.halve_profiles,
-                reducer_final=self.flush,
+                reducer_final=self.flush_profiles,
                 # mrjob 0.7.4 gives Spark two jobs where steps differ in this, and the second one no step.
                 jobconf=None if self.options.runner == SPARK else SPLIT_SMALL_TABLES,
             ),
@@ -152,22 +156,28 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         self.start_packing()
         rules = Rules.of(self.options)
         self.rows = Rows(rules.privacy, rules.key())
-        self.movements = MovementPacker() if MovementPacker is not None else None
+        self.spans = SpanPacker() if SpanPacker is not None else None
+
+    def start_halving(self) -> None:
+        """Packs, and what makes half profiles."""
+        self.start_packing()
+        self.halver = Halver()
 
     def start_flattening(self) -> None:
         """What makes lines of the flat table by this job's rules."""
         rules = Rules.of(self.options)
         self.flattener = Flattener(rules.privacy, rules.now)
 
-    def flush(self) -> Iterable[Record]:
-        """-> the packs that a task still holds."""
-        return self.packer.flush()
-
     def flush_all(self) -> Iterator[Record]:
         """-> the packs that a map task still holds."""
         yield from self.packer.flush()
-        if self.movements:
-            yield from self.movements.flush()
+        if self.spans:
+            yield from self.spans.flush()
+
+    def flush_profiles(self) -> Iterator[Record]:
+        """-> the packs that a reduce task of step 1 still holds."""
+        yield from self.packer.add(self.halver.flush())
+        yield from self.packer.flush()
 
     def pack_tables(self, _: None, block: bytes) -> Iterable[Record]:
         r"""Step 1. Tagged TSV of all four tables -> `bucket \t pack`: of masters behind their tag, of cards bare."""
@@ -177,7 +187,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         r"""Step 1. A bucket of accounts or associates, with their cards -> `bucket of cards \t half profiles`."""
         tag = key[:1]
         if tag in MASTERS:
-            yield from self.packer.add(half_profiles(tag, packs))
+            yield from self.packer.add(self.halver.add(key, packs))
         elif tag == NUMBERS_TAG:
             yield from self.packer.add(duplicate_numbers(packs))
         else:
@@ -191,14 +201,21 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     def _pack(self, block: bytes, takes_records: bool = False) -> Iterator[Record]:
         """Tagged TSV, and records of step 1 if it may hold some -> packs; such a record goes on as it is."""
         is_plain = self.rows.are_plain(block)
-        lines = self.movements.add(block) if is_plain and self.movements else block.split(b"\n")
+        if is_plain and self.spans:
+            lines = Lines(block)
+            if self.rows.show_all:
+                take_small_tables(lines, self.spans)
+            take_movements(lines, self.spans)  # it writes into their text
+            others = list(lines.left())
+            if self.spans.is_full:
+                yield from self.spans.flush()
+        else:
+            others = block.split(b"\n")
         if takes_records:
-            records, lines = _parted(lines)
+            records, others = _parted(others)
             yield from records
         of_line = self.rows.of_plain_line if is_plain else self.rows.of_line
-        yield from self.packer.add(chain.from_iterable(map(of_line, lines)))
-        if self.movements and self.movements.is_full:
-            yield from self.movements.flush()
+        yield from self.packer.add(chain.from_iterable(map(of_line, others)))
 
     def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 2. A bucket of cards, half profiles and movements -> `bucket \t kind \t rows`, card by card."""

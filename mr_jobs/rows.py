@@ -4,11 +4,11 @@ A row begins with its slot (`mr_jobs.buckets`), then a tag. Behind them CSV text
 so that a row has no line end of its own until the merge writes it; movements get their commas in the reducer. Rows
 of the step that knows masters only:
 
-    associate   slot, A, id, tab, `nome,sobrenome,idade,`
-    account     slot, C, id of its owner, tab, `,tipo,data_criacao`, and `,id` where the delivery has ids
-    card        slot of its holder, K, id, tab
-                slot of its account, K, id, tab, `,num_cartao,nom_impresso,data_criacao`
-                slot of its number's fingerprint, K, the rest of that, tab, id
+    associate   slot, A, `id,nome,sobrenome,idade,`
+    account     slot, C, `,tipo,data_criacao`, and `,id` where the delivery has ids, then `,` and id of its owner
+    card        slot of its holder, K, id
+                slot of its account, K, `id,num_cartao,nom_impresso,data_criacao`
+                slot of its number, K, that or, where it is not to show, its fingerprint, tab, id
 
 and of the one that knows cards:
 
@@ -35,9 +35,17 @@ from movimento_flat.privacy import (
     may_hold_card_numbers,
     person_token,
 )
-from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO, TABLES, Table
+from movimento_flat.schema import ASSOCIADO, CARD, CARTAO, CONTA, MOVIMENTO, TABLES, Table
 from movimento_flat.tagged_tsv import NULL, escape, unescape
-from mr_jobs.buckets import DIGITS, NUMBERS_TAG, REPORT, Located, locate, locate_fingerprint, sortable
+from mr_jobs.buckets import (
+    NUMBERS_TAG,
+    REPORT,
+    Located,
+    locate,
+    locate_fingerprint,
+    locate_number,
+    sortable,
+)
 from mr_jobs.report import REJECTED, WARNING, Reject, Warn, rejected_line, warning
 
 _is_id = re.compile(rb"0|[1-9]\d{0,19}").fullmatch
@@ -56,16 +64,6 @@ _LOCATED_ID = rb"(?=[1-9])(\d{0,18})(\d\d)"
 _is_movement = re.compile(
     rb"M\t%b(\t-?+\d++\.\d\d\t)([^\t\r\0\x1e]*+)(\t%b)\t%b" % (_ID, _TEXT, _LOCATED_ID)
 ).fullmatch
-#: Usual rows of the small tables: no NULL, and nothing that CSV or the codec would write otherwise.
-_is_usual_associate = re.compile(
-    rb"A\t%b\t(%b\t%b\t(?:\d\d?|1[0-2]\d|130))" % (_LOCATED_ID, _TEXT, _TEXT)
-).fullmatch
-_is_usual_account = re.compile(rb"C\t%b\t(%b\t%b)\t%b" % (_LOCATED_ID, _TEXT, _TEXT, _ID)).fullmatch
-_is_usual_card = re.compile(
-    rb"K\t%b\t((\d++)\t%b\t%b)\t%b\t%b" % (_ID, _TEXT, _TEXT, _LOCATED_ID, _LOCATED_ID)
-).fullmatch
-#: Beginnings of the buckets of masters, by the number of digits behind them.
-_HOLDER, _ACCOUNT = (tuple(table.tag + letter for letter in DIGITS) for table in (ASSOCIADO, CONTA))
 
 
 class RejectedLineError(ValueError):
@@ -89,20 +87,19 @@ class Rows:
         self._fingerprint_key = fingerprint_key(key)
         self._shown = {table.tag: privacy.shows(table) for table in TABLES}
         self._hides_cards = privacy.card != FULL
+        self._hides_numbers = self._hides_cards or CARD in privacy.dropped
         self._drops_of_movements = self._shown[MOVIMENTO.tag].count(True) < len(MOVIMENTO.columns) - 2
-        self._usual = {MOVIMENTO.tag: self._usual_movement}
-        if privacy == Privacy():
-            self._usual |= {
-                ASSOCIADO.tag: self._usual_associate,
-                CONTA.tag: self._usual_account,
-                CARTAO.tag: self._usual_card,
-            }
         self._parsers = {
             ASSOCIADO.tag: self._associate_rows,
             CONTA.tag: self._account_rows,
             CARTAO.tag: self._card_rows,
             MOVIMENTO.tag: self._movement_rows,
         }
+
+    @property
+    def show_all(self) -> bool:
+        """Whether each row has all columns of its table as they are."""
+        return self._privacy == Privacy()
 
     def are_plain(self, block: bytes) -> bool:
         """Whether a block of lines is UTF-8, and its movements go on with all their columns as they are."""
@@ -115,9 +112,8 @@ class Rows:
         return True
 
     def of_plain_line(self, line: bytes) -> Iterable[Located]:
-        """A line of a plain block -> its rows, the usual ones of the small tables in a quicker way."""
-        make = self._usual.get(line[:1])
-        return (make and make(line)) or self.of_line(line)
+        """A line of a plain block -> its rows, a movement's in a quicker way."""
+        return _usual_movement(line) or self.of_line(line)
 
     def of_line(self, line: bytes) -> list[Located]:
         """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line."""
@@ -130,43 +126,6 @@ class Rows:
             return parse(line)
         except RejectedLineError as error:
             return [_report(REJECTED, rejected_line(error.reason, line, hidden=self._privacy.hides))]
-
-    def _usual_movement(self, line: bytes) -> Iterable[Located]:
-        if not (found := _is_movement(line)):
-            return ()
-        identity, amount, description, moment, hundreds, slot = found.groups()
-        try:
-            description = csv_field(description)
-        except ValueError:
-            return ()
-        row = b"%bM%b%b%b%b" % (slot, sortable(identity), amount, description, moment)
-        return ((sortable(hundreds), row),)
-
-    def _usual_associate(self, line: bytes) -> Iterable[Located]:
-        if not (found := _is_usual_associate(line)):
-            return ()
-        hundreds, slot, columns = found.groups()
-        row = b"%bA%b%b\t%b," % (slot, hundreds, slot, columns.replace(b"\t", b","))
-        return ((_HOLDER[len(hundreds)] + hundreds, row),)
-
-    def _usual_account(self, line: bytes) -> Iterable[Located]:
-        if not (found := _is_usual_account(line)):
-            return ()
-        hundreds, slot, columns, owner = found.groups()
-        row = b"%bC%b\t,%b" % (slot, owner, columns.replace(b"\t", b","))
-        return ((_ACCOUNT[len(hundreds)] + hundreds, row),)
-
-    def _usual_card(self, line: bytes) -> Iterable[Located]:
-        if not (found := _is_usual_card(line)) or not is_luhn(found[3]):
-            return ()
-        identity, columns, number, account, account_slot, holder, holder_slot = found.groups()
-        bucket, slot, rest = locate_fingerprint(fingerprint(self._fingerprint_key, number))
-        text = columns.replace(b"\t", b",")
-        return (
-            (_HOLDER[len(holder)] + holder, b"%bK%b\t" % (holder_slot, identity)),
-            (_ACCOUNT[len(account)] + account, b"%bK%b\t,%b" % (account_slot, identity, text)),
-            (NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, rest, identity)),
-        )
 
     def _movement_rows(self, line: bytes) -> list[Located]:
         identity, amount, description, timestamp, card = _columns(line, MOVIMENTO)
@@ -186,7 +145,7 @@ class Rows:
         if self._privacy.people == TOKEN:
             given, family = person_token(self._key, identity), NULL
         columns = self._csv(ASSOCIADO, identity, given, family, age)
-        row = b"%bA%b\t%b" % (slot, identity, b"".join([column + b"," for column in columns]))
+        row = b"%bA%b," % (slot, b",".join([identity, *columns]))
         rows = [(ASSOCIADO.tag + bucket, row)]
         if age != NULL and not _is_usual_age(age):
             rows.append(_report(WARNING, warning(Warn.AGE, ASSOCIADO, identity, b"", age)))
@@ -199,18 +158,17 @@ class Rows:
         columns = self._csv(CONTA, identity, kind, created, owner)
         if self._privacy.ids:
             columns = [*columns, identity]
-        row = b"%bC%b\t%b" % (slot, owner, b"".join([b"," + column for column in columns]))
+        row = b"%bC%b" % (slot, b"".join([b"," + column for column in (*columns, owner)]))
         return [(CONTA.tag + bucket, row)]
 
     def _card_rows(self, line: bytes) -> list[Located]:
         identity, number, printed_name, created, account, holder = _columns(line, CARTAO)
         _check_ids(identity, account, holder)
         (holder_bucket, holder_slot), (account_bucket, account_slot) = locate(holder), locate(account)
-        rows = [(ASSOCIADO.tag + holder_bucket, b"%bK%b\t" % (holder_slot, identity))]
+        rows = [(ASSOCIADO.tag + holder_bucket, b"%bK%b" % (holder_slot, identity))]
         if number != NULL:
             text = unescape(number)
-            bucket, slot, rest = locate_fingerprint(fingerprint(self._fingerprint_key, text))
-            rows.append((NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, rest, identity)))
+            rows.append(self._number_row(number, text, identity))
             if not is_luhn(text):
                 rows.append(_report(WARNING, warning(Warn.LUHN, CARTAO, identity, identity, b"")))
             if self._privacy.card == MASK:
@@ -220,14 +178,34 @@ class Rows:
         if self._privacy.people == TOKEN:
             printed_name = NULL
         columns = self._csv(CARTAO, identity, number, printed_name, created, account, holder)
-        text = b"".join([b"," + column for column in columns])
-        rows.append((CONTA.tag + account_bucket, b"%bK%b\t%b" % (account_slot, identity, text)))
+        row = b"%bK%b" % (account_slot, b",".join([identity, *columns]))
+        rows.append((CONTA.tag + account_bucket, row))
         return rows
+
+    def _number_row(self, number: bytes, text: bytes, identity: bytes) -> Located:
+        """A card as those of the same number meet it: by that, or by a fingerprint where it is not to show."""
+        if self._hides_numbers:
+            bucket, slot, number = locate_fingerprint(fingerprint(self._fingerprint_key, text))
+        else:
+            bucket, slot = locate_number(number)
+        return NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, number, identity)
 
     def _csv(self, table: Table, *fields: bytes) -> list[bytes]:
         """A row's fields of tagged TSV -> those that show, as CSV. Most need no second look, which one search tells."""
         shown = [field for field, shows in zip(fields, self._shown[table.tag], strict=True) if shows]
         return [csv_field(field) for field in shown] if _needs_care(b"".join(shown)) else shown
+
+
+def _usual_movement(line: bytes) -> Iterable[Located]:
+    if not (found := _is_movement(line)):
+        return ()
+    identity, amount, description, moment, hundreds, slot = found.groups()
+    try:
+        description = csv_field(description)
+    except ValueError:
+        return ()
+    row = b"%bM%b%b%b%b" % (slot, sortable(identity), amount, description, moment)
+    return ((sortable(hundreds), row),)
 
 
 def _report(kind: bytes, report: bytes) -> Located:

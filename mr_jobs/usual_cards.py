@@ -12,15 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
-from movimento_flat.tagged_tsv import ROW_SEPARATOR
-from movimento_flat.words import FIRST_BYTES, MOST_DIGITS, PADDING, Flags, Places, Words, numbers, words
-from mr_jobs.buckets import NO_DIGIT, SLOTS
+from movimento_flat.words import FIRST_BYTES, MOST_DIGITS, Flags, Places, Words, numbers
+from mr_jobs.buckets import NO_DIGIT, SLOT_TEXTS, SLOTS
+from mr_jobs.usual_rows import TAG, BucketRows
 
-_SEPARATOR, _COMMA = ROW_SEPARATOR[0], ord(",")
+_COMMA = ord(",")
 _A, _C, _M = (table.tag[0] for table in (ASSOCIADO, CONTA, MOVIMENTO))
-#: Where a row has its tag, and a movement's the first digit of its id, behind the letter that tells how many there are.
-_TAG, _ID = 2, 4
-_SLOT_TEXTS = [b"%02d" % slot for slot in range(SLOTS)]
+#: Where a movement's row has the first digit of its id, behind the letter that tells how many there are.
+_ID = 4
 #: A card and an id of no more bits than this make one number to sort by.
 _ID_BITS = 40
 #: Amounts that are zero, and which bytes of a word they are.
@@ -41,18 +40,14 @@ class Cards:
         buckets: packs of each bucket of cards, with halves and movements of which all columns show but ids.
         now: movements after it lie in the future.
         """
-        self._text = ROW_SEPARATOR.join([*(pack for packs in buckets for pack in packs), PADDING])
-        self._bytes = np.frombuffer(self._text, np.uint8)[: -len(PADDING)]
-        self._word = words(self._text)
-        ends = np.flatnonzero(self._bytes == _SEPARATOR)
-        starts = np.concatenate(([0], ends[:-1] + 1))
-        behind = np.cumsum([sum(map(len, packs)) + len(packs) for packs in buckets])
-        self._sort(starts, ends, np.searchsorted(behind, starts, side="right"))
+        rows = BucketRows(buckets)
+        self._text, self._bytes, self._word = rows.text, rows.content, rows.word
+        self._sort(rows)
         self._is_usual = self._find_usual(_Minutes.of(now))
 
     def __iter__(self) -> Iterator[Card]:
         buckets, slots = np.divmod(self._card[self._first], SLOTS)
-        texts = [_SLOT_TEXTS[slot] for slot in slots.tolist()]
+        texts = [SLOT_TEXTS[slot] for slot in slots.tolist()]
         first = self._first.tolist()
         behind = [*first[1:], len(self._card)]
         return zip(buckets.tolist(), texts, self._is_usual.tolist(), first, behind, strict=True)
@@ -68,10 +63,10 @@ class Cards:
         starts, ends = (places[first:behind].tolist() for places in (self._starts, self._ends))
         return sorted(self._text[start:end] for start, end in zip(starts, ends, strict=True))
 
-    def _sort(self, starts: Places, ends: Places, bucket: Places) -> None:
-        tens, ones, tag, letter = (self._bytes[starts + place].astype(np.int64) for place in range(_ID))
-        card = bucket * SLOTS + (tens - ord("0")) * 10 + ones - ord("0")
+    def _sort(self, rows: BucketRows) -> None:
+        starts, ends, card, tag = rows.starts, rows.ends, rows.place, rows.tag
         is_movement = tag == _M
+        letter = self._bytes[starts + _ID - 1].astype(np.int64)
         digits = np.where(is_movement, letter - NO_DIGIT, 1)
         # A longer id makes its card unusual, which is sorted otherwise.
         ids = numbers(self._word, starts + _ID, digits)[0].astype(np.int64)
@@ -82,7 +77,7 @@ class Cards:
             order = np.argsort(card << _ID_BITS | rank, kind="stable")
         card, rank, digits, is_movement = (of_row[order] for of_row in (card, rank, digits, is_movement))
         self._card, self._tag, self._starts, self._ends = card, tag[order], starts[order], ends[order]
-        self._columns = self._starts + np.where(is_movement, _ID + digits + 1, _TAG + 1)
+        self._columns = self._starts + np.where(is_movement, _ID + digits + 1, TAG + 1)
         is_first = np.diff(card, prepend=-1) != 0
         self._first, self._group = np.flatnonzero(is_first), np.cumsum(is_first) - 1
         self._is_odd = digits > MOST_DIGITS

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from movimento_flat.privacy import MASK, TOKEN, Privacy
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
-from mr_jobs import cards
 from mr_jobs.buckets import Record, sortable
 from mr_jobs.cards import Flattener
 from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING
@@ -118,7 +117,10 @@ def flattened(
     """-> rows by bucket and kind; buckets with more bytes than `room` go their own way."""
     flattener = Flattener(privacy, NOW)
     found: defaultdict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
-    with patch.object(cards, "BUCKETS_ROOM", room), patch.object(cards, "BUCKETS_AT_ONCE", 200):
+    with (
+        patch("mr_jobs.buckets.BUCKETS_ROOM", room),
+        patch("mr_jobs.buckets.BUCKETS_AT_ONCE", 200),
+    ):
         records: list[Record] = []
         for number, rows in enumerate(buckets):
             packs = [

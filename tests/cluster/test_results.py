@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from merge.parts import CSV_NAME, REJECTED_NAME
-from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from movimento_flat.state import state_dir
 from seed.private_server import PrivateServer
 from seed.private_server.programs import get_programs
@@ -78,16 +78,38 @@ def test_the_same_bytes_come_from_any_number_of_reducers(
     assert (tmp_path / CSV_NAME).read_bytes() == data.csv
 
 
-def test_the_same_bytes_come_from_the_local_engine(data: Data, tmp_path: Path) -> None:
-    """The same plan gives the same rows in the private database of this machine."""
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the local engine: the same plan gives the same rows in the private database of this machine."""
+    return tmp_path_factory.mktemp("state")
+
+
+def run_here(state: Path, output: Path, *options: str) -> bytes:
+    """The CSV of the local engine."""
     subprocess.run(
-        [sys.executable, "-m", "command_line.main", "run", "--output", str(tmp_path / "out"), *DATA],
-        env={**os.environ, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state")},
+        [sys.executable, "-m", "command_line.main", "run", "--output", str(output), *DATA, *options],
+        env={**os.environ, "MOVIMENTO_FLAT_HOME": str(state)},
         cwd=ROOT,
         capture_output=True,
         check=True,
     )
-    assert (tmp_path / "out" / CSV_NAME).read_bytes() == data.csv
+    return (output / CSV_NAME).read_bytes()
+
+
+def test_the_same_bytes_come_from_the_local_engine(data: Data, state: Path, tmp_path: Path) -> None:
+    assert run_here(state, tmp_path) == data.csv
+
+
+def test_the_same_bytes_come_from_the_local_engine_with_ids_too(
+    cluster: Cluster, data: Data, state: Path, tmp_path: Path
+) -> None:
+    result = cluster.run(tmp_path / "cluster", *DATA, "--with-ids")
+    assert result.returncode == 0, result.stderr
+    csv = (tmp_path / "cluster" / CSV_NAME).read_bytes()
+    rows = cluster.oracle(DATABASE, "oracle_with_ids")
+    assert csv == as_csv((*FLAT_COLUMNS, *ID_COLUMNS), rows)
+    assert csv == run_here(state, tmp_path / "here", "--with-ids")
+    assert data.csv == as_csv(FLAT_COLUMNS, [row[: len(FLAT_COLUMNS)] for row in rows])
 
 
 def test_the_plain_script_is_right_on_the_cluster_by_itself(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Options of the command line, in groups: what several commands share, each group given to them as one object."""
 
 import inspect
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from command_line.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
 from command_line.help import SECTIONS, Choice, one_of
 from command_line.pipeline import Publishing
 from command_line.progress import Console
+from command_line.shown import as_the_user_wrote
 from extract.source import Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
@@ -27,6 +29,9 @@ from seed.plan import Plan
 
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+#: Where Docker, Podman and Compose mount secrets: readable for all users of the container, which is nobody else's.
+MOUNTED_SECRETS = Path("/run/secrets")
 
 MOMENT = click.DateTime()
 MOMENT_FORM = "YYYY-MM-DD, 'YYYY-MM-DD HH:MM:SS' or YYYY-MM-DDTHH:MM:SS, as the CSV has it"
@@ -95,9 +100,20 @@ def _database(
     if tls == OFF and tls_ca:
         raise click.UsageError("--tls-ca names whom to trust, which --tls off does not ask.")
     if source:
+        if password_file:
+            _warn_of_readers(password_file)
         return replace(parse_source(source, password_file), tls=Tls(tls, tls_ca))
     forget_password()
     return None
+
+
+def _warn_of_readers(password_file: Path) -> None:
+    """It is read all the same: who mounts secrets into a container may not be free to choose their mode."""
+    mounted = password_file.resolve().is_relative_to(MOUNTED_SECRETS)
+    if password_file.stat().st_mode & stat.S_IROTH and not mounted:
+        said = f"Other users of this machine may read the password file {password_file}."
+        text = as_the_user_wrote(f"{said}\n  -> chmod 600 {password_file}")
+        Console(quiet=click.get_current_context().params["quiet"]).show(text)
 
 
 def _database_to_read(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from command_line.main import cli
+from movimento_flat.errors import UserError
 from sql import READER, reader_statements
 from tests.conftest import ROOT, Database
 from tests.test_run import COMMAND, CSV
@@ -93,3 +95,42 @@ def test_a_password_does_not_show_when_a_run_fails(filled: Database, tmp_path: P
     assert result.returncode == 1
     assert "Access denied" in result.stderr
     assert SECRET not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "warned"),
+    [(0o644, [], True), (0o644, ["--quiet"], False), (0o640, [], False), (0o400, [], False)],
+)
+def test_a_password_file_that_everybody_may_read_is_named(
+    mode: int, options: list[str], warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ("Other users of this machine may read" in _said_of(tmp_path, mode, options, capsys)) == warned
+
+
+def test_the_mode_of_a_mounted_secret_is_not_its_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("command_line.options.MOUNTED_SECRETS", tmp_path)
+    assert _said_of(tmp_path, 0o444, [], capsys) == ""
+
+
+def test_in_the_clusters_container_the_password_file_has_the_users_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("command_line.shown._SHOWN", {str(tmp_path / "password"): "SHOWN"})
+    monkeypatch.setenv("SHOWN", "./my password")
+    said = _said_of(tmp_path, 0o644, [], capsys)
+    assert said.endswith("the password file ./my password.\n  -> chmod 600 ./my password\n")
+
+
+def _said_of(folder: Path, mode: int, options: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a run says of its password's file before it looks at the database's address, which is none."""
+    file = folder / "password"
+    file.write_text(SECRET)
+    file.chmod(mode)
+    arguments = ["--output", str(folder / "out"), "--source", "nowhere", "--password-file", str(file)]
+    with pytest.raises(UserError, match="no address of a database"):
+        cli.main(["run", *arguments, *options], standalone_mode=False)
+    said = capsys.readouterr()
+    assert said.out == "" and SECRET not in said.err
+    return said.err

@@ -47,7 +47,8 @@ svg text{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;list-style:none;margin:0 0 .5rem;padding:0;font-size:.9rem}
 .scale{display:flex;gap:.5rem;align-items:center;font-size:.85rem}
 .table{overflow-x:auto;margin:0 0 1rem}
-.tall{max-height:25rem;overflow-y:auto}
+.tall{max-height:25rem;overflow-y:auto;background:linear-gradient(var(--sheet) 0 0) 0 100%/100% 2rem no-repeat local,
+linear-gradient(transparent,var(--line)) 0 100%/100% 2rem no-repeat}
 .tall thead th,.tall thead td{position:sticky;top:0;background:var(--sheet);box-shadow:0 1px 0 var(--line)}
 .table:last-child{margin-bottom:0}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
@@ -95,7 +96,7 @@ section{border:0;padding:0;margin:1.2rem 0;border-radius:0}
 main,footer{max-width:none;padding:0}
 .plot,.table:not(.tall),p,tr,.findings li,.facts div,.tiles{break-inside:avoid}
 h2,h3,caption,section>p,.legend,.unit{break-after:avoid}
-.table{overflow:visible;max-height:none}
+.table{overflow:visible;max-height:none;background:none}
 .tall thead th,.tall thead td{position:static}
 }
 """

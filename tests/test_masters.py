@@ -59,6 +59,16 @@ def test_masters_together_give_what_each_gives_alone(
     assert not list(halver.flush())
 
 
+def test_a_card_between_two_masters_has_none() -> None:
+    for key, masters in (
+        (b"A`", [b"07A7,Ana,", b"09A9,Eva,"]),
+        (b"C`", [b"07C,corrente,1", b"09C,salario,2"]),
+    ):
+        halver = Halver()
+        found = [*halver.add(key, [*masters, b"06K10", b"08K11", b"10K12"]), *halver.flush()]
+        assert sorted(found) == [(b"`", slot + key[:1]) for slot in (b"10", b"11", b"12")]
+
+
 def test_associates_and_accounts_are_told_apart() -> None:
     halver = Halver()
     found = [

@@ -253,3 +253,10 @@ def test_a_pack_has_no_more_rows_than_it_may(rows: int) -> None:
     sizes = [pack.count(ROW_SEPARATOR) + 1 for _, pack in packer.flush()]
     assert sum(sizes) == rows
     assert max(sizes) <= ROWS_PER_PACK
+
+
+def test_a_long_id_of_a_card_with_little_behind_its_number_leaves_the_next_line_alone() -> None:
+    line = b"K\t1234567890123456\t4111111111111111\t\t\t10\t10"
+    rows = Rows()
+    expected = sorted([*rows.of_line(line), *rows.of_line(line)])
+    assert taken_and_left([b"%b\n%b\n" % (line, line)]) == expected

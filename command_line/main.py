@@ -220,9 +220,7 @@ def join(
         elif Path(folder).is_dir():
             work = Path(parts).parent
             with TaskServer() as server:
-                join_here(
-                    Path(folder), lambda: rules, lambda: None, Path(parts), work, server, cores, console
-                )
+                join_here(Path(folder), rules, lambda: None, Path(parts), work, server, cores, console)
         else:
             raise click.UsageError(f"{folder} is not a folder.")
     console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
@@ -239,7 +237,17 @@ def _join_on_cluster(
     hadoop = Hadoop.find()
     small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
     join_with_progress(
-        hadoop, small_tables, movements, lambda: None, parts, work, scratch, rules, properties, console
+        hadoop,
+        small_tables,
+        hadoop.size(small_tables),
+        movements,
+        lambda: None,
+        parts,
+        work,
+        scratch,
+        rules,
+        properties,
+        console,
     )
     hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
 

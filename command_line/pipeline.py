@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,7 @@ from threading import Event
 from command_line.engines import Engine, Workspace
 from command_line.progress import Console
 from command_line.token_key import with_key
-from extract.extraction import Extraction, extract
+from extract.extraction import Extraction, SmallTables, extract
 from extract.source import Source
 from merge.limits import Limits
 from merge.manifest import Delivery
@@ -78,7 +78,7 @@ def _extract_and_join(
     source: Source, workspace: Workspace, connections: int, rules: Rules, console: Console
 ) -> tuple[Extraction, list[Path]]:
     """The join's first step runs on the small tables while movements are still being extracted."""
-    small_tables: Future[str] = Future()  # done when they are complete, with the clock of the snapshot
+    small_tables: Future[SmallTables] = Future()  # done when they are complete
     stopping = Event()
 
     def extracting() -> Extraction:
@@ -104,7 +104,8 @@ def _extract_and_join(
         try:
             _import_what_comes_later()
             parts = workspace.join(
-                lambda: replace(rules, now=small_tables.result()),
+                rules,
+                small_tables.result,
                 lambda: extraction.result().tables[MOVIMENTO.name].rows,
             )
         except BaseException:

@@ -43,13 +43,35 @@ class Extraction:
     window: Window = field(default_factory=Window)
 
 
+@dataclass(frozen=True)
+class SmallTables:
+    """What is known when associates, accounts and cards are written, and movements are not.
+
+    Attributes:
+        clock: as of `Extraction`.
+        bytes: of their tagged TSV.
+    """
+
+    clock: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class _Written:
+    rows: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "_Written") -> "_Written":
+        return _Written(self.rows + other.rows, self.bytes + other.bytes)
+
+
 def extract(
     source: Source,
     sink: Sink,
     connections: int,
     say: Callable[[str], None],
     progress: Progress = lambda rows: None,
-    small_tables_complete: Callable[[str], None] = lambda clock: None,
+    small_tables_complete: Callable[[SmallTables], None] = lambda written: None,
     expected: Callable[[int], None] = lambda movements: None,
 ) -> Extraction:
     """Write the four tables, as of one moment, as tagged TSV to `sink`.
@@ -60,7 +82,7 @@ def extract(
         connections: how many read at once.
         say: told what a user should know.
         progress: told the number of rows of each page of movements written.
-        small_tables_complete: called as soon as the three small tables are written, with the snapshot's `clock`.
+        small_tables_complete: called as soon as the three small tables are written.
         expected: told how many movements there are, as soon as the database has counted them.
 
     Raises:
@@ -74,11 +96,11 @@ def extract(
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
         with ThreadPoolExecutor(len(snapshot.connections)) as pool:
             counting = pool.submit(_count, counter, snapshot.tables, expected)
-            small_rows = _write_tables(pool, readers[:1], small, _Files(sink, SMALL_TABLES_FOLDER))
-            small_tables_complete(snapshot.clock)
-            movement_rows = _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
+            written = _write_tables(pool, readers[:1], small, _Files(sink, SMALL_TABLES_FOLDER))
+            small_tables_complete(SmallTables(snapshot.clock, written.bytes))
+            written += _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
             counted = counting.result()
-    _compare(small_rows + movement_rows, counted)
+    _compare(written.rows, counted)
     return Extraction(
         tables=counted,
         taken_at=snapshot.taken_at,
@@ -116,17 +138,17 @@ def _compare(written: int, counted: dict[str, Totals]) -> None:
 
 def _write_tables(
     pool: ThreadPoolExecutor, readers: "list[Connection[Any]]", tables: list[SourceTable], files: _Files
-) -> int:
-    """Every connection writes the pages that fall to it; -> rows written."""
+) -> _Written:
+    """Every connection writes the pages that fall to it."""
     book = PageBook(tables)
     writers = [
         pool.submit(_write_pages, reader, book, files, number) for number, reader in enumerate(readers)
     ]
-    return sum(writer.result() for writer in writers)
+    return sum((writer.result() for writer in writers), _Written())
 
 
-def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, writer: int) -> int:
-    written = 0
+def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, writer: int) -> _Written:
+    written = _Written()
     try:
         pages = book.read(connection)
         page = next(pages, None)
@@ -139,7 +161,7 @@ def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, w
                     lines, rows = page
                     file.write(lines)
                     size += len(lines)
-                    written += rows
+                    written += _Written(rows, len(lines))
                     files.progress(rows)
                     page = next(pages, None)
     except BaseException as error:

@@ -83,6 +83,14 @@ class Hadoop:
         """
         return self._run(self._fs_command(arguments))
 
+    def size(self, uri: str) -> int:
+        """-> bytes of a folder's files.
+
+        Raises:
+            UserError: as `fs`.
+        """
+        return int(self.fs("-du", "-s", uri).split()[0])
+
     @contextmanager
     def write(self, uri: str) -> Iterator[BinaryIO]:
         """A new file in HDFS to write to. It has its name when the block ends well, and else does not appear.

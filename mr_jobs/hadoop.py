@@ -28,6 +28,15 @@ HADOOP_VERSION = "3"
 
 #: How Java says that the task's own program failed; why, only that program has said.
 PYTHON_FAILED = "subprocess failed"
+#: A first step of so many bytes takes longer to spread over the cluster than to do: its tasks run in Hadoop's
+#: ApplicationMaster, one after the other, if that has the memory for it.
+SMALL_BYTES = 100 << 20
+ONE_TASK = {
+    "mapreduce.job.ubertask.enable": "true",
+    "mapreduce.job.ubertask.maxbytes": str(SMALL_BYTES),
+    "mapreduce.job.maps": "1",
+    "mapreduce.job.reduces": "1",
+}
 LOG_SECONDS, POLL_SECONDS = 30, 0.5
 
 #: URI of the folder of movements; waits until they are complete.
@@ -74,6 +83,7 @@ Watch = Callable[[int, JobReport], None]
 def join_on_hadoop(
     hadoop: Hadoop,
     small_tables: str,
+    small_bytes: int,
     movements: MovementFolder,
     parts: str,
     work: str,
@@ -88,6 +98,7 @@ def join_on_hadoop(
     Args:
         hadoop: the command.
         small_tables: URI of the folder of tagged TSV of associates, accounts and cards.
+        small_bytes: of that folder.
         movements: called when step 2 begins; waits until the movements are complete, and answers their folder.
         parts: URI of the output, not there yet; its files are each sorted by card.
         work: URI of a folder for what lies between the steps.
@@ -115,7 +126,8 @@ def join_on_hadoop(
     arguments += [*rules.arguments(), small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
-    with _Runner(hadoop, movements, watch, tell, **job._runner_kwargs()) as runner:
+    first_step = ONE_TASK if small_bytes <= SMALL_BYTES else {}
+    with _Runner(hadoop, first_step, movements, watch, tell, **job._runner_kwargs()) as runner:
         runner.run()
 
 
@@ -128,10 +140,17 @@ def _credentials(rules: Rules, folder: Path) -> Path:
 
 class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def __init__(
-        self, hadoop: Hadoop, movements: MovementFolder, watch: Watch, tell: Tell, **options: Any
+        self,
+        hadoop: Hadoop,
+        first_step: dict[str, str],
+        movements: MovementFolder,
+        watch: Watch,
+        tell: Tell,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self._hadoop = hadoop
+        self._first_step = first_step
         self._movements = movements
         self._watch = watch
         self._tell = tell
@@ -144,6 +163,10 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
 
     def get_hadoop_version(self) -> str:
         return HADOOP_VERSION
+
+    def _jobconf_for_step(self, step_num: int) -> dict[str, str]:
+        jobconf: dict[str, str] = super()._jobconf_for_step(step_num)
+        return jobconf if step_num else self._first_step | jobconf
 
     def _step_input_uris(self, step_num: int) -> list[str]:
         uris = list(super()._step_input_uris(step_num))

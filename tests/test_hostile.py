@@ -17,6 +17,7 @@ from command_line import pipeline
 from command_line.progress import Console
 from extract import pages as pages_module
 from extract import source as source_module
+from extract.extraction import SmallTables
 from extract.sink import FolderSink
 from extract.source import Source
 from merge.csv_audit import audit
@@ -290,13 +291,15 @@ class HereWorkspace:
     work: Path
     sink: FolderSink
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], object]) -> list[Path]:
-        known_rules = rules()
+    def join(
+        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+    ) -> list[Path]:
+        rules = replace(rules, now=small_tables().clock)
         movements_complete()
         files = sorted(self.sink.folder.glob("*/*.tsv"))
         lines = [line + b"\n" for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         parts = []
-        for number, part in enumerate(simulate(lines, 2, 3, random.Random(1), known_rules)):
+        for number, part in enumerate(simulate(lines, 2, 3, random.Random(1), rules)):
             parts.append(self.work / f"part-{number}")
             parts[-1].write_bytes(part)
         return parts

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from command_line.progress import Console
+from extract.extraction import SmallTables
 from extract.sink import Sink
 from mr_jobs.rules import Rules
 
@@ -17,11 +18,13 @@ class Workspace(Protocol):
     def sink(self) -> Sink:
         """Where the extraction writes."""
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], int]) -> list[Path]:
-        """Join what the sink holds by these rules; -> the sorted parts, as files of this machine.
+    def join(
+        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+    ) -> list[Path]:
+        """Join what the sink holds by these rules, as of the extraction's clock; -> the sorted parts, as files here.
 
-        Both are called when what they answer is needed, and raise what hindered it: `rules` waits until the small
-        tables are complete, `movements_complete` until the movements are, and says how many there are.
+        Both functions are called when what they answer is needed, and raise what hindered it: `small_tables` waits
+        until these are complete, `movements_complete` until the movements are, and says how many there are.
         """
 
 

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from getpass import getuser
 from pathlib import Path
 
 from command_line.engines.runs import HdfsRun, hdfs_run
 from command_line.progress import Console
-from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
+from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.hdfs_sink import HdfsSink
 from movimento_flat.hadoop import Hadoop
 from movimento_flat.state import state_dir
@@ -63,19 +63,22 @@ class HadoopWorkspace:
         self._console = console
         self.sink = HdfsSink(hadoop, run.folder)
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], int]) -> list[Path]:
+    def join(
+        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+    ) -> list[Path]:
         """See `Workspace.join`."""
-
+        small = small_tables()
         parts = f"{self._run.folder}/parts"
         join_with_progress(
             self._hadoop,
             f"{self._run.folder}/{SMALL_TABLES_FOLDER}",
+            small.bytes,
             f"{self._run.folder}/{MOVEMENTS_FOLDER}",
             movements_complete,
             parts,
             f"{self._run.folder}/work",
             self._work,
-            rules(),
+            replace(rules, now=small.clock),
             (*self._options, f"mapreduce.job.tags={self._run.tag}"),
             self._console,
         )
@@ -103,6 +106,7 @@ def _size(folder: Path) -> int:
 def join_with_progress(
     hadoop: Hadoop,
     small_tables: str,
+    small_bytes: int,
     movements: str,
     movements_complete: Callable[[], int | None],
     parts: str,
@@ -131,7 +135,17 @@ def join_with_progress(
 
         tell = console.phases.append
         join_on_hadoop(
-            hadoop, small_tables, when_complete, parts, work, local_work, rules, options, watch, tell
+            hadoop,
+            small_tables,
+            small_bytes,
+            when_complete,
+            parts,
+            work,
+            local_work,
+            rules,
+            options,
+            watch,
+            tell,
         )
 
 

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from command_line.progress import Console
-from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
+from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.sink import FolderSink
 from mr_jobs.phases import Reached
 from mr_jobs.rules import Rules
@@ -45,8 +45,11 @@ class LocalWorkspace:
         self._console = console
         self.sink = FolderSink(self._tsv)
 
-    def join(self, rules: Callable[[], Rules], movements_complete: Callable[[], int]) -> list[Path]:
+    def join(
+        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+    ) -> list[Path]:
         """See `Workspace.join`."""
+        rules = replace(rules, now=small_tables().clock)
         parts = self._work / "parts"
         return join_here(
             self._tsv, rules, movements_complete, parts, self._work, self._server, self._cores, self._console
@@ -55,7 +58,7 @@ class LocalWorkspace:
 
 def join_here(
     tagged_tsv: Path,
-    rules: Callable[[], Rules],
+    rules: Rules,
     movements_complete: Callable[[], int | None],
     parts: Path,
     work: Path,
@@ -73,7 +76,6 @@ def join_here(
         count = movements_complete()
         return _tsv_files(tagged_tsv / MOVEMENTS_FOLDER)
 
-    known_rules = rules()
     with console.stage("join") as progress:
 
         def watched(reached: Callable[[], Reached]) -> None:
@@ -81,7 +83,7 @@ def join_here(
 
         small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
         tell = console.phases.append
-        return join_locally(small_tables, movements, parts, work, server, known_rules, cores, watched, tell)
+        return join_locally(small_tables, movements, parts, work, server, rules, cores, watched, tell)
 
 
 def _tsv_files(folder: Path) -> list[Path]:

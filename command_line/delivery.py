@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from command_line.audit_process import AuditProcess
+from command_line.auditing import Auditing
 from command_line.pipeline import Publishing
 from command_line.progress import Console
 from extract.extraction import Extraction
@@ -40,8 +40,8 @@ def merge_and_publish(
     results = folder.work / "run"
     results.mkdir(mode=0o700)
     merging = results / CSV_NAME
-    with AuditProcess(merging, privacy.columns, publishing.report) as auditing:
-        size = sum(part.stat().st_size for part in parts)
+    size = sum(part.stat().st_size for part in parts)
+    with Auditing(merging, privacy.columns, publishing.report, size) as auditing:
         with console.stage("merge", unit="B", total=size) as progress:
             merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
         movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows

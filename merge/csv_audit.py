@@ -1,7 +1,7 @@
 """What a finished CSV holds, counted from nothing but its bytes."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,15 +77,13 @@ def audit(
     csv: Path,
     columns: tuple[str, ...] = FLAT_COLUMNS,
     watch: Callable[[Block], None] = lambda block: None,
-    wait: Callable[[int], None] = lambda size: None,
 ) -> Audit:
     """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each row's columns counted.
 
     Args:
-        csv: the file; it may still be written.
+        csv: the file.
         columns: that it must have.
         watch: sees every block of rows on the way, in order: who wants more of the file need not read it again.
-        wait: comes back when the file has so many bytes, or is complete.
 
     Raises:
         UserError: it is no CSV of the flat table.
@@ -97,30 +95,40 @@ def audit(
 
         def read(length: int) -> bytes:
             nonlocal size, hashed
-            wait(size + length)
             content = file.read(length)
             size += len(content)
             hashed.result()
             hashed = pool.submit(digest.update, content)
             return content
 
-        totals = Totals()
-        for block in blocks(read, columns):
-            totals += Totals(len(block), int(block.centavos.sum()))
-            watch(block)
+        totals = totals_of(blocks(read, columns), watch)
         hashed.result()
         return Audit(totals, size, digest.hexdigest())
 
 
-def blocks(read: Callable[[int], bytes], columns: tuple[str, ...] = FLAT_COLUMNS) -> Iterator[Block]:
+def totals_of(rows: Iterable[Block], watch: Callable[[Block], None] = lambda block: None) -> Totals:
+    """-> what blocks add up to, each of them shown to `watch`, too."""
+    totals = Totals()
+    for block in rows:
+        totals += Totals(len(block), int(block.centavos.sum()))
+        watch(block)
+    return totals
+
+
+def blocks(
+    read: Callable[[int], bytes], columns: tuple[str, ...] = FLAT_COLUMNS, has_header: bool = True
+) -> Iterator[Block]:
     """What a CSV's `read` gives -> all rows: of CHUNK bytes at once or, where a row is longer, of as many as it has.
+
+    A part of a CSV, without its header, passes for whole rows only if rows begin and end where it does. So parts that
+    all pass, the first one with the header, are the rows of the whole.
 
     Raises:
         UserError: it is no CSV with these columns.
         OSError: it cannot be read.
     """
     header = f"{','.join(columns)}\n".encode()
-    if read(len(header)) != header:
+    if has_header and read(len(header)) != header:
         raise UserError("The CSV does not begin with the flat table's header.")
     rest = b""
     while chunk := read(CHUNK):

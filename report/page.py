@@ -14,6 +14,7 @@ from movimento_flat.privacy import FULL, MASK, TOKEN, mask, mask_card_numbers
 from movimento_flat.schema import ACCOUNT_KIND, CARD, CARTAO, MOMENT, MOVIMENTO
 from mr_jobs.report import Reject, Warn
 from report import svg
+from report.adding import BINS, HOURS, TOP_CARDS
 from report.brazil import (
     NO_BREAK,
     WEEKDAYS,
@@ -27,7 +28,7 @@ from report.brazil import (
     seconds,
     short_money,
 )
-from report.figures import BINS, HOURS, OTHER_MONTHS, TOP_CARDS, UNDATED, Figures
+from report.figures import OTHER_MONTHS, UNDATED, Figures
 from report.findings import Example, Findings, read_findings
 from report.reasons import REJECTED, WARNINGS
 from report.style import STYLE

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merge import csv_audit
-from merge.csv_audit import audit
+from merge.csv_audit import Block, audit
 from movimento_flat.money import Totals
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 from report import figures
-from report.figures import BINS, OTHER_MONTHS, UNDATED, Adding, Figures
+from report.adding import BINS, Adding, Card
+from report.figures import OTHER_MONTHS, UNDATED, Figures, Figuring
 from tests.brute_force import Row, as_csv
 
 MOMENTS = [
@@ -71,10 +72,22 @@ def files(draw: st.DrawFn) -> tuple[tuple[str, ...], list[Row]]:
     return columns, rows
 
 
-def figures_of(csv_file: Path, columns: tuple[str, ...] = FLAT_COLUMNS) -> Figures:
-    adding = Adding(columns)
-    audit(csv_file, columns, adding.add)
-    return adding.figures()
+def figures_of(
+    csv_file: Path, columns: tuple[str, ...] = FLAT_COLUMNS, blocks_of_a_part: int = 1000
+) -> Figures:
+    figuring, adding = Figuring(), Adding(columns)
+    blocks = count(1)
+
+    def watch(block: Block) -> None:
+        nonlocal adding
+        adding.add(block)
+        if next(blocks) % blocks_of_a_part == 0:
+            figuring.add(adding.part)
+            adding = Adding(columns)
+
+    audit(csv_file, columns, watch)
+    figuring.add(adding.part)
+    return figuring.figures()
 
 
 def moment(text: str) -> datetime | None:
@@ -119,7 +132,7 @@ def expected(rows: list[dict[str, str]], columns: tuple[str, ...]) -> Figures:
         if not cards or cards[-1][0] != number:
             cards.append((number, []))
         cards[-1][1].append(row)
-    known = [figures.Card(number, totals(of_card)) for number, of_card in cards if number]
+    known = [Card(number, totals(of_card)) for number, of_card in cards if number]
     edges = [None, *BINS, None]
     valued = [row for row in rows if row[AMOUNT]]
     days = [at for row in rows if (at := moment(row.get("data_movimento", "")))]
@@ -151,9 +164,12 @@ def expected(rows: list[dict[str, str]], columns: tuple[str, ...]) -> Figures:
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(file=files(), chunk=st.integers(1, 3000))
+@given(file=files(), chunk=st.integers(1, 3000), blocks_of_a_part=st.integers(1, 3))
 def test_the_figures_are_what_a_plain_search_finds_however_the_file_is_cut(
-    file: tuple[tuple[str, ...], list[Row]], chunk: int, tmp_path_factory: pytest.TempPathFactory
+    file: tuple[tuple[str, ...], list[Row]],
+    chunk: int,
+    blocks_of_a_part: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     columns, rows = file
     flat = written_rows(tmp_path_factory.mktemp("figures") / "flat.csv", rows, columns)
@@ -161,7 +177,7 @@ def test_the_figures_are_what_a_plain_search_finds_however_the_file_is_cut(
     parsed = [dict(zip(columns, row or [""], strict=True)) for row in parsed_rows]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_audit, "CHUNK", chunk)
-        found = figures_of(flat, columns)
+        found = figures_of(flat, columns, blocks_of_a_part)
     assert found == expected(parsed, columns)
 
 
@@ -218,7 +234,11 @@ def test_what_is_held_is_bounded_and_what_is_beyond_is_counted(tmp_path: Path) -
         }
         for number in range(5000)
     ]
-    found = figures_of(written(tmp_path / "flat.csv", rows, columns), columns)
+    file = written(tmp_path / "flat.csv", rows, columns)
+    found = figures_of(file, columns)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_audit, "CHUNK", 1000)
+        assert figures_of(file, columns, blocks_of_a_part=2) == found
     assert found.kinds == (*(f"kind {number:04d}" for number in range(8)), None)
     assert len(found.months) == figures.MOST_MONTHS + 1
     assert found.months[OTHER_MONTHS][-1] == totals(rows[figures.MOST_MONTHS :])
@@ -236,4 +256,5 @@ def test_of_cards_with_equal_sums_the_first_stay(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_audit, "CHUNK", 100)
         found = figures_of(file, columns)
+        assert figures_of(file, columns, blocks_of_a_part=2) == found
     assert [card.number for card in found.top_cards] == [f"{number:016d}" for number in range(10)]

@@ -61,7 +61,7 @@ base-image: ## its Debian, for a machine that reaches no registry (as root)
 
 .PHONY: test
 test: install-test lint ## all tests that need no cluster, after the checks of lint
-	@$(VENV)/bin/python -m pytest -q -m "not cluster"
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal -m "not cluster"
 
 .PHONY: test-cluster
 test-cluster: install-test ## the tests of the cluster, on one of their own in Docker

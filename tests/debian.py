@@ -1,5 +1,6 @@
 """Programs of this machine's Debian: unpacked into a folder, never installed, no root needed."""
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -27,12 +28,15 @@ def unpacked(state: Path, package: str, set_up: Callable[[Path, Path], None]) ->
 
 def once(folder: Path, make: Callable[[Path], object]) -> Path:
     """-> the folder; where it is not there, `make` makes it under another name, so that half of it is none."""
-    if not folder.exists():
-        unfinished = folder.with_name(f"{folder.name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        make(unfinished)
-        unfinished.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making it
+        if not folder.exists():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
     return folder
 
 

@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 KEPT = ROOT / ".movimento-flat" / "test-cluster"
 #: Enough movements for several pages and packs, and of every kind of damage.
 DATA = ("--movements", "300000", "--seed", "5", "--dirty", "0.01")
+#: For one test; the first one has the image built.
+TIMEOUT_SECONDS = 1800
 DATABASE = "sicooperative_300000_30000_22500_15000_5_10000"
 
 
@@ -42,6 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
 def _engine_answers() -> bool:

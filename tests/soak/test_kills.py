@@ -92,7 +92,8 @@ def kill_at_random(output: Path, variants: list[list[str]], environment: dict[st
         seconds = finish(other, environment)
         assert (output / CSV).read_bytes() == contents[variants.index(other)]
         assert sorted(path.name for path in output.iterdir()) == PUBLISHED
-    assert died >= kills // 2, "most runs ended before they were killed"
+    # Where other work begins and ends beside them, some runs are much shorter than the one before.
+    assert died >= max(1, kills // 4), "most runs ended before they were killed"
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)

@@ -28,11 +28,13 @@ HADOOP_VERSION = "3"
 
 #: How Java says that the task's own program failed; why, only that program has said.
 PYTHON_FAILED = "subprocess failed"
+UBER = "mapreduce.job.ubertask.enable"
+IN_ONE_PLACE, NOT_IN_ONE_PLACE = f"{UBER}=true", f"{UBER}=false"
 #: A first step of so many bytes takes longer to spread over the cluster than to do: its tasks run in Hadoop's
 #: ApplicationMaster, one after the other, if that has the memory for it.
 SMALL_BYTES = 100 << 20
 ONE_TASK = {
-    "mapreduce.job.ubertask.enable": "true",
+    UBER: "true",
     "mapreduce.job.ubertask.maxbytes": str(SMALL_BYTES),
     "mapreduce.job.maps": "1",
     "mapreduce.job.reduces": "1",
@@ -177,11 +179,24 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def _run_hadoop(
         self, hadoop_args: list[str], env: dict[str, str], record_callback: object
     ) -> tuple[int, dict[str, Any]]:
-        """Run `hadoop jar`, reporting what it says while it says it."""
+        """Run `hadoop jar`; once more, if it fails in its ApplicationMaster, where no task has a second attempt."""
         step = len(self._log_interpretations)
+        status, report = self._submit(step, hadoop_args, env)
+        if status and report.application and IN_ONE_PLACE in hadoop_args:
+            self._hadoop.fs("-rm", "-r", "-f", "-skipTrash", hadoop_args[hadoop_args.index("-output") + 1])
+            spread = [NOT_IN_ONE_PLACE if word == IN_ONE_PLACE else word for word in hadoop_args]
+            status, report = self._submit(step, spread, env)
+        if status:
+            raise self._failure(step, report)
+        for phase in phases_of_counters(step, report.lines):
+            self._tell(phase)
+        return 0, {}
+
+    def _submit(self, step: int, command: list[str], env: dict[str, str]) -> tuple[int, JobReport]:
+        """-> the status of `hadoop jar`, and what it has said, reported while it said it."""
         report = JobReport()
         with subprocess.Popen(
-            hadoop_args,
+            command,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -199,11 +214,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
             except BaseException:
                 process.kill()
                 raise
-        if process.returncode:
-            raise self._failure(step, report)
-        for phase in phases_of_counters(step, report.lines):
-            self._tell(phase)
-        return 0, {}
+        return process.returncode, report
 
     def _failure(self, step: int, report: JobReport) -> UserError:
         """What failed, and what it said: a task's Python, else Java around it, else the submitting command."""

@@ -29,7 +29,6 @@ _READ = 1 << 20
 MOST_PROCESSES = 3
 _PACKAGES = Path(__file__).resolve().parent.parent
 
-
 #: Where a process has begun in the file, and what it has found.
 _Found = tuple[int, Totals, Part | None]
 
@@ -57,7 +56,6 @@ class Auditing:
         self._digest = hashlib.sha256()
         self._hashed: list[Future[None]] = []
         self._begun = self._written = 0
-        self._spans = 0
         self._found: list[_Found] = []
 
     @property
@@ -95,7 +93,7 @@ class Auditing:
             rows = sum(totals.rows for _, totals, _ in self._found)
             progress(rows - told)
             told = rows
-            if len(self._found) == self._spans:
+            if len(self._found) == len(self._hashed):
                 break
             self._take(timeout=None)
         for hashed in self._hashed:
@@ -112,10 +110,9 @@ class Auditing:
         """What can be read is the next process's; what the processes have found is taken, so that none has to wait."""
         self._take(timeout=0)
         span = self._begun, self._written
-        self._processes[self._spans % len(self._processes)].tell(span)
+        self._processes[len(self._hashed) % len(self._processes)].tell(span)
         self._hashed.append(self._pool.submit(self._hash, *span))
         self._begun = self._written
-        self._spans += 1
 
     def _take(self, timeout: float | None) -> None:
         answered = wait([process.connection for process in self._processes], timeout)

@@ -89,8 +89,9 @@ class SpanPacker:
             some = order[at : at + ROWS_PER_PACK]
             spans = zip(starts[some].tolist(), ends[some].tolist(), strict=True)
             rows = [text[start:end] for start, end in spans]
-            first = np.flatnonzero(np.diff(keys[some], prepend=-1))
+            keys_of_rows = keys[some]
+            first = np.flatnonzero(np.diff(keys_of_rows, prepend=-1))
             behind = [*first[1:].tolist(), len(rows)]
-            for start, end, key in zip(first.tolist(), behind, keys[some][first].tolist(), strict=True):
+            for start, end, key in zip(first.tolist(), behind, keys_of_rows[first].tolist(), strict=True):
                 tag, make_key = _KEYS[key >> _BUCKET_BITS]
                 yield tag + make_key(key & _BUCKET), ROW_SEPARATOR.join(rows[start:end])

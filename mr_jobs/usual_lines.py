@@ -37,7 +37,7 @@ class Lines:
         self._first_tab = np.searchsorted(self._tabs, self._starts)
         self._columns = np.diff(self._first_tab, append=len(self._tabs))
         special = np.flatnonzero(np.frombuffer(block.translate(_IS_SPECIAL), np.bool_)) + len(_BEFORE)
-        #: Of each line whether it is not taken, and has no byte that the codec escapes or CSV quotes.
+        #: Of each line whether it has no byte that the codec escapes or CSV quotes.
         self._is_plain = np.ones(len(self.ends), np.bool_)
         self._is_plain[np.searchsorted(self.ends, special)] = False
         self._is_left = np.ones(len(self.ends), np.bool_)

@@ -54,14 +54,23 @@ class Card:
 
 
 class Places(Generic[Name]):
-    """Gives each name a place, in the order in which they come."""
+    """Gives each name a place, in the order in which they come; those beyond the limit share the one behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        """Args:
+        limit: names at most that have a place of their own; any number when None.
+        """
         self._places: dict[Name, int] = {}
+        self._limit = limit
 
     def of(self, name: Name) -> int:
         """-> its place, a new one for a new name."""
-        return self._places.setdefault(name, len(self._places))
+        place = self._places.get(name)
+        if place is None:
+            place = len(self._places)
+            if place != self._limit:
+                self._places[name] = place
+        return place
 
     @property
     def names(self) -> list[Name]:

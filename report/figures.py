@@ -6,12 +6,11 @@ Months and kinds of account are counted by name, up to a limit of different ones
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Generic
 
 import numpy as np
 
 from movimento_flat.money import Totals
-from report.adding import BINS, DAYS, HOURS, NO_MONTH, Card, Name, Part, add_sums, top_cards, unquoted
+from report.adding import BINS, DAYS, HOURS, NO_MONTH, Card, Part, Places, add_sums, top_cards, unquoted
 
 #: Kinds of account that a page tells apart.
 TOP_KINDS = 8
@@ -57,7 +56,7 @@ class Figuring:
         self._totals = Totals()
         self._without_amount = 0
         self._days: list[int] = []
-        self._kinds, self._months = _Limited[bytes](MOST_KINDS), _Limited[int](MOST_MONTHS)
+        self._kinds, self._months = Places[bytes](MOST_KINDS), Places[int](MOST_MONTHS)
         self._cells: dict[tuple[int, int], Totals] = {}
         self._bins: dict[int, Totals] = {}
         self._hours = np.zeros(DAYS * HOURS, np.int64)
@@ -90,9 +89,10 @@ class Figuring:
         if set(rows) - set(ranked):
             kinds.append(None)
         place = {kind: place for place, kind in enumerate(ranked)}
+        months = self._months.names
         table: dict[str, list[Totals]] = {}
         for (month, kind), totals in self._cells.items():
-            row = table.setdefault(self._month_name(month), [Totals()] * len(kinds))
+            row = table.setdefault(_month_name(month, months), [Totals()] * len(kinds))
             row[place.get(kind, len(ranked))] += totals
         first, last = (_EPOCH + timedelta(day) for day in self._days) if self._days else (None, None)
         return Figures(
@@ -107,29 +107,12 @@ class Figuring:
             tuple(map(tuple, self._hours.reshape(DAYS, HOURS).tolist())),
         )
 
-    def _month_name(self, place: int) -> str:
-        if place == MOST_MONTHS:
-            return OTHER_MONTHS
-        month = self._months.names[place]
-        return UNDATED if month == NO_MONTH else f"{month // 12:04d}-{month % 12 + 1:02d}"
 
-
-class _Limited(Generic[Name]):
-    """Gives each name a place; all that come after the first so many share the one behind them."""
-
-    def __init__(self, limit: int) -> None:
-        self.names: list[Name] = []
-        self._places: dict[Name, int] = {}
-        self._limit = limit
-
-    def of(self, name: Name) -> int:
-        place = self._places.get(name)
-        if place is not None:
-            return place
-        if len(self.names) == self._limit:
-            return self._limit
-        self.names.append(name)
-        return self._places.setdefault(name, len(self._places))
+def _month_name(place: int, months: list[int]) -> str:
+    if place == MOST_MONTHS:
+        return OTHER_MONTHS
+    month = months[place]
+    return UNDATED if month == NO_MONTH else f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 class _Cards:

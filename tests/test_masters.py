@@ -20,12 +20,15 @@ _links = st.sampled_from(["1", "10", r"\N"])
 
 _associates = st.builds("{}A{}{},".format, _slots, _ids, _columns)
 _accounts = st.builds("{}C{},{}".format, _slots, _columns, _links)
-_cards = st.builds("{}K{}{}".format, _slots, _ids, _columns)
+_held_cards = st.builds("{}K{}".format, _slots, _ids)
+_account_cards = st.builds("{}K{}{}".format, _slots, _ids, _columns)
 _keys = st.sampled_from(["`", "a1", "b10", "-"])
 
 
-def _buckets_of(tag: bytes, masters: st.SearchStrategy[str]) -> st.SearchStrategy[dict[bytes, list[bytes]]]:
-    rows = st.lists(st.one_of(masters, _cards).map(str.encode), min_size=1, max_size=6)
+def _buckets_of(
+    tag: bytes, masters: st.SearchStrategy[str], cards: st.SearchStrategy[str]
+) -> st.SearchStrategy[dict[bytes, list[bytes]]]:
+    rows = st.lists(st.one_of(masters, cards).map(str.encode), min_size=1, max_size=6)
     return st.dictionaries(_keys.map(lambda key: tag + key.encode()), rows, max_size=3)
 
 
@@ -37,7 +40,10 @@ def _packs(rows: list[bytes], rows_of_a_pack: int) -> list[bytes]:
 
 
 @given(
-    st.one_of(_buckets_of(ASSOCIADO.tag, _associates), _buckets_of(CONTA.tag, _accounts)),
+    st.one_of(
+        _buckets_of(ASSOCIADO.tag, _associates, _held_cards),
+        _buckets_of(CONTA.tag, _accounts, _account_cards),
+    ),
     st.integers(1, 4),
     st.sampled_from([10, 1000]),
     st.sampled_from([20, 1000]),
@@ -72,7 +78,7 @@ def test_a_card_between_two_masters_has_none() -> None:
 def test_associates_and_accounts_are_told_apart() -> None:
     halver = Halver()
     found = [
-        *halver.add(b"A`", [b"07A7,Ana,Reis,", b"07K10,"]),
+        *halver.add(b"A`", [b"07A7,Ana,Reis,", b"07K10"]),
         *halver.add(b"C`", [b"07C,corrente,1", b"07K10,4111"]),
         *halver.flush(),
     ]

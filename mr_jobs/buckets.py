@@ -98,10 +98,10 @@ class Packer:
         return self.flush() if self._left < 0 else ()
 
     def flush(self) -> Iterator[Record]:
-        """-> (bucket key, pack) of every row kept, which are then forgotten."""
+        """-> (bucket key, pack) of every row kept, which are then forgotten, in order of the buckets."""
         self._left = self._room
-        while self._rows:
-            bucket, rows = self._rows.popitem()
+        for bucket in sorted(self._rows):
+            rows = self._rows.pop(bucket)
             for start in range(0, len(rows), ROWS_PER_PACK):
                 yield bucket, ROW_SEPARATOR.join(rows[start : start + ROWS_PER_PACK])
 

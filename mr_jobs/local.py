@@ -20,7 +20,7 @@ from mrjob.step import StepFailedException
 
 from movimento_flat.errors import UserError
 from mr_jobs.join import MovimentoFlat
-from mr_jobs.local_shuffle import partition, sort
+from mr_jobs.local_shuffle import Run, read_runs, remove, write_runs
 from mr_jobs.phases import Phase, Reached, Tell
 from mr_jobs.rules import Rules
 from mr_jobs.task_server import TaskFailedError, TaskServer
@@ -87,6 +87,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         self._movements = movements
         self._tell = tell
         self._lock = Lock()
+        self._runs: list[Run] = []  # what the map tasks of the step under way have written
         # Of the phase that is under way:
         self._phase = (1, "map")
         self._size = 0  # bytes of all its tasks' input
@@ -125,32 +126,28 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         self._end_phase()
 
     def _sort_reducer_input(self, step_num: int, num_map_tasks: int) -> None:
-        """Every reducer's input by itself, where mrjob sorts all of it at once and cuts it then."""
+        """Nothing is left to sort: a reduce task is told which runs of the map tasks are its own, and merges them."""
         self._begin_phase(step_num, "sort")
         outputs = [Path(self._task_output_path("mapper", step_num, task)) for task in range(num_map_tasks)]
-
-        def sort_for(reducer: int) -> None:
-            started = time.monotonic()
+        self._runs = [run for output in outputs for run in _runs_of(output)]
+        for reducer in range(self._num_reducers(step_num)):
             target = Path(self._task_input_path("reducer", step_num, reducer))
             target.parent.mkdir(parents=True)
-            sort(outputs, reducer, target)
-            size = target.stat().st_size
-            with self._lock:
-                self._count(started, size, size)
-
-        with ThreadPoolExecutor(self._num_cores()) as pool:
-            list(pool.map(sort_for, range(self._num_reducers(step_num))))
+            mine = [run for run in self._runs if run.reducer == reducer]
+            with target.open("wb") as file:
+                write_runs(mine, file)
+            size = sum(map(len, mine))
+            self._costs.append((0.0, size, size))
         self._end_phase()
 
     def _split_reducer_input(self, step_num: int) -> int:
-        """-> how many reduce tasks there are; their input was cut before it was sorted."""
+        """-> how many reduce tasks there are; the map tasks have cut their input."""
         return int(self._num_reducers(step_num))
 
     def _run_reducers(self, step_num: int, num_reducer_tasks: int) -> None:
-        tasks = range(num_reducer_tasks)
-        sizes = (Path(self._task_input_path("reducer", step_num, task)).stat().st_size for task in tasks)
-        self._begin_phase(step_num, "reduce", sum(sizes))
+        self._begin_phase(step_num, "reduce", sum(map(len, self._runs)))
         super()._run_reducers(step_num, num_reducer_tasks)
+        remove(self._runs)
         self._end_phase()
 
     def reached(self) -> Reached:
@@ -158,13 +155,9 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         with self._lock:
             step, name = self._phase
             read = sum(cost[1] for cost in self._costs)
-            read += sum(os.lseek(opened, 0, os.SEEK_CUR) for opened in self._inputs)
+            read += sum(map(_position, self._inputs))
             percent = 100 * read // self._size if self._size else 0
         return Reached(step, percent) if name == "map" else Reached(step, 100, percent)
-
-    def _count(self, started: float, read: int, written: int) -> None:
-        """A task has ended; the lock is held."""
-        self._costs.append((time.monotonic() - started, read, written))
 
     def _begin_phase(self, step_num: int, name: str, size: int = 0) -> None:
         with self._lock:
@@ -200,19 +193,20 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, folder: str, env: dict[str, str]
         ) -> None:
             started, opened, written = time.monotonic(), stdin.fileno(), 0
+            output = Path(stdout.name)
             with self._lock:
                 self._inputs.add(opened)
             try:
-                self._server.run(arguments, (stdin, stdout, stderr), folder, env)
-                written = os.fstat(stdout.fileno()).st_size
-                if task_type == "mapper":
-                    partition(Path(stdout.name), self._num_reducers(step_num))
+                reducers = self._num_reducers(step_num)
+                self._server.run(arguments, (stdin, stdout, stderr), folder, env, reducers)
+                is_list = task_type == "mapper"
+                written = sum(map(len, _runs_of(output))) if is_list else output.stat().st_size
             except TaskFailedError as error:
                 raise _TaskFailedException(reason=str(error), **place) from error
             finally:
                 with self._lock:
                     self._inputs.remove(opened)
-                    self._count(started, os.fstat(opened).st_size, written)
+                    self._costs.append((time.monotonic() - started, _position(opened), written))
 
         return run
 
@@ -232,6 +226,15 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             f"The {task['task_type']} of step {failure.step_num + 1} failed (task {task['task_num']}):\n{said}",
             "Mend what it names; the join starts from the beginning when the command is run again.",
         )
+
+
+def _runs_of(output: Path) -> list[Run]:
+    with output.open("rb") as file:
+        return read_runs(file)
+
+
+def _position(descriptor: int) -> int:
+    return os.lseek(descriptor, 0, os.SEEK_CUR)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from movimento_flat.processes import die_with_parent
+from mr_jobs.local_shuffle import MapOutput, reduce_input
 
 if TYPE_CHECKING:
     from mr_jobs.join import MovimentoFlat
@@ -69,20 +70,22 @@ class TaskServer:
         streams: tuple[BinaryIO, BinaryIO, BinaryIO],
         folder: str,
         environment: Mapping[str, str],
+        reducers: int,
     ) -> None:
-        """Run one task to its end.
+        """Run one task to its end. A map task writes its runs beside its output, and a list of them into that.
 
         Args:
             arguments: the job's, such as --step-num=0 --mapper.
             streams: its standard input, output and error: files.
             folder: where it works.
             environment: variables that it has, beside this process's own.
+            reducers: of its step.
 
         Raises:
             TaskFailedError: it failed, or was killed.
         """
         changed = {name: value for name, value in environment.items() if os.environ.get(name) != value}
-        request = json.dumps([list(arguments), folder, changed]).encode()
+        request = json.dumps([list(arguments), folder, changed, streams[1].name, reducers]).encode()
         done, theirs = os.pipe()
         with os.fdopen(done, "rb", buffering=0) as answer:
             try:
@@ -127,10 +130,10 @@ def _work(job: "type[MovimentoFlat]", request: bytes, descriptors: list[int]) ->
         os.close(descriptor)
     try:
         signal(SIGINT, SIG_DFL)
-        arguments, folder, environment = json.loads(request)
+        arguments, folder, environment, *shuffle = json.loads(request)
         os.chdir(folder)
         os.environ.update(environment)
-        job(arguments).execute()
+        _execute(job(arguments), *shuffle)
         sys.stdout.flush()
         os.write(done, _DONE)
     except BaseException:
@@ -138,6 +141,15 @@ def _work(job: "type[MovimentoFlat]", request: bytes, descriptors: list[int]) ->
         sys.stderr.flush()
         return 1
     return 0
+
+
+def _execute(task: "MovimentoFlat", output: str, reducers: int) -> None:
+    stdin, stdout, stderr = sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer
+    if task.options.run_mapper:
+        with MapOutput(output, reducers, stdout) as shuffled:
+            task.sandbox(stdin, shuffled, stderr).execute()
+    else:
+        task.sandbox(reduce_input(stdin.fileno()), stdout, stderr).execute()
 
 
 if __name__ == "__main__":

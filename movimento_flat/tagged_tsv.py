@@ -20,7 +20,6 @@ _BARE = {letter: bare for bare, letter in ESCAPES.items()}
 
 _find_bare = re.compile(rb"[\\\t\n\r\0\x1e]").search
 _replace_bare = re.compile(rb"[\\\t\n\r\0\x1e]").sub
-_replace_escape = re.compile(rb"\\(.?)", re.DOTALL).sub
 
 
 def escape(text: bytes) -> bytes:
@@ -36,12 +35,18 @@ def unescape(field: bytes) -> bytes:
     Raises:
         ValueError: a backslash is followed by no known letter.
     """
-    if b"\\" not in field:
+    backslash = field.find(b"\\")
+    if backslash < 0:
         return field
+    texts, done = [], 0
     try:
-        return _replace_escape(lambda escaped: _BARE[escaped[1]], field)
+        while backslash >= 0:
+            texts += field[done:backslash], _BARE[field[backslash + 1 : backslash + 2]]
+            done = backslash + 2
+            backslash = field.find(b"\\", done)
     except KeyError as unknown:
         raise ValueError(f"unknown escape in {field!r}") from unknown
+    return b"".join((*texts, field[done:]))
 
 
 def line(table: Table, values: tuple[bytes | None, ...]) -> bytes:

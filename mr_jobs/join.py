@@ -203,7 +203,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         is_plain = self.rows.are_plain(block)
         if is_plain and self.spans:
             lines = Lines(block)
-            if self.rows.show_all:
+            if self.rows.show_all and not takes_records:
                 take_small_tables(lines, self.spans)
             take_movements(lines, self.spans)  # it writes into their text
             others = list(lines.left())

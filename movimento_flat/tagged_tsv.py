@@ -38,7 +38,8 @@ def unescape(field: bytes) -> bytes:
     backslash = field.find(b"\\")
     if backslash < 0:
         return field
-    texts, done = [], 0
+    texts: list[bytes] = []
+    done = 0
     try:
         while backslash >= 0:
             texts += field[done:backslash], _BARE[field[backslash + 1 : backslash + 2]]

@@ -34,12 +34,12 @@ AND_USED = ("sh", "-c", '"$@"; status=$?; echo; cat /proc/$$/stat /proc/$$/io; e
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 EXECUTORS = 2
-#: Two executors of one core, as large as the cluster's two nodes of 1,536 MB let them be. Ours asks for two tasks
-#: and an ApplicationMaster of 768 MB each.
+#: Two executors of one core, as large as the cluster's two nodes of 1,280 MB let them be. Ours asks for two tasks
+#: of 768 MB and an ApplicationMaster of 512 MB.
 SPARK_SETTINGS = {
     "spark.executor.instances": EXECUTORS,
     "spark.executor.cores": 1,
-    "spark.executor.memory": "1152m",
+    "spark.executor.memory": "896m",
     "spark.executor.memoryOverhead": "128m",
     "spark.yarn.am.memory": "128m",
     "spark.yarn.am.memoryOverhead": "128m",

@@ -21,23 +21,33 @@ from movimento_flat.hadoop import Hadoop, explain, last_words
 from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.phases import Tell, phases_of_counters
-from mr_jobs.rules import KEY_NAME, Rules
+from mr_jobs.rules import KEY_FILE_VARIABLE, KEY_NAME, Rules
 
 #: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
 HADOOP_VERSION = "3"
 
 #: How Java says that the task's own program failed; why, only that program has said.
 PYTHON_FAILED = "subprocess failed"
-UBER = "mapreduce.job.ubertask.enable"
-IN_ONE_PLACE, NOT_IN_ONE_PLACE = f"{UBER}=true", f"{UBER}=false"
-#: A first step of so many bytes takes longer to spread over the cluster than to do: its tasks run in Hadoop's
-#: ApplicationMaster, one after the other, if that has the memory for it.
+FRAMEWORK = "mapreduce.framework.name"
+IN_CLIENT, ON_CLUSTER = f"{FRAMEWORK}=local", f"{FRAMEWORK}=yarn"
+#: A first step of so many bytes takes longer to spread over the cluster than to do. Hadoop runs it in the JVM that
+#: was to submit it, on the files in HDFS (LocalJobRunner), as Hive does with small queries.
 SMALL_BYTES = 100 << 20
-ONE_TASK = {
-    UBER: "true",
-    "mapreduce.job.ubertask.maxbytes": str(SMALL_BYTES),
-    "mapreduce.job.maps": "1",
-    "mapreduce.job.reduces": "1",
+SMALL_STEP = {
+    FRAMEWORK: "local",
+    "mapreduce.job.maps": "2",
+    "mapreduce.local.map.tasks.maximum": "2",
+    "mapreduce.job.reduces": "2",
+    "mapreduce.local.reduce.tasks.maximum": "2",
+    "mapreduce.task.io.sort.mb": "64",
+}
+#: Files and blocks of the second step's input share a map task up to this size: what step 1 has written would have map
+#: tasks of its own otherwise, and to start one takes as long as to map half a million movements. Only of Hadoop's
+#: usual format does streaming leave out the keys by itself.
+COMBINING = "org.apache.hadoop.mapred.lib.CombineTextInputFormat"
+COMBINED_STEP = {
+    "mapreduce.input.fileinputformat.split.maxsize": str(192 << 20),
+    "stream.map.input.ignoreKey": "true",
 }
 LOG_SECONDS, POLL_SECONDS = 30, 0.5
 
@@ -52,6 +62,7 @@ class JobReport:
     Attributes:
         application: YARN's id, once submitted.
         address: where its progress can be seen in a browser.
+        runs_here: whether its tasks run in the JVM of `hadoop jar`.
         done: percent of the map and of the reduce tasks.
         failures: Java's error of each attempt of a task that failed.
         lines: everything, for the case that it fails.
@@ -59,6 +70,7 @@ class JobReport:
 
     application: str = ""
     address: str = ""
+    runs_here: bool = False
     done: tuple[int, int] = (0, 0)
     failures: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -68,7 +80,9 @@ class JobReport:
         self.lines.append(line)
         if found := re.search(r"Submitted application (application_\d+_\d+)", line):
             self.application = found[1]
-        elif found := re.search(r"The url to track the job: (\S+)", line):
+        elif "Submitting tokens for job: job_local" in line:
+            self.runs_here = True
+        elif (found := re.search(r"The url to track the job: (\S+)", line)) and self.application:
             self.address = found[1]
         elif found := re.search(r"\bmap (\d+)% reduce (\d+)%", line):
             self.done = int(found[1]), int(found[2])
@@ -105,8 +119,8 @@ def join_on_hadoop(
         parts: URI of the output, not there yet; its files are each sorted by card.
         work: URI of a folder for what lies between the steps.
         local_work: private folder of this machine for scripts that go to the tasks.
-        rules: what shows of cards and people, and as of which moment; their key goes to the tasks in the jobs'
-            credentials, which no file of the cluster or page of its web shows.
+        rules: what shows of cards and people, and as of which moment; their key goes to the cluster's tasks in the
+            jobs' credentials, which no file of the cluster or page of its web shows.
         options: Hadoop properties (`key=value`) of both steps.
         watch: told of the progress.
         tell: told of each phase that has ended, by Hadoop's counters.
@@ -121,15 +135,17 @@ def join_on_hadoop(
         "--no-read-logs",
         "--no-check-input-paths",
     ]
+    environment = {}
     if rules.key_file:
+        environment[KEY_FILE_VARIABLE] = str(rules.key_file.resolve())
         options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, local_work)}")
         rules = replace(rules, key_file=None)
     arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in options)]
     arguments += [*rules.arguments(), small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
-    first_step = ONE_TASK if small_bytes <= SMALL_BYTES else {}
-    with _Runner(hadoop, first_step, movements, watch, tell, **job._runner_kwargs()) as runner:
+    first_step = SMALL_STEP if small_bytes <= SMALL_BYTES else {}
+    with _Runner(hadoop, first_step, environment, movements, watch, tell, **job._runner_kwargs()) as runner:
         runner.run()
 
 
@@ -145,6 +161,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         self,
         hadoop: Hadoop,
         first_step: dict[str, str],
+        environment: dict[str, str],
         movements: MovementFolder,
         watch: Watch,
         tell: Tell,
@@ -153,6 +170,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         super().__init__(**options)
         self._hadoop = hadoop
         self._first_step = first_step
+        self._environment = environment
         self._movements = movements
         self._watch = watch
         self._tell = tell
@@ -168,7 +186,11 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
 
     def _jobconf_for_step(self, step_num: int) -> dict[str, str]:
         jobconf: dict[str, str] = super()._jobconf_for_step(step_num)
-        return jobconf if step_num else self._first_step | jobconf
+        return (COMBINED_STEP if step_num else self._first_step) | jobconf
+
+    def _hadoop_args_for_step(self, step_num: int) -> list[str]:
+        arguments: list[str] = super()._hadoop_args_for_step(step_num)
+        return [*arguments, "-inputformat", COMBINING] if step_num else arguments
 
     def _step_input_uris(self, step_num: int) -> list[str]:
         uris = list(super()._step_input_uris(step_num))
@@ -179,12 +201,12 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def _run_hadoop(
         self, hadoop_args: list[str], env: dict[str, str], record_callback: object
     ) -> tuple[int, dict[str, Any]]:
-        """Run `hadoop jar`; once more, if it fails in its ApplicationMaster, where no task has a second attempt."""
+        """Run `hadoop jar`; once more, if it fails in its own JVM, where no task has a second attempt."""
         step = len(self._log_interpretations)
         status, report = self._submit(step, hadoop_args, env)
-        if status and report.application and IN_ONE_PLACE in hadoop_args:
+        if status and report.runs_here:
             self._hadoop.fs("-rm", "-r", "-f", "-skipTrash", hadoop_args[hadoop_args.index("-output") + 1])
-            spread = [NOT_IN_ONE_PLACE if word == IN_ONE_PLACE else word for word in hadoop_args]
+            spread = [ON_CLUSTER if word == IN_CLIENT else word for word in hadoop_args]
             status, report = self._submit(step, spread, env)
         if status:
             raise self._failure(step, report)
@@ -197,7 +219,8 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         report = JobReport()
         with subprocess.Popen(
             command,
-            env=env,
+            env=env | self._environment,
+            cwd=self._get_local_tmp_dir(),  # tasks that run in this JVM find links to their files here
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -16,23 +16,23 @@ class Phase:
     Attributes:
         step: 1 or 2.
         name: map, sort or reduce.
-        tasks: how many were started.
-        seconds: of all tasks together, as if one ran after the other.
+        tasks: how many were started; None where they were part of the submitting command.
+        seconds: of all tasks together, as if one ran after the other; None where nobody has counted them.
         read, written: bytes.
     """
 
     step: int
     name: str
-    tasks: int
-    seconds: float
+    tasks: int | None
+    seconds: float | None
     read: int
     written: int
 
     def __str__(self) -> str:
-        tasks = f"{self.tasks} task{'s' * (self.tasks != 1)}"
-        return (
-            f"{tasks}, {self.seconds:.1f} s, {self.read / 1e6:,.1f} MB in, {self.written / 1e6:,.1f} MB out"
-        )
+        tasks = "in the client" if self.tasks is None else f"{self.tasks} task{'s' * (self.tasks != 1)}"
+        seconds = [] if self.seconds is None else [f"{self.seconds:.1f} s"]
+        size = [f"{self.read / 1e6:,.1f} MB in", f"{self.written / 1e6:,.1f} MB out"]
+        return ", ".join([tasks, *seconds, *size])
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,17 @@ def phases_of_counters(step: int, lines: Iterable[str]) -> Iterator[Phase]:
     part of the tasks'.
     """
     counters = {found[1]: int(found[2]) for line in lines if (found := _find_counter(line))}
+    tasks = [counters.get(f"Launched {kind} tasks") for kind in ("map", "reduce")]
+    times = [counters.get(f"Total time spent by all {kind} tasks (ms)") for kind in ("map", "reduce")]
+    maps, reduces = tasks
+    map_seconds, reduce_seconds = (None if time is None else time / 1000 for time in times)
     try:
-        map_seconds, reduce_seconds = (
-            counters[f"Total time spent by all {kind} tasks (ms)"] / 1000 for kind in ("map", "reduce")
-        )
-        shuffled = counters["Reduce shuffle bytes"]
-        maps, reduces = counters["Launched map tasks"], counters["Launched reduce tasks"]
-        output = counters["Map output bytes"]
-        yield Phase(step, "map", maps, map_seconds, counters["Bytes Read"], output)
-        yield Phase(step, "sort", reduces, 0.0, output, shuffled)
+        # Where files share a map task nobody counts the input's bytes by themselves.
+        read = counters["Bytes Read"] or counters["HDFS: Number of bytes read"]
+        output, shuffled = counters["Map output bytes"], counters["Reduce shuffle bytes"]
+        yield Phase(step, "map", maps, map_seconds, read, output)
+        sort_seconds = None if reduces is None else 0.0
+        yield Phase(step, "sort", reduces, sort_seconds, output, shuffled)
         yield Phase(step, "reduce", reduces, reduce_seconds, shuffled, counters["Bytes Written"])
     except KeyError:
         return

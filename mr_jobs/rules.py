@@ -12,6 +12,8 @@ from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
 
 #: Hadoop's own secret store: a job's credentials, which only its tasks can read, under this name.
 KEY_NAME = "movimento-flat.key"
+#: A variable that names a file with the key, for tasks that Hadoop runs on the machine of the `hadoop` command.
+KEY_FILE_VARIABLE = "MOVIMENTO_FLAT_KEY_FILE"
 _TOKEN_FILE = "HADOOP_TOKEN_FILE_LOCATION"  # noqa: S105  # the name of a variable
 
 
@@ -65,8 +67,8 @@ class Rules:
             ValueError: there is none, and the rules ask for tokens.
         """
         key = b""
-        if self.key_file:
-            key = self.key_file.read_bytes().strip()
+        if name := self.key_file or os.environ.get(KEY_FILE_VARIABLE):
+            key = Path(name).read_bytes().strip()
         elif file := os.environ.get(_TOKEN_FILE):
             key = secrets_of(Path(file).read_bytes()).get(KEY_NAME.encode(), b"")
         if not key and self.privacy.needs_key:

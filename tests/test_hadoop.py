@@ -51,6 +51,19 @@ def test_a_report_knows_application_address_percents_and_failures() -> None:
     ]
 
 
+def test_a_report_knows_a_job_that_runs_in_the_client() -> None:
+    report = JobReport()
+    report.read(
+        "26/11/26 01:45:50 INFO mapreduce.JobSubmitter: Submitting tokens for job: job_local477660528_0001"
+    )
+    report.read("26/11/26 01:45:50 INFO mapreduce.Job: The url to track the job: http://localhost:8080/")
+    report.read("26/11/26 01:45:51 INFO mapreduce.Job:  map 100% reduce 0%")
+    assert report.runs_here
+    assert not report.application
+    assert not report.address
+    assert report.done == (100, 0)
+
+
 def test_a_tasks_python_error_is_found_among_the_logs() -> None:
     assert last_words(words_of_a_task(LOGS)).splitlines()[-1] == "  OSError: a broken disk"
     assert words_of_a_task("") == ""

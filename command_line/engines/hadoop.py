@@ -19,6 +19,7 @@ from mr_jobs.rules import Rules
 
 #: Replaces the host in the web address of an application where that is known inside the cluster only.
 WEB_VARIABLE = "MOVIMENTO_FLAT_YARN_WEB"
+HERE = "in the JVM of `hadoop jar`, since its tables are small"
 
 
 def default_hdfs_folder() -> str:
@@ -61,7 +62,7 @@ class HadoopWorkspace:
         self._work = work
         self._options = options
         self._console = console
-        self.sink = HdfsSink(hadoop, run.folder)
+        self.sink = HdfsSink(hadoop, run.folder, run.wait)
 
     def join(
         self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
@@ -128,9 +129,10 @@ def join_with_progress(
     with console.stage("join") as progress:
 
         def watch(step: int, report: JobReport) -> None:
-            if report.address and report.application not in announced:
-                announced.add(report.application)
-                console.say(f"Step {step} of {STEPS}: {report.application}, {_web_address(report)}")
+            where = HERE if report.runs_here else report.application
+            if (report.runs_here or report.address) and where not in announced:
+                announced.add(where)
+                console.say(f"Step {step} of {STEPS}: {where}{_web_address(report)}")
             progress.show_join(Reached(step, *report.done), count)
 
         tell = console.phases.append
@@ -150,5 +152,8 @@ def join_with_progress(
 
 
 def _web_address(report: JobReport) -> str:
+    """-> what follows an application's name."""
     web = os.environ.get(WEB_VARIABLE)
-    return f"{web}/cluster/app/{report.application}" if web else report.address
+    if not report.application:
+        return ""
+    return f", {web}/cluster/app/{report.application}" if web else f", {report.address}"

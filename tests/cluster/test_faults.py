@@ -235,10 +235,21 @@ def test_a_task_that_always_fails_shows_what_it_said(cluster: Cluster, data: Dat
     assert_untouched(previous)
 
 
+def test_a_first_step_that_fails_in_the_client_is_run_on_the_cluster(
+    cluster: Cluster, data: Data, previous: Path
+) -> None:
+    """Of all tasks only those in the client's JVM ask for the folder of this property."""
+    result = cluster.run(previous, *DATA, "-D", "mapreduce.cluster.local.dir=/proc/none")
+    assert result.returncode == 0, result.stderr
+    assert "Step 1 of 2: application_" in result.stderr
+    assert (previous / CSV_NAME).read_bytes() == data.csv
+
+
 @pytest.mark.usefixtures("tasks_python")
 def test_speculative_attempts_count_no_row_twice(cluster: Cluster, data: Data, previous: Path) -> None:
     replace_python(cluster, IS_SLOW_ONCE)
     properties = ["mapreduce.map.speculative=true", "mapreduce.reduce.speculative=true"]
+    properties.append(f"mapreduce.input.fileinputformat.split.maxsize={8 << 20}")  # more than one map task
     options = [word for key_value in properties for word in ("-D", key_value)]
     with cluster.running(previous, *DATA, *options) as running:
         assert_right(running, data)

@@ -41,7 +41,7 @@ def test_the_files_are_the_callers_and_nobody_elses(data: Data) -> None:
 
 
 def test_the_run_names_engine_applications_and_web_addresses(data: Data) -> None:
-    assert "Step 1 of 2: application_" in data.said
+    assert "Step 1 of 2: in the JVM of `hadoop jar`" in data.said
     assert "Step 2 of 2: application_" in data.said
     assert "http://127.0.0.1:" in data.said
     manifest = json.loads((data.output / RUN / "manifest.json").read_text())

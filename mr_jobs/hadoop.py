@@ -41,6 +41,8 @@ SMALL_STEP = {
     "mapreduce.local.reduce.tasks.maximum": "2",
     "mapreduce.task.io.sort.mb": "64",
 }
+#: Folders of this machine that such a job writes to; by default they lie under /tmp, the first of them for all users.
+LOCAL_FOLDERS = ("mapreduce.jobtracker.staging.root.dir", "mapreduce.cluster.local.dir")
 #: Files and blocks of the second step's input share a map task up to this size: what step 1 has written would have map
 #: tasks of its own otherwise, and to start one takes as long as to map half a million movements. Only of Hadoop's
 #: usual format does streaming leave out the keys by itself.
@@ -144,9 +146,14 @@ def join_on_hadoop(
     arguments += [*rules.arguments(), small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
-    first_step = SMALL_STEP if small_bytes <= SMALL_BYTES else {}
+    first_step = _small_step(local_work) if small_bytes <= SMALL_BYTES else {}
     with _Runner(hadoop, first_step, environment, movements, watch, tell, **job._runner_kwargs()) as runner:
         runner.run()
+
+
+def _small_step(folder: Path) -> dict[str, str]:
+    """-> properties of a first step in the client's JVM, which writes into a private folder."""
+    return SMALL_STEP | dict.fromkeys(LOCAL_FOLDERS, str(folder.resolve() / "hadoop"))
 
 
 def _credentials(rules: Rules, folder: Path) -> Path:

@@ -16,6 +16,9 @@ from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 
 HOST = "127.0.0.1"
+#: Bytes of memory of a server that is filled. Cards come in no order, so each row of their index is a page of the disk
+#: where that index does not fit.
+FILLING = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,12 @@ class Server(PrivateServer):
                 cursor.execute(f"DROP DATABASE IF EXISTS {name}")
                 cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
                 admin.select_db(name)
+                cursor.execute("SELECT @@GLOBAL.innodb_buffer_pool_size")
+                (usual,) = cursor.fetchone()
+                cursor.execute(f"SET GLOBAL innodb_buffer_pool_size = {FILLING}")
                 with Console().stage(f"fill {name}", total=plan.movements) as progress:
                     fill(admin, plan, progress)
+                cursor.execute(f"SET GLOBAL innodb_buffer_pool_size = {usual}")
                 whole.touch()
             # No names are resolved: the reader comes from an address.
             for statement in reader_statements(name, self.reader_password(), READER, HOST):

@@ -1,13 +1,12 @@
 """A month of a national card network, calculated from what was measured: constants of docs/growth.md."""
 
 from bench.records import Record, Records
+from mr_jobs.hadoop import SPLIT_BYTES
 
 MISSING = "(not measured)"
 MOVEMENTS = 1_000_000_000
 NODES, CORES = 20, 14
 SLOTS = NODES * CORES
-#: mapreduce.input.fileinputformat.split.minsize of hadoop-docker/etc/mapred-site.xml.
-SPLIT_BYTES = 201_326_592
 #: The hot card of the text: its share of all movements.
 HOT_SHARE = 0.01
 MILLION = 1e6

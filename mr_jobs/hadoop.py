@@ -46,9 +46,10 @@ LOCAL_FOLDERS = ("mapreduce.jobtracker.staging.root.dir", "mapreduce.cluster.loc
 #: Files and blocks of the second step's input share a map task up to this size: what step 1 has written would have map
 #: tasks of its own otherwise, and to start one takes as long as to map half a million movements. Only of Hadoop's
 #: usual format does streaming leave out the keys by itself.
+SPLIT_BYTES = 192 << 20
 COMBINING = "org.apache.hadoop.mapred.lib.CombineTextInputFormat"
 COMBINED_STEP = {
-    "mapreduce.input.fileinputformat.split.maxsize": str(192 << 20),
+    "mapreduce.input.fileinputformat.split.maxsize": str(SPLIT_BYTES),
     "stream.map.input.ignoreKey": "true",
 }
 LOG_SECONDS, POLL_SECONDS = 30, 0.5

@@ -32,14 +32,15 @@ FRAMEWORK = "mapreduce.framework.name"
 IN_CLIENT, ON_CLUSTER = f"{FRAMEWORK}=local", f"{FRAMEWORK}=yarn"
 #: A first step of so many bytes takes longer to spread over the cluster than to do. Hadoop runs it in the JVM that
 #: was to submit it, on the files in HDFS (LocalJobRunner), as Hive does with small queries.
-SMALL_BYTES = 100 << 20
+SMALL_BYTES = 300 << 20
+AT_ONCE = str(min(os.cpu_count() or 1, 4))
 SMALL_STEP = {
     FRAMEWORK: "local",
-    "mapreduce.job.maps": "2",
-    "mapreduce.local.map.tasks.maximum": "2",
+    "mapreduce.job.maps": AT_ONCE,
+    "mapreduce.local.map.tasks.maximum": AT_ONCE,
     "mapreduce.job.reduces": "2",
     "mapreduce.local.reduce.tasks.maximum": "2",
-    "mapreduce.task.io.sort.mb": "64",
+    "mapreduce.task.io.sort.mb": "100",
 }
 #: Folders of this machine that such a job writes to; by default they lie under /tmp, the first of them for all users.
 LOCAL_FOLDERS = ("mapreduce.jobtracker.staging.root.dir", "mapreduce.cluster.local.dir")

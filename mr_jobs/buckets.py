@@ -38,7 +38,7 @@ PACKER_ROOM = 32 << 20
 ROW_OVERHEAD = 64
 ROWS_PER_PACK = 4096
 #: Bytes of a bucket that are sorted in memory; a larger bucket (a very hot card) goes through sort(1).
-SORT_ROOM = 32 << 20
+SORT_ROOM = 8 << 20
 #: Bytes of buckets that are looked at together; one that is larger than the second is looked at by itself.
 BUCKETS_AT_ONCE, BUCKETS_ROOM = 1 << 19, 1 << 22
 

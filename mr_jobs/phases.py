@@ -67,9 +67,8 @@ def phases_of_counters(step: int, lines: Iterable[str]) -> Iterator[Phase]:
     part of the tasks'.
     """
     counters = {found[1]: int(found[2]) for line in lines if (found := _find_counter(line))}
-    tasks = [counters.get(f"Launched {kind} tasks") for kind in ("map", "reduce")]
+    maps, reduces = (counters.get(f"Launched {kind} tasks") for kind in ("map", "reduce"))
     times = [counters.get(f"Total time spent by all {kind} tasks (ms)") for kind in ("map", "reduce")]
-    maps, reduces = tasks
     map_seconds, reduce_seconds = (None if time is None else time / 1000 for time in times)
     try:
         # Where files share a map task nobody counts the input's bytes by themselves.

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from pymysql.connections import Connection
 
 from extract.columns import SourceTable
 from extract.pages import PageBook, totals
-from extract.sink import Sink
+from extract.sink import Sink, SinkFolder
 from extract.snapshot import open_snapshot
 from extract.source import Source
 from extract.window import Window
@@ -94,11 +93,16 @@ def extract(
         readers = readers or [counter]
         small = [found for found in snapshot.tables if found.table in SMALL_TABLES]
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
-        with ThreadPoolExecutor(len(snapshot.connections)) as pool:
+        # A place for movements is opened while the small tables are read: in HDFS that takes half a second.
+        with (
+            ThreadPoolExecutor(len(snapshot.connections)) as pool,
+            SinkFolder(sink, MOVEMENTS_FOLDER) as movements_folder,
+        ):
             counting = pool.submit(_count, counter, snapshot.tables, expected)
-            written = _write_tables(pool, readers[:1], small, _Files(sink, SMALL_TABLES_FOLDER))
+            with SinkFolder(sink, SMALL_TABLES_FOLDER) as small_folder:
+                written = _write_tables(pool, readers[:1], small, small_folder)
             small_tables_complete(SmallTables(snapshot.clock, written.bytes))
-            written += _write_tables(pool, readers, movements, _Files(sink, MOVEMENTS_FOLDER, progress))
+            written += _write_tables(pool, readers, movements, movements_folder, progress)
             counted = counting.result()
     _compare(written.rows, counted)
     return Extraction(
@@ -110,13 +114,6 @@ def extract(
         connections=len(readers),
         window=source.window,
     )
-
-
-@dataclass(frozen=True)
-class _Files:
-    sink: Sink
-    folder: str
-    progress: Progress = lambda rows: None
 
 
 def _count(
@@ -137,33 +134,27 @@ def _compare(written: int, counted: dict[str, Totals]) -> None:
 
 
 def _write_tables(
-    pool: ThreadPoolExecutor, readers: "list[Connection[Any]]", tables: list[SourceTable], files: _Files
+    pool: ThreadPoolExecutor,
+    readers: "list[Connection[Any]]",
+    tables: list[SourceTable],
+    folder: SinkFolder,
+    progress: Progress = lambda rows: None,
 ) -> _Written:
     """Every connection writes the pages that fall to it."""
     book = PageBook(tables)
-    writers = [
-        pool.submit(_write_pages, reader, book, files, number) for number, reader in enumerate(readers)
-    ]
+    writers = [pool.submit(_write_pages, reader, book, folder, progress) for reader in readers]
     return sum((writer.result() for writer in writers), _Written())
 
 
-def _write_pages(connection: "Connection[Any]", book: PageBook, files: _Files, writer: int) -> _Written:
+def _write_pages(
+    connection: "Connection[Any]", book: PageBook, folder: SinkFolder, progress: Progress
+) -> _Written:
     written = _Written()
     try:
-        pages = book.read(connection)
-        page = next(pages, None)
-        for number in count():
-            if page is None:
-                break
-            with files.sink.file(f"{files.folder}/{writer:02d}-{number:04d}.tsv") as file:
-                size = 0
-                while page is not None and size < files.sink.file_bytes:
-                    lines, rows = page
-                    file.write(lines)
-                    size += len(lines)
-                    written += _Written(rows, len(lines))
-                    files.progress(rows)
-                    page = next(pages, None)
+        for lines, rows in book.read(connection):
+            folder.write(lines)
+            written += _Written(rows, len(lines))
+            progress(rows)
     except BaseException as error:
         book.fail(error)
         raise

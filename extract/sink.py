@@ -1,8 +1,10 @@
 """Where tagged TSV is written: files that are complete as soon as they have their name."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
 from typing import BinaryIO, Protocol
 
 
@@ -37,3 +39,41 @@ class FolderSink:
         with unfinished.open("wb") as stream:
             yield stream
         unfinished.rename(complete)
+
+
+class SinkFolder:
+    """A folder of a sink, to which several threads write: its files are begun one after the other."""
+
+    def __init__(self, sink: Sink, name: str) -> None:
+        self._sink = sink
+        self._name = name
+        self._lock = Lock()
+        self._open_file = ExitStack()
+        self._files = 0
+
+    def __enter__(self) -> "SinkFolder":
+        self._begin_file()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._open_file.__exit__(kind, error, trace)
+
+    def write(self, lines: bytes) -> None:
+        """Add whole lines.
+
+        Raises:
+            OSError, UserError: the sink does not take them.
+        """
+        with self._lock:
+            if self._size >= self._sink.file_bytes:
+                self._open_file.close()
+                self._begin_file()
+            self._file.write(lines)
+            self._size += len(lines)
+
+    def _begin_file(self) -> None:
+        self._file = self._open_file.enter_context(self._sink.file(f"{self._name}/{self._files:04d}.tsv"))
+        self._files += 1
+        self._size = 0

@@ -33,26 +33,23 @@ IN_CLIENT, ON_CLUSTER = f"{FRAMEWORK}=local", f"{FRAMEWORK}=yarn"
 #: A first step of so many bytes takes longer to spread over the cluster than to do. Hadoop runs it in the JVM that
 #: was to submit it, on the files in HDFS (LocalJobRunner), as Hive does with small queries.
 SMALL_BYTES = 300 << 20
-AT_ONCE = str(min(os.cpu_count() or 1, 4))
+AT_ONCE = min(os.cpu_count() or 1, 4)
 SMALL_STEP = {
     FRAMEWORK: "local",
-    "mapreduce.job.maps": AT_ONCE,
-    "mapreduce.local.map.tasks.maximum": AT_ONCE,
+    "mapreduce.local.map.tasks.maximum": str(AT_ONCE),
     "mapreduce.job.reduces": "2",
     "mapreduce.local.reduce.tasks.maximum": "2",
     "mapreduce.task.io.sort.mb": "100",
 }
 #: Folders of this machine that such a job writes to; by default they lie under /tmp, the first of them for all users.
 LOCAL_FOLDERS = ("mapreduce.jobtracker.staging.root.dir", "mapreduce.cluster.local.dir")
-#: Files and blocks of the second step's input share a map task up to this size: what step 1 has written would have map
-#: tasks of its own otherwise, and to start one takes as long as to map half a million movements. Only of Hadoop's
-#: usual format does streaming leave out the keys by itself.
-SPLIT_BYTES = 192 << 20
+#: Files and blocks share a map task up to a size: what step 1 has written would have map tasks of its own in step 2
+#: otherwise, and to start one takes as long as to map half a million movements. In the client it also cuts a block into
+#: as many map tasks as it has cores, where Hadoop's usual format makes one.
 COMBINING = "org.apache.hadoop.mapred.lib.CombineTextInputFormat"
-COMBINED_STEP = {
-    "mapreduce.input.fileinputformat.split.maxsize": str(SPLIT_BYTES),
-    "stream.map.input.ignoreKey": "true",
-}
+SPLIT_BYTES = 192 << 20
+#: A row of the small tables is more work than a movement.
+FIRST_SPLIT_BYTES, LEAST_SPLIT_BYTES = 64 << 20, 4 << 20
 LOG_SECONDS, POLL_SECONDS = 30, 0.5
 
 #: URI of the folder of movements; waits until they are complete.
@@ -148,14 +145,24 @@ def join_on_hadoop(
     arguments += [*rules.arguments(), small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
-    first_step = _small_step(local_work) if small_bytes <= SMALL_BYTES else {}
-    with _Runner(hadoop, first_step, environment, movements, watch, tell, **job._runner_kwargs()) as runner:
+    with _Runner(hadoop, small_bytes, environment, movements, watch, tell, **job._runner_kwargs()) as runner:
         runner.run()
 
 
-def _small_step(folder: Path) -> dict[str, str]:
-    """-> properties of a first step in the client's JVM, which writes into a private folder."""
-    return SMALL_STEP | dict.fromkeys(LOCAL_FOLDERS, str(folder.resolve() / "hadoop"))
+def _first_step(size: int, folder: Path) -> dict[str, str]:
+    """-> properties of a first step of so many bytes; in the client's JVM it writes into a private folder."""
+    if size > SMALL_BYTES:
+        return _combined(FIRST_SPLIT_BYTES)
+    folders = dict.fromkeys(LOCAL_FOLDERS, str(folder.resolve() / "hadoop"))
+    return SMALL_STEP | folders | _combined(max(size // AT_ONCE, LEAST_SPLIT_BYTES))
+
+
+def _combined(split_bytes: int) -> dict[str, str]:
+    # Only of Hadoop's usual format does streaming leave out the keys by itself.
+    return {
+        "mapreduce.input.fileinputformat.split.maxsize": str(split_bytes),
+        "stream.map.input.ignoreKey": "true",
+    }
 
 
 def _credentials(rules: Rules, folder: Path) -> Path:
@@ -169,7 +176,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def __init__(
         self,
         hadoop: Hadoop,
-        first_step: dict[str, str],
+        small_bytes: int,
         environment: dict[str, str],
         movements: MovementFolder,
         watch: Watch,
@@ -178,7 +185,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     ) -> None:
         super().__init__(**options)
         self._hadoop = hadoop
-        self._first_step = first_step
+        self._small_bytes = small_bytes
         self._environment = environment
         self._movements = movements
         self._watch = watch
@@ -195,11 +202,13 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
 
     def _jobconf_for_step(self, step_num: int) -> dict[str, str]:
         jobconf: dict[str, str] = super()._jobconf_for_step(step_num)
-        return (COMBINED_STEP if step_num else self._first_step) | jobconf
+        if step_num:
+            return _combined(SPLIT_BYTES) | jobconf
+        return _first_step(self._small_bytes, Path(self._get_local_tmp_dir())) | jobconf
 
     def _hadoop_args_for_step(self, step_num: int) -> list[str]:
         arguments: list[str] = super()._hadoop_args_for_step(step_num)
-        return [*arguments, "-inputformat", COMBINING] if step_num else arguments
+        return [*arguments, "-inputformat", COMBINING]
 
     def _step_input_uris(self, step_num: int) -> list[str]:
         uris = list(super()._step_input_uris(step_num))
@@ -219,7 +228,8 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
             status, report = self._submit(step, spread, env)
         if status:
             raise self._failure(step, report)
-        for phase in phases_of_counters(step, report.lines):
+        read = self._small_bytes if step == 1 else None
+        for phase in phases_of_counters(step, report.lines, read):
             self._tell(phase)
         return 0, {}
 

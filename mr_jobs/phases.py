@@ -60,9 +60,10 @@ class Reached:
 Tell = Callable[[Phase], None]
 
 
-def phases_of_counters(step: int, lines: Iterable[str]) -> Iterator[Phase]:
+def phases_of_counters(step: int, lines: Iterable[str], read: int | None = None) -> Iterator[Phase]:
     """What `hadoop jar` prints at a job's end -> its phases; none where it prints no counters.
 
+    `read` are the bytes of the job's input where they are known: tasks in one JVM count each other's, too.
     The bytes of the sort are those that went over the network, compressed if the cluster compresses them. Its time is
     part of the tasks'.
     """
@@ -72,7 +73,7 @@ def phases_of_counters(step: int, lines: Iterable[str]) -> Iterator[Phase]:
     map_seconds, reduce_seconds = (None if time is None else time / 1000 for time in times)
     try:
         # Where files share a map task nobody counts the input's bytes by themselves.
-        read = counters["Bytes Read"] or counters["HDFS: Number of bytes read"]
+        read = read or counters["HDFS: Number of bytes read"]
         output, shuffled = counters["Map output bytes"], counters["Reduce shuffle bytes"]
         yield Phase(step, "map", maps, map_seconds, read, output)
         sort_seconds = None if reduces is None else 0.0

@@ -18,7 +18,7 @@ from merge.accounting import Audit
 from merge.csv_audit import blocks, totals_of
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.processes import die_with_parent
+from movimento_flat.processes import die_with_parent, keep_freed_memory
 from report.adding import Adding, Part
 from report.figures import Figures, Figuring
 
@@ -169,6 +169,7 @@ class _Process:
 
 def _serve() -> None:
     signal(SIGINT, SIG_IGN)  # of a terminal; who waits for the audit ends it
+    keep_freed_memory()
     connection = Connection(os.dup(0))
     with suppress(EOFError, ConnectionError):  # who asked has ended
         csv, columns, with_figures = connection.recv()

@@ -1,4 +1,4 @@
-"""Processes that the program starts: they end with it, whatever ends it."""
+"""Processes that the program starts: they end with it, whatever ends it, and keep the memory that they need again."""
 
 import ctypes
 import os
@@ -6,7 +6,11 @@ import signal
 from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
+#: Parameters of mallopt(3), and the largest block that glibc lets be reused.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES, _LARGEST_KEPT_BLOCK = 256 << 20, 32 << 20
+
+_libc = ctypes.CDLL(None)
 
 
 def die_with_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
@@ -14,8 +18,18 @@ def die_with_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
     parent = os.getpid()
 
     def arrange() -> None:
-        _prctl(_PR_SET_PDEATHSIG, by)
+        _libc.prctl(_PR_SET_PDEATHSIG, by)
         if os.getppid() != parent:  # it ended before
             os._exit(1)
 
     return arrange
+
+
+def keep_freed_memory() -> None:
+    """Blocks of some megabytes that are freed are used again, and not given back to the system by each free().
+
+    It clears every page of what it gives out anew: a fifth of the time in which 800 MB are audited. Only glibc does so.
+    """
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        _libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK)

@@ -45,6 +45,7 @@ from mrjob.step import MRStep
 # A task on a cluster finds the packages in its working folder, a plain checkout beside this file's folder.
 sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
 
+from movimento_flat.processes import keep_freed_memory  # noqa: E402
 from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
 from mr_jobs.buckets import NUMBERS_TAG, Packer, Record, is_bucket  # noqa: E402
 from mr_jobs.cards import Flattener  # noqa: E402
@@ -252,4 +253,5 @@ def _archive(packages: Iterable[Path]) -> Path:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     MovimentoFlat.run()

@@ -18,7 +18,7 @@ from signal import SIG_DFL, SIG_IGN, SIGINT, SIGKILL, signal
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from movimento_flat.processes import die_with_parent
+from movimento_flat.processes import die_with_parent, keep_freed_memory
 from mr_jobs.local_shuffle import MapOutput, reduce_input
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def _serve() -> None:
     signal(SIGINT, SIG_IGN)  # of a terminal; who runs the join tells when to stop
     requests = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    keep_freed_memory()
     gc.freeze()
     while True:
         request, descriptors, _, _ = socket.recv_fds(requests, _LONGEST_REQUEST, 4)

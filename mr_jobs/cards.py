@@ -36,6 +36,8 @@ except ModuleNotFoundError:  # a cluster's node without NumPy looks at each card
 
 #: Rows of a card that are held at once.
 ROWS_AT_ONCE = 4096
+#: Rows of a card beyond which they are not one output, but one each time that ROWS_AT_ONCE are held.
+MANY_ROWS = 16384
 #: Bytes of rows that go out as one record: a bucket's, unless it has a hot card.
 RECORD_BYTES = 1 << 18
 
@@ -90,6 +92,7 @@ class Flattener:
     def _outputs(self, bucket: bytes, card: Card, cards: Cards, texts: list[bytes]) -> Iterable[Output]:
         """A card, among others whose rows have these texts -> output."""
         _, slot, is_usual, first, behind = card
+        is_usual = is_usual and behind - first <= MANY_ROWS
         if is_usual:
             holder, _, head = texts[first].partition(b",")
             owner, _, tail = texts[first + 1].partition(b",")

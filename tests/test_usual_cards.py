@@ -176,3 +176,19 @@ def test_a_usual_card_and_one_of_each_kind_beside_it() -> None:
     assert found[b"b0", WARNING] == [b"movement_before_card\tmovimento\t1\t1\t2024-05-05 09:59:59"]
     assert found[b"b0", DISAGREEMENT] == [b"2\t7\t8\t2\t350"]
     assert found[b"b0", REJECTED] == [b"unknown_card\tmovimento\t2\t3\t1.00\t1.00,,"]
+
+
+def test_many_movements_of_one_card_are_no_record_of_their_size() -> None:
+    movements = [f"Md{number + 1000}\t1.00\tx\t2024-05-06 00:00:00" for number in range(20)]
+    rows = [f"07{row}".encode() for row in (*_usual_halves, *movements)]
+    flattener = Flattener(Privacy(), NOW)
+    with (
+        patch("mr_jobs.cards.MANY_ROWS", 10),
+        patch("mr_jobs.cards.ROWS_AT_ONCE", 8),
+        patch("mr_jobs.cards.RECORD_BYTES", 1),
+    ):
+        records = [*flattener.add(b"b0", [ROW_SEPARATOR.join(rows)]), *flattener.flush()]
+    assert [value.count(ROW_SEPARATOR) + 1 for _, value in records] == [8, 8, 4]
+    assert flattened([rows], 30, Privacy(), 1 << 20)[b"b0", FLAT] == [
+        row for _, value in records for row in value.partition(b"\t")[2].split(ROW_SEPARATOR)
+    ]

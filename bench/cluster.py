@@ -23,6 +23,8 @@ SECRETS = HOME / ("docker" if PROJECT == "movimento-flat" else f"docker.{PROJECT
 #: In HDFS; under /tmp, since YARN shares files among applications only where everybody may read them.
 FOLDER = "hdfs:///tmp/movimento-flat-bench"
 SPARK_JARS = f"{FOLDER}/spark-jars.zip"
+#: What contestants write, removed at the end.
+OUTPUTS = f"{FOLDER}/outputs"
 #: The same in this folder here and in the client's container.
 EXCHANGE, EXCHANGE_THERE = STATE / "cluster", "/state"
 SPARK_THERE, DRIVER_THERE, SECRETS_THERE = "/spark", "/jdbc.jar", "/run/secrets"
@@ -95,6 +97,7 @@ class Client:
             client = cls()
             client.upload_spark_jars()
             yield client
+            client.remove(OUTPUTS)
         finally:
             _docker("rm", "--force", CLIENT)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
 
-from bench.cluster import EXCHANGE, FOLDER, Client, pyspark, versions  # noqa: E402
+from bench.cluster import EXCHANGE, FOLDER, OUTPUTS, Client, pyspark, versions  # noqa: E402
 from bench.content import content, lines  # noqa: E402
 from bench.databases import Server  # noqa: E402
 from bench.measure import fresh, main, say  # noqa: E402
@@ -71,7 +71,7 @@ def script() -> bool:
     arguments = options(__doc__, movements=5_000_000).parse_args()
     with Client.started() as client:
         folder = tagged_tsv(client, Plan(movements=arguments.movements, seed=arguments.seed))
-        outputs = {name: f"{FOLDER}/output_{number}" for number, name in enumerate(_COMMANDS)}
+        outputs = {name: f"{OUTPUTS}/{number}" for number, name in enumerate(_COMMANDS)}
         contestants: Contestants = {
             name: partial(client.job, command(folder, outputs[name]), outputs[name])
             for name, command in _COMMANDS.items()

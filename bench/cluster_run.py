@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
 
-from bench.cluster import EXCHANGE, EXCHANGE_THERE, EXECUTORS, FOLDER, SECRETS, Client, pyspark, versions  # noqa: E402
+from bench.cluster import EXCHANGE, EXCHANGE_THERE, EXECUTORS, OUTPUTS, SECRETS, Client, pyspark, versions  # noqa: E402
 from bench.content import content  # noqa: E402
 from bench.measure import Timing, fresh, main, say  # noqa: E402
 from bench.sitting import Contestants, alternate, options, pinned, record, show  # noqa: E402
@@ -26,7 +26,7 @@ from sql import READER  # noqa: E402
 
 OURS, PYSPARK_RUN = "movimento-flat", "PySpark, partitions"
 SERVER = "database:3306"
-PARTS = f"{FOLDER}/csv_parts"
+PARTS = f"{OUTPUTS}/csv_parts"
 
 
 def ours(client: Client, database: str) -> Timing:

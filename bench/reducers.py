@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
 
-from bench.cluster import EXCHANGE, FOLDER, Client, versions  # noqa: E402
+from bench.cluster import EXCHANGE, OUTPUTS, Client, versions  # noqa: E402
 from bench.cluster_join import ours, tagged_tsv  # noqa: E402
 from bench.measure import fresh, main, say  # noqa: E402
 from bench.sitting import Contestants, alternate, options, record, show  # noqa: E402
@@ -28,7 +28,7 @@ def script() -> bool:
     arguments = options(__doc__, movements=5_000_000, rounds=1).parse_args()
     with Client.started() as client:
         folder = tagged_tsv(client, Plan(movements=arguments.movements, seed=arguments.seed))
-        outputs = {number: f"{FOLDER}/reducers_{number}" for number in NUMBERS}
+        outputs = {number: f"{OUTPUTS}/{number}" for number in NUMBERS}
         contestants: Contestants = {
             str(number): partial(
                 client.job, ours(folder, output, "-D", f"mapreduce.job.reduces={number}"), output

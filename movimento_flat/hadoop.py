@@ -15,7 +15,7 @@ from typing import IO, BinaryIO
 from movimento_flat.errors import UserError
 from movimento_flat.processes import die_with_parent
 
-LINES_OF_STDERR = 8
+LINES_OF_STDERR, LONGEST_LINE = 8, 400
 
 #: A host that does not answer is given up after a minute, not after fifteen.
 _CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2")
@@ -152,7 +152,12 @@ def explain(text: str) -> str:
 def last_words(stderr: str, lines: int = LINES_OF_STDERR) -> str:
     """The end of what a command said, without Hadoop's log lines and stack traces, indented."""
     said = [line for line in stderr.splitlines() if line.strip() and not _is_noise(line)]
-    return "\n".join(f"  {line[:300]}" for line in said[-lines:])
+    return "\n".join(f"  {_middle_left_out(line)}" for line in said[-lines:])
+
+
+def _middle_left_out(line: str) -> str:
+    """A long line of Java begins with what failed and ends with why; paths and class names lie between."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:180]} ... {line[5 + 180 - LONGEST_LINE :]}"
 
 
 @contextmanager

@@ -71,6 +71,9 @@ def test_a_tasks_python_error_is_found_among_the_logs() -> None:
 
 def test_log_lines_and_stack_traces_are_left_out() -> None:
     assert last_words("26/11/24 10:00:00 WARN x.Y: z\nput: no\n\tat java.lang.Thread.run\n") == "  put: no"
+    long = f"put: {'x' * 500} There are 2 datanode(s) running and 2 node(s) are excluded."
+    shown = last_words(long).strip()
+    assert (len(shown), shown[:9], shown[-12:]) == (400, "put: xxxx", "re excluded.")
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def test_a_full_hdfs_is_one_message(cluster: Cluster, data: Data, previous: Path
     assert cluster.script("up", **full).returncode == 0
     result = cluster.run(previous, *DATA, **full)
     assert_one_message(result.returncode, result.stderr, "HDFS is full")
+    assert "Docker's disk has " in result.stderr
     assert_untouched(previous)
 
 

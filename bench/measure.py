@@ -26,7 +26,7 @@ HOME = Path(os.environ.get("MOVIMENTO_FLAT_HOME", ROOT / ".movimento-flat")).res
 STATE = HOME / "bench"
 
 #: Between two looks at every process, and between two sums of their memory, which take longer to look up.
-SAMPLE_SECONDS, SUM_SECONDS = 0.05, 0.5
+SAMPLE_SECONDS, SUM_SECONDS = 0.25, 1.0
 #: What a process that nobody waits for (PySpark's Java) may take to its end after its parent's.
 ORPHAN_SECONDS = 60
 LINES_OF_OUTPUT = 15

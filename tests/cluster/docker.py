@@ -105,6 +105,8 @@ class Cluster:
         """Start what was stopped, and wait until everything is ready."""
         result = self.script("up")
         assert result.returncode == 0, result.stderr
+        # A datanode that has just been started is up, but not yet one to write to.
+        docker("exec", self.container("namenode"), "ready", "--wait", "namenode")
 
     def hadoop(self, *command: str) -> str:
         """Run a command as HDFS's superuser, in the namenode's container."""

@@ -100,7 +100,7 @@ def extract(
         ):
             counting = pool.submit(_count, counter, snapshot.tables, expected)
             with SinkFolder(sink, SMALL_TABLES_FOLDER) as small_folder:
-                written = _write_tables(pool, readers[:1], small, small_folder)
+                written = _write_tables(pool, readers, small, small_folder)
             small_tables_complete(SmallTables(snapshot.clock, written.bytes))
             written += _write_tables(pool, readers, movements, movements_folder, progress)
             counted = counting.result()

@@ -96,8 +96,11 @@ class Client:
                 )
             client = cls()
             client.upload_spark_jars()
-            yield client
-            client.remove(OUTPUTS)
+            try:
+                yield client
+            finally:
+                with suppress(UserError):  # of a cluster that is gone, when another error says so already
+                    client.remove(OUTPUTS)
         finally:
             _docker("rm", "--force", CLIENT)
 

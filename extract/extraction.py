@@ -17,7 +17,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import MOVIMENTO, SMALL_TABLES
 
-#: Folders of the sink. The small tables lie together in one file where they fit: one map task for all three.
+#: Folders of the sink. The small tables lie together in one file where they fit: few map tasks for all three.
 SMALL_TABLES_FOLDER = "small_tables"
 MOVEMENTS_FOLDER = "movements"
 

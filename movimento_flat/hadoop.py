@@ -15,7 +15,9 @@ from typing import IO, BinaryIO
 from movimento_flat.errors import UserError
 from movimento_flat.processes import die_with_parent
 
-LINES_OF_STDERR, LONGEST_LINE = 8, 400
+LINES_OF_STDERR = 8
+#: Characters of a long line that are shown: Java begins it with what failed and ends it with why.
+_BEGINNING, _LEFT_OUT, _END = 180, " ... ", 215
 
 #: A host that does not answer is given up after a minute, not after fifteen.
 _CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2")
@@ -156,8 +158,9 @@ def last_words(stderr: str, lines: int = LINES_OF_STDERR) -> str:
 
 
 def _middle_left_out(line: str) -> str:
-    """A long line of Java begins with what failed and ends with why; paths and class names lie between."""
-    return line if len(line) <= LONGEST_LINE else f"{line[:180]} ... {line[5 + 180 - LONGEST_LINE :]}"
+    if len(line) <= _BEGINNING + len(_LEFT_OUT) + _END:
+        return line
+    return line[:_BEGINNING] + _LEFT_OUT + line[-_END:]
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from movimento_flat.errors import UserError
-from movimento_flat.privacy import FULL
 from movimento_flat.state import state_dir
 from mr_jobs.rules import Rules
 
@@ -20,8 +19,8 @@ _OF_OTHERS = 0o077
 def with_key(rules: Rules, scratch: Path) -> Rules:
     """The rules of one run: with the file of the key, or none where nothing is hidden by one.
 
-    Tokens take the key that is kept, which is made if it is not there. Masked card numbers take a new one each time,
-    in the folder `scratch`: by it cards with the same number find each other, without their number.
+    Tokens take the key that is kept, which is made if it is not there. Card numbers that are masked, or left out, take
+    a new one each time, in the folder `scratch`: by it cards with the same number find each other, without it.
 
     Raises:
         UserError: the file cannot be read or made, other users may read it, or it holds no key.
@@ -36,7 +35,7 @@ def _key_file(rules: Rules, scratch: Path) -> Path | None:
             _make(kept)
         _check(kept)
         return kept.resolve()
-    if rules.privacy.card == FULL:
+    if not rules.privacy.hides_numbers:
         return None
     _make(scratch / DEFAULT_NAME)
     return scratch / DEFAULT_NAME

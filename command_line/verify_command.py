@@ -11,9 +11,8 @@ from merge.manifest import MANIFEST_NAME, totals_as_json
 from merge.output_folder import RUN_NAME, settle
 from merge.parts import CSV_NAME
 from merge.verify import Comparison, verify_files
-from merge.verify_database import compared_columns, verify_database, without_numbers
+from merge.verify_database import compared_columns, masked_columns, verify_database
 from movimento_flat.errors import UserError
-from movimento_flat.schema import DESCRIPTION
 
 
 def verify_delivery(output: Path, database: Source | None, console: Console) -> Summary:
@@ -83,6 +82,6 @@ def _but_for(delivered: Delivered) -> str:
     left_out = []
     if tokens := [name for name in delivered.columns if name not in compared]:
         left_out.append(f"the tokens of {', '.join(tokens)}")
-    if without_numbers(delivered):
-        left_out.append(f"the numbers in {DESCRIPTION}")
+    if masked_columns(delivered):
+        left_out.append("the digits of texts that may hold card numbers")
     return f", compared without {' and '.join(left_out)}" if left_out else ""

@@ -13,7 +13,8 @@ from typing import Any
 
 from merge.accounting import Audit
 from merge.parts import CSV_NAME
-from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy, mask
+from movimento_flat.card_numbers import mask
+from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
 from movimento_flat.schema import CARD, DESCRIPTION, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind
 
 PACKAGE_NAME = "datapackage.json"

@@ -138,7 +138,8 @@ def _moment(text: str) -> datetime | None:
 
 
 def _signed(text: str) -> int | None:
-    number = int(text)
+    """-> an age; None where it has too many digits, or is masked since it may be a card number."""
+    number = int(text) if "*" not in text else 1 << 63
     return number if -(1 << 63) <= number < 1 << 63 else None
 
 

@@ -3,6 +3,10 @@ r"""Whether the database still holds what a delivered CSV does: counted, added u
 Both sides write a row as text, its fields separated by 0x1f with NULL as an empty one, and add up the first 64 bits
 of the rows' SHA-256. So a row that is missing, doubled or changed shows, wherever in the file it is.
 
+Where card numbers are hidden, the server sends the rows in whose texts one may have been masked; of these texts only the
+letters are compared, by Python on both sides. Which texts they are is told by their digits, asterisks and bytes beyond
+ASCII: where anything is masked, the text has as many of them as a card number before and afterwards.
+
 The server's side is the join of sql/oracle.sql, with ids that of sql/oracle_with_ids.sql; it shares nothing with the
 extraction and the MapReduce join.
 """
@@ -10,7 +14,7 @@ extraction and the MapReduce join.
 import csv
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,6 +23,7 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
 
 from extract.source import Source
 from merge.accounting import Audit
@@ -27,9 +32,11 @@ from merge.delivered import Delivered
 from merge.output_folder import RUN_NAME
 from merge.parts import CSV_NAME, REJECTED_NAME
 from merge.verify import Comparison
+from movimento_flat.card_numbers import FIRST, LAST, SHORTEST, letters
+from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.privacy import FIRST, FULL, LAST, MASK, TOKEN
-from movimento_flat.schema import AMOUNT, CARD, DESCRIPTION, FLAT_WITH_IDS, MOVIMENTO, PEOPLE, Kind
+from movimento_flat.privacy import FULL, MASK, TOKEN
+from movimento_flat.schema import AMOUNT, CARD, FLAT_WITH_IDS, MOVIMENTO, PEOPLE, Kind
 from mr_jobs.report import Reject
 from sql import flat_join
 
@@ -39,8 +46,10 @@ _IDS_AT_ONCE = 1000
 _ROWS_AT_ONCE = 4096
 #: In a database it may be negative; the program rejects such a row.
 _is_id = re.compile(r"-?\d+", re.ASCII).fullmatch
-#: What masking a card number in free text may change; on both sides it is left out of the text.
-_NUMBERS = "0123456789 -*"
+#: What counts as a digit that may have been masked, beside what is beyond ASCII.
+_DIGITS = "0123456789*"
+#: An id in the list of rejected rows that may be a card number, where these are hidden.
+_is_masked_id = re.compile(r"-?\d{6}\*+\d{4}", re.ASCII).fullmatch
 
 Progress = Callable[[int], None]
 
@@ -92,9 +101,18 @@ def compared_columns(delivered: Delivered) -> tuple[str, ...]:
     return tuple(name for name in delivered.columns if name not in tokens)
 
 
-def without_numbers(delivered: Delivered) -> bool:
-    """Whether descriptions are compared without what masking card numbers in them may have changed."""
-    return delivered.privacy.card != FULL and DESCRIPTION in delivered.columns
+def masked_columns(delivered: Delivered) -> tuple[str, ...]:
+    """The compared columns in which card numbers may have been masked, but for those of card numbers themselves."""
+    if delivered.privacy.card == FULL:
+        return ()
+    kinds = (Kind.TEXT, Kind.INTEGER)
+    return tuple(name for name in compared_columns(delivered) if _KINDS[name] in kinds and name != CARD)
+
+
+def _comparable(text: str) -> str:
+    """A text as the database or the CSV has it -> what of it masking cannot have changed."""
+    digits = sum(map(text.count, _DIGITS)) + len(text.encode()) - len(text)
+    return text if digits < SHORTEST else letters(text)
 
 
 def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda rows: None) -> int:
@@ -107,15 +125,13 @@ def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda 
     rows = read_rows(path)
     header, columns = next(rows), compared_columns(delivered)
     places = [header.index(name) for name in columns]
-    free_text = [header.index(DESCRIPTION)] if without_numbers(delivered) else []
-    numbers = dict.fromkeys(map(ord, _NUMBERS))
+    masked = [header.index(name) for name in masked_columns(delivered)]
     total = 0
     while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         for row in chunk:
-            for place in free_text:
-                row[place] = row[place].translate(numbers)
-            text = _SEPARATOR.join([row[place] for place in places])
-            total += int.from_bytes(hashlib.sha256(text.encode()).digest()[:_HASH_BYTES])
+            for place in masked:
+                row[place] = _comparable(row[place])
+            total += _hash([row[place] for place in places])
         progress(len(chunk))
     return total
 
@@ -151,12 +167,22 @@ def _ids_in_the_join(rejected: Path) -> Iterator[str]:
 
     Those are movements that are no valid rows; and, where a row of a small table is none, its movements, which
     were rejected for missing it.
+
+    Raises:
+        UserError: one of these ids is masked.
     """
     invalid = {Reject.MALFORMED.value, Reject.INVALID_UTF8.value}
     if any(table != MOVIMENTO.name for _, table, _ in _rejected_rows(rejected)):
         invalid = {reason.value for reason in Reject}
     for reason, table, identity in _rejected_rows(rejected):
-        if reason in invalid and table == MOVIMENTO.name and _is_id(identity):
+        if reason not in invalid or table != MOVIMENTO.name:
+            continue
+        if _is_masked_id(identity):
+            raise UserError(
+                f"{rejected} has masked ids, since they may be card numbers: the database cannot be asked for these rows.",
+                "Compare a delivery of --card full with the database.",
+            )
+        if _is_id(identity):
             yield identity
 
 
@@ -176,24 +202,65 @@ def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) ->
         if limit:
             conditions.append(f"{moment} {comparison} %s")
             values.append(limit)
+    flat = f"FROM ({flat_join(' AND '.join(conditions), delivered.privacy.ids)}) AS flat"
+    masked = masked_columns(delivered)
+    may_be_masked = (
+        " OR ".join(_sql_may_be_masked(name, delivered.privacy.card) for name in masked) or "FALSE"
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100), SUM({_hash(delivered)})"
-            f" FROM ({flat_join(' AND '.join(conditions), delivered.privacy.ids)}) AS flat",
+            f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100),"
+            f" SUM(IF({may_be_masked}, 0, {_sql_hash(delivered)})) {flat}",
             values,
         )
         row = cursor.fetchone()
     assert row
     rows, centavos, hashes = (int(value or 0) for value in row)
+    if masked:
+        hashes += _hashes_of_masked(connection, delivered, f"{flat} WHERE {may_be_masked}", values)
     return Content(Totals(rows, centavos), hashes)
 
 
-def _hash(delivered: Delivered) -> str:
+def _hashes_of_masked(
+    connection: "Connection[Any]", delivered: Delivered, rows: str, values: list[str]
+) -> int:
+    """Sum of the hashes of rows that the server sends, a few at a time."""
+    names, masked = compared_columns(delivered), masked_columns(delivered)
+    fields = ", ".join(_field(name, delivered.privacy.card) for name in names)
+    total = 0
+    with connection.cursor(SSCursor) as cursor:
+        cursor.execute(f"SELECT {fields} {rows}", values)
+        for row in cursor:
+            texts = (field.decode(errors="replace") for field in row)
+            total += _hash(
+                [
+                    _comparable(text) if name in masked else text
+                    for name, text in zip(names, texts, strict=True)
+                ]
+            )
+    return total
+
+
+def _hash(fields: Sequence[str]) -> int:
+    """A row's fields -> its hash."""
+    return int.from_bytes(hashlib.sha256(_SEPARATOR.join(fields).encode()).digest()[:_HASH_BYTES])
+
+
+def _sql_hash(delivered: Delivered) -> str:
     """SQL expression: the hash of a row of the derived table `flat`."""
     fields = f", X'{_SEPARATOR.encode().hex()}', ".join(
         _field(name, delivered.privacy.card) for name in compared_columns(delivered)
     )
     return f"CAST(CONV(LEFT(SHA2(CONCAT({fields}), 256), {2 * _HASH_BYTES}), 16, 10) AS UNSIGNED)"
+
+
+def _sql_may_be_masked(name: str, card: str) -> str:
+    """SQL expression: whether `_comparable` may leave out anything of a column's text."""
+    text = rest = _field(name, card)
+    for digit in _DIGITS:
+        rest = f"REPLACE({rest}, X'{digit.encode().hex()}', '')"
+    characters = f"CHAR_LENGTH(CONVERT({text} USING utf8mb4))"
+    return f"2 * LENGTH({text}) - LENGTH({rest}) - {characters} >= {SHORTEST}"
 
 
 def _field(name: str, card: str) -> str:
@@ -202,11 +269,7 @@ def _field(name: str, card: str) -> str:
     text = f"CONVERT({_TEXTS.get(_KINDS[name], '{}').format(value)} USING utf8mb4)"
     if name == CARD and card == MASK:
         text = _masked(text)
-    text = f"CAST({text} AS BINARY)"
-    if name == DESCRIPTION and card != FULL:
-        for character in _NUMBERS:
-            text = f"REPLACE({text}, X'{character.encode().hex()}', '')"
-    return f"IFNULL({text}, '')"
+    return f"IFNULL(CAST({text} AS BINARY), '')"
 
 
 def _masked(text: str) -> str:

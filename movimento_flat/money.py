@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-_is_amount = re.compile(rb"-?\d+\.\d\d").fullmatch
+is_amount = re.compile(rb"-?\d+\.\d\d").fullmatch
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Totals:
 
 def centavos(amount: bytes) -> int:
     """`-12.34` -> -1234. What is no amount (NULL, or a malformed row's) counts nothing."""
-    return int(amount.replace(b".", b"")) if _is_amount(amount) else 0
+    return int(amount.replace(b".", b"")) if is_amount(amount) else 0
 
 
 def centavos_of(amount: Decimal) -> int:

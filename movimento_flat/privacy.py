@@ -4,25 +4,18 @@ Applied where a mapper first sees a row, so that what is not to show reaches no 
 """
 
 import hmac
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from movimento_flat.errors import UserError
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_TABLE, ID_COLUMNS, Table
+from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, FLAT_TABLE, ID_COLUMNS, Table
 
 FULL, MASK, TOKEN = "full", "mask", "token"
 CARDS, PEOPLE = (FULL, MASK, TOKEN), (FULL, TOKEN)
 
-#: First and last digits that PCI DSS lets show.
-FIRST, LAST = 6, 4
 #: Hex digits of a token: 128 bits of an HMAC-SHA-256.
 TOKEN_LENGTH = 32
 _CARD_TOKEN, _PERSON_TOKEN = b"t", b"p"
-
-_replace_number = re.compile(rb"\d(?:[ -]?\d){12,}").sub
-_ONE_DIGIT = bytes.maketrans(b"123456789", b"000000000")
-_SHORTEST_NUMBER = b"0" * 13
 
 
 @dataclass(frozen=True)
@@ -77,21 +70,15 @@ class Privacy:
         """Whether there are tokens, which are the same in each run with the same key."""
         return TOKEN in (self.card, self.people)
 
+    @property
+    def hides_numbers(self) -> bool:
+        """Whether whole card numbers are not in the CSV, so that none may travel: cards meet by a fingerprint of it."""
+        return self.card != FULL or CARD in self.dropped
+
     def shows(self, table: Table) -> tuple[bool, ...]:
         """For each of a table's columns whether the CSV has it, but for ids."""
         shown = {flat.column for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped}
         return tuple(column in shown for column in table.column_names)
-
-
-def mask(number: bytes) -> bytes:
-    """`4111111111111111` -> `411111******1111`. Of ten characters or fewer only the last four show.
-
-    Whole characters: half of one would be no UTF-8. What is no number may hold any.
-    """
-    text = number.decode()
-    first = FIRST if len(text) > FIRST + LAST else 0
-    hidden = max(len(text) - first - LAST, 0) if len(text) > LAST else len(text)
-    return f"{text[:first]}{'*' * hidden}{text[first + hidden :]}".encode()
 
 
 def card_token(key: bytes, number: bytes) -> bytes:
@@ -105,7 +92,13 @@ def person_token(key: bytes, associate: bytes) -> bytes:
 
 
 def fingerprint_key(key: bytes) -> bytes:
-    """The key of tokens -> that of fingerprints, which are no tokens."""
+    """Return, from the key of tokens, that of fingerprints, which are no tokens.
+
+    Raises:
+        ValueError: there is no key. Then anybody could try which number has a fingerprint.
+    """
+    if not key:
+        raise ValueError("Fingerprints need a key.")
     return hmac.digest(key, b"fingerprint", "sha256")
 
 
@@ -117,13 +110,3 @@ def fingerprint(fingerprint_key: bytes, text: bytes) -> bytes:
 def _token(key: bytes, text: bytes) -> bytes:
     """128 bits of HMAC-SHA-256, as hex digits."""
     return hmac.digest(key, text, "sha256").hex()[:TOKEN_LENGTH].encode()
-
-
-def may_hold_card_numbers(text: bytes) -> bool:
-    """Whether there are thirteen digits in a row somewhere, blanks and hyphens not counted; quick on a block."""
-    return _SHORTEST_NUMBER in text.translate(_ONE_DIGIT, b" -")
-
-
-def mask_card_numbers(text: bytes) -> bytes:
-    """Free text -> the same with everything in it masked that may be a card number: 13 digits or more."""
-    return _replace_number(lambda found: mask(found[0].translate(None, b" -")), text)

@@ -20,6 +20,7 @@ _BARE = {letter: bare for bare, letter in ESCAPES.items()}
 
 _find_bare = re.compile(rb"[\\\t\n\r\0\x1e]").search
 _replace_bare = re.compile(rb"[\\\t\n\r\0\x1e]").sub
+_replace_known = re.compile(rb"\\([\\tnr0s])").sub
 
 
 def escape(text: bytes) -> bytes:
@@ -48,6 +49,11 @@ def unescape(field: bytes) -> bytes:
     except KeyError as unknown:
         raise ValueError(f"unknown escape in {field!r}") from unknown
     return b"".join((*texts, field[done:]))
+
+
+def replace_escapes(field: bytes) -> bytes:
+    """Field of a line that may be damaged -> text; a backslash before anything else stays."""
+    return _replace_known(lambda escaped: _BARE[escaped[1]], field)
 
 
 def line(table: Table, values: tuple[bytes | None, ...]) -> bytes:

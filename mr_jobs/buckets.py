@@ -6,7 +6,6 @@ however many ids there are. Byte order of bucket key + slot is the numeric order
 """
 
 import os
-import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -31,7 +30,6 @@ NUMBERS_TAG = b"N"
 NUMBER_BUCKETS = 16**3
 #: A number times this, of which the upper bits of 64 are taken, spreads well (Knuth, TAOCP 3, 6.4).
 SPREAD, SPREAD_SHIFT = 0x9E3779B97F4A7C15, 44
-is_bucket = re.compile(rb"[`-t]\d{0,18}|-|~").fullmatch
 
 #: Bytes of rows that a task holds before it hands them on; a row's Python object adds to its bytes.
 PACKER_ROOM = 32 << 20

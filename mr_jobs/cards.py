@@ -14,7 +14,7 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 
 from movimento_flat.money import centavos
-from movimento_flat.privacy import Privacy
+from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 from mr_jobs.buckets import NO_ID, REPORT, Record, SmallBuckets, by_slot
@@ -26,6 +26,7 @@ from mr_jobs.report import (
     Reject,
     disagreement,
     rejected_movement,
+    with_masked_ids,
 )
 from mr_jobs.suspicions import Suspicions
 
@@ -61,6 +62,7 @@ class Flattener:
         """
         self._suspicions = Suspicions(privacy, now)
         self._has_ids = privacy.ids
+        self._hides_cards = privacy.card != FULL
         self._takes_many = Cards is not None and not privacy.dropped and not privacy.ids
         self._buckets = SmallBuckets()
 
@@ -73,7 +75,8 @@ class Flattener:
         else:
             yield from self.flush()
         slots = by_slot(packs)
-        for value in _values_of(output for slot, rows in slots for output in self._card(bucket, slot, rows)):
+        outputs = (output for slot, rows in slots for output in self._card(bucket, slot, rows))
+        for value in self._values_of(outputs):
             yield bucket, value
 
     def flush(self) -> Iterator[Record]:
@@ -86,8 +89,16 @@ class Flattener:
         for number, of_bucket in groupby(cards, key=itemgetter(0)):
             bucket = buckets[number][0]
             outputs = chain.from_iterable(self._outputs(bucket, card, cards, texts) for card in of_bucket)
-            for value in _values_of(outputs):
+            for value in self._values_of(outputs):
                 yield bucket, value
+
+    def _values_of(self, outputs: Iterable[Output]) -> Iterator[bytes]:
+        """What a bucket's cards give, in their order -> output values."""
+        if self._hides_cards:
+            outputs = (
+                (kind, text if kind == FLAT else with_masked_ids(kind, text)) for kind, text in outputs
+            )
+        return _values_of(outputs)
 
     def _outputs(self, bucket: bytes, card: Card, cards: Cards, texts: list[bytes]) -> Iterable[Output]:
         """A card, among others whose rows have these texts -> output."""

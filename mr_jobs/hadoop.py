@@ -19,7 +19,7 @@ from mrjob.hadoop import HadoopJobRunner
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop, explain, last_words
 from movimento_flat.processes import die_with_parent
-from mr_jobs.join import MovimentoFlat
+from mr_jobs.join import MovimentoFlat, new_record_mark
 from mr_jobs.phases import Tell, phases_of_counters
 from mr_jobs.rules import KEY_FILE_VARIABLE, KEY_NAME, Rules
 
@@ -142,7 +142,7 @@ def join_on_hadoop(
         options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, local_work)}")
         rules = replace(rules, key_file=None)
     arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in options)]
-    arguments += [*rules.arguments(), small_tables]
+    arguments += [*rules.arguments(), f"--record-mark={new_record_mark()}", small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
     with _Runner(hadoop, small_bytes, environment, movements, watch, tell, **job._runner_kwargs()) as runner:
@@ -162,6 +162,8 @@ def _combined(split_bytes: int) -> dict[str, str]:
     return {
         "mapreduce.input.fileinputformat.split.maxsize": str(split_bytes),
         "stream.map.input.ignoreKey": "true",
+        # By default Hadoop ends a line at a carriage return also, and takes that away.
+        "textinputformat.record.delimiter": "\n",
     }
 
 

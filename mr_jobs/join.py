@@ -11,7 +11,8 @@ and reducers are `bucket \t pack of rows` (`mr_jobs.buckets`, `mr_jobs.rows`).
 1. The small tables. A card goes out to its account's bucket and to its holder's; what is found there,
    or that nothing is, makes two half profiles of the card, sent to the card's own bucket. A third time it goes
    to its number's fingerprint, where it meets others of the same number.
-   Movements pass through, unless the runner brings them to step 2 itself.
+   Movements pass through, unless the runner brings them to step 2 itself. Then records of this step begin with a mark
+   of the run (--record-mark), so that no line of the movements can be taken for one.
 2. A card's bucket receives its half profiles and its movements. Profiles sort before movements (A < C < M).
 
 Output, sorted within each part: `bucket of cards \t kind \t rows`, the rows in order of the cards, separated by 0x1e
@@ -29,6 +30,7 @@ What shows of cards and people, and the key of tokens, are options: --card, --pe
 """
 
 import atexit
+import secrets
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -47,7 +49,7 @@ sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
 
 from movimento_flat.processes import keep_freed_memory  # noqa: E402
 from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
-from mr_jobs.buckets import NUMBERS_TAG, Packer, Record, is_bucket  # noqa: E402
+from mr_jobs.buckets import NUMBERS_TAG, Packer, Record  # noqa: E402
 from mr_jobs.cards import Flattener  # noqa: E402
 from mr_jobs.masters import Halver, duplicate_numbers  # noqa: E402
 from mr_jobs.rows import Rows  # noqa: E402
@@ -90,9 +92,14 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     OUTPUT_PROTOCOL = BytesProtocol
 
     def configure_args(self) -> None:
-        """mrjob's options and those of `mr_jobs.rules`, which each task is given, too."""
+        """mrjob's options, those of `mr_jobs.rules` and the mark of records, which each task is given, too."""
         super().configure_args()
         Rules.add_options(self.add_passthru_arg)
+        self.add_passthru_arg(
+            "--record-mark",
+            default="",
+            help="What a record of step 1 begins with in step 2, and no movement does.",
+        )
 
     def make_runner(self) -> Any:
         """As mrjob does, with the folder that its Spark harness takes for granted (mrjob 0.7.4)."""
@@ -155,6 +162,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     def start_mapping(self) -> None:
         """Packs, and what makes rows by this job's rules."""
         self.start_packing()
+        self.mark = self._record_mark()
         rules = Rules.of(self.options)
         self.rows = Rows(rules.privacy, rules.key())
         self.spans = SpanPacker() if SpanPacker is not None else None
@@ -162,6 +170,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     def start_halving(self) -> None:
         """Packs, and what makes half profiles."""
         self.start_packing()
+        self.mark = self._record_mark()
         self.halver = Halver()
 
     def start_flattening(self) -> None:
@@ -177,8 +186,8 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
 
     def flush_profiles(self) -> Iterator[Record]:
         """-> the packs that a reduce task of step 1 still holds."""
-        yield from self.packer.add(self.halver.flush())
-        yield from self.packer.flush()
+        yield from self._marked(self.packer.add(self.halver.flush()))
+        yield from self._marked(self.packer.flush())
 
     def pack_tables(self, _: None, block: bytes) -> Iterable[Record]:
         r"""Step 1. Tagged TSV of all four tables -> `bucket \t pack`: of masters behind their tag, of cards bare."""
@@ -188,12 +197,11 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         r"""Step 1. A bucket of accounts or associates, with their cards -> `bucket of cards \t half profiles`."""
         tag = key[:1]
         if tag in MASTERS:
-            yield from self.packer.add(self.halver.add(key, packs))
+            yield from self._marked(self.packer.add(self.halver.add(key, packs)))
         elif tag == NUMBERS_TAG:
-            yield from self.packer.add(duplicate_numbers(packs))
+            yield from self._marked(self.packer.add(duplicate_numbers(packs)))
         else:
-            for pack in packs:
-                yield key, pack
+            yield from self._marked((key, pack) for pack in packs)
 
     def pack_movements(self, _: None, block: bytes) -> Iterator[Record]:
         r"""Step 2. Tagged TSV of movements -> `bucket \t pack`; a record of step 1 goes on as it is."""
@@ -206,17 +214,23 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
             lines = Lines(block)
             if self.rows.show_all and not takes_records:
                 take_small_tables(lines, self.spans)
-            take_movements(lines, self.spans)  # it writes into their text
+            take_movements(lines, self.spans, self.rows.hides_cards)  # it writes into their text
             others = list(lines.left())
             if self.spans.is_full:
                 yield from self.spans.flush()
         else:
             others = block.split(b"\n")
         if takes_records:
-            records, others = _parted(others)
+            records, others = _parted(others, self.mark)
             yield from records
         of_line = self.rows.of_plain_line if is_plain else self.rows.of_line
         yield from self.packer.add(chain.from_iterable(map(of_line, others)))
+
+    def _record_mark(self) -> bytes:
+        return bytes(self.options.record_mark, "ascii")
+
+    def _marked(self, records: Iterable[Record]) -> Iterator[Record]:
+        return ((self.mark + key, pack) for key, pack in records)
 
     def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 2. A bucket of cards, half profiles and movements -> `bucket \t kind \t rows`, card by card."""
@@ -227,13 +241,18 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         return self.flattener.flush()
 
 
-def _parted(lines: Iterable[bytes]) -> tuple[list[Record], list[bytes]]:
-    """Lines -> the records of step 1 among them, and all others."""
+def new_record_mark() -> str:
+    """Return a mark for one run, which whoever wrote the movements cannot have known."""
+    return secrets.token_hex(8)
+
+
+def _parted(lines: Iterable[bytes], mark: bytes) -> tuple[list[Record], list[bytes]]:
+    """Lines -> the records of step 1 among them, and all others. Without a mark there is nothing but records."""
     records: list[Record] = []
     others: list[bytes] = []
-    for line in lines:
-        key, _, pack = line.partition(b"\t")
-        if pack and is_bucket(key):
+    for line in filter(None, lines):
+        if line.startswith(mark):
+            key, _, pack = line[len(mark) :].partition(b"\t")
             records.append((key, pack))
         else:
             others.append(line)

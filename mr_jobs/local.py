@@ -19,7 +19,7 @@ from mrjob.local import LocalMRJobRunner, _TaskFailedException
 from mrjob.step import StepFailedException
 
 from movimento_flat.errors import UserError
-from mr_jobs.join import MovimentoFlat
+from mr_jobs.join import MovimentoFlat, new_record_mark
 from mr_jobs.local_shuffle import Run, read_runs, remove, write_runs
 from mr_jobs.phases import Phase, Reached, Tell
 from mr_jobs.rules import Rules
@@ -66,6 +66,7 @@ def join_locally(
         UserError: a task failed; the message has its standard error.
     """
     options = [f"--local-tmp-dir={work}", f"--output-dir={parts}", f"--num-cores={cores or os.cpu_count()}"]
+    options.append(f"--record-mark={new_record_mark()}")
     job = MovimentoFlat(
         ["--runner=local", "--no-conf", *options, *rules.arguments(), *map(str, small_tables)]
     )

@@ -5,8 +5,10 @@ A report is columns separated by tabs, escaped as in tagged TSV, about a row of 
 
 from enum import Enum
 
+from movimento_flat.card_numbers import mask_card_numbers
+from movimento_flat.money import is_amount
 from movimento_flat.schema import MOVIMENTO, TABLES, Table
-from movimento_flat.tagged_tsv import escape
+from movimento_flat.tagged_tsv import ROW_SEPARATOR, escape, replace_escapes
 
 #: Kinds of output records: rows of the CSV, and of the three lists beside it.
 FLAT, REJECTED, DISAGREEMENT, WARNING = b"F", b"R", b"D", b"W"
@@ -47,19 +49,40 @@ def rejected_movement(reason: Reject, identity: bytes, card: bytes, columns: byt
     return b"\t".join((reason.value.encode(), MOVIMENTO.name.encode(), identity, card, amount, columns))
 
 
-def rejected_line(reason: Reject, line: bytes, hidden: bool) -> bytes:
-    """A line that is no row -> REJECTED_COLUMNS. The line itself is left out where things are to be `hidden`."""
-    line = line.decode(errors="backslashreplace").encode()
+def rejected_line(reason: Reject, line: bytes, hidden: bool, hides_cards: bool) -> bytes:
+    """A line that is no row -> REJECTED_COLUMNS.
+
+    Args:
+        reason: why.
+        line: as it came.
+        hidden: whether anything is to be hidden: then the line itself is left out.
+        hides_cards: whether card numbers are: they are masked where the ids, or an amount that is none, should be.
+    """
     tag, *fields = line.split(b"\t")
     table = next((table for table in TABLES if table.tag == tag), None)
     identity = amount = card = b""
     if table and len(fields) == len(table.columns):
-        identity = escape(fields[0])
+        identity = fields[0]
         if table is MOVIMENTO:
-            _, amount, _, _, card = map(escape, fields)
+            _, amount, _, _, card = fields
+    if hides_cards:
+        identity, card = map(_without_card_numbers, (identity, card))
+        amount = amount if is_amount(amount) else _without_card_numbers(amount)
     name = table.name.encode() if table else b""
-    text = b"" if hidden else escape(line)
-    return b"\t".join((reason.value.encode(), name, identity, card, amount, text))
+    shown = map(_as_text, (identity, card, amount, b"" if hidden else line))
+    return b"\t".join((reason.value.encode(), name, *shown))
+
+
+def _without_card_numbers(field: bytes) -> bytes:
+    """A field, whose escapes may be wrong -> the same, or what it says with card numbers masked."""
+    text = replace_escapes(field)
+    masked = mask_card_numbers(text)
+    return field if masked == text else escape(masked)
+
+
+def _as_text(field: bytes) -> bytes:
+    """A field that may hold any bytes -> one that shows them."""
+    return escape(field.decode(errors="backslashreplace").encode())
 
 
 def disagreement(card: bytes, holder: bytes, owner: bytes, movements: int, centavos: int) -> bytes:
@@ -70,3 +93,19 @@ def disagreement(card: bytes, holder: bytes, owner: bytes, movements: int, centa
 def warning(reason: Warn, table: Table, identity: bytes, card: bytes, value: bytes) -> bytes:
     """-> WARNING_COLUMNS. `value` is what looks wrong, as tagged TSV has it; never a card number."""
     return b"\t".join((reason.value.encode(), table.name.encode(), identity, card, value))
+
+
+#: Where each kind of report has ids.
+_IDS = {REJECTED: (2, 3), DISAGREEMENT: (0, 1, 2), WARNING: (2, 3)}
+
+
+def with_masked_ids(kind: bytes, reports: bytes) -> bytes:
+    """Reports of a kind, as one record has them -> the same with each id masked that may be a card number."""
+    return ROW_SEPARATOR.join(_with_masked_ids(kind, report) for report in reports.split(ROW_SEPARATOR))
+
+
+def _with_masked_ids(kind: bytes, report: bytes) -> bytes:
+    columns = report.split(b"\t")
+    for place in _IDS[kind]:
+        columns[place] = mask_card_numbers(columns[place])
+    return b"\t".join(columns)

@@ -21,7 +21,9 @@ Columns that the delivery does not show are not in a row; neither is their comma
 import re
 from collections.abc import Iterable
 
+from movimento_flat.card_numbers import SHORTEST, mask, mask_card_numbers
 from movimento_flat.luhn import is_luhn
+from movimento_flat.money import is_amount
 from movimento_flat.privacy import (
     FULL,
     MASK,
@@ -30,12 +32,9 @@ from movimento_flat.privacy import (
     card_token,
     fingerprint,
     fingerprint_key,
-    mask,
-    mask_card_numbers,
-    may_hold_card_numbers,
     person_token,
 )
-from movimento_flat.schema import ASSOCIADO, CARD, CARTAO, CONTA, MOVIMENTO, TABLES, Table
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO, TABLES, Table
 from movimento_flat.tagged_tsv import NULL, escape, unescape
 from mr_jobs.buckets import (
     NUMBERS_TAG,
@@ -48,17 +47,23 @@ from mr_jobs.buckets import (
 )
 from mr_jobs.report import REJECTED, WARNING, Reject, Warn, rejected_line, warning
 
-_is_id = re.compile(rb"0|[1-9]\d{0,19}").fullmatch
-_is_amount = re.compile(rb"-?\d+\.\d\d").fullmatch
+_is_short_id = re.compile(rb"0|[1-9]\d{0,18}").fullmatch
+#: Numbers of twenty digits have the order of their texts.
+_is_long_id = re.compile(rb"[1-9]\d{19}").fullmatch
+_LARGEST_ID = b"%d" % (2**64 - 1)
 _is_usual_age = re.compile(rb"\d\d?|1[0-2]\d|130").fullmatch
 _needs_care = re.compile(rb'[\\",\r\0\x1e]').search
+_is_moment = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").fullmatch
+#: Some programs begin a file with it; Hadoop takes one off, and only at the beginning of a file.
+_byte_order_marks = re.compile(rb"(?:\xef\xbb\xbf)*").match
 _must_be_quoted = re.compile(rb'[",\r\n]').search
 
 #: Quantifiers that give nothing back are a quarter quicker, where what follows cannot be part of the field.
 _TEXT = rb'[^\t\n",\\\r\0\x1e]*+'
-_ID = rb"(0|[1-9]\d{0,19}+)"
+#: Ids of twenty digits may be too large to be any.
+_ID = rb"(0|[1-9]\d{0,18}+)"
 #: An id of two digits or more, cut as `locate` does.
-_LOCATED_ID = rb"(?=[1-9])(\d{0,18})(\d\d)"
+_LOCATED_ID = rb"(?=[1-9])(\d{0,17})(\d\d)"
 
 #: A movement with any description.
 _is_movement = re.compile(
@@ -84,10 +89,9 @@ class Rows:
         """
         self._privacy = privacy
         self._key = key
-        self._fingerprint_key = fingerprint_key(key)
         self._shown = {table.tag: privacy.shows(table) for table in TABLES}
         self._hides_cards = privacy.card != FULL
-        self._hides_numbers = self._hides_cards or CARD in privacy.dropped
+        self._fingerprint_key = fingerprint_key(key) if privacy.hides_numbers else None
         self._drops_of_movements = self._shown[MOVIMENTO.tag].count(True) < len(MOVIMENTO.columns) - 2
         self._parsers = {
             ASSOCIADO.tag: self._associate_rows,
@@ -101,9 +105,14 @@ class Rows:
         """Whether each row has all columns of its table as they are."""
         return self._privacy == Privacy()
 
+    @property
+    def hides_cards(self) -> bool:
+        """Whether whole card numbers are to be in no text."""
+        return self._hides_cards
+
     def are_plain(self, block: bytes) -> bool:
-        """Whether a block of lines is UTF-8, and its movements go on with all their columns as they are."""
-        if self._drops_of_movements or (self._hides_cards and may_hold_card_numbers(block)):
+        """Whether a block of lines is UTF-8, and all columns of its movements show."""
+        if self._drops_of_movements:
             return False
         try:
             block.decode()
@@ -112,11 +121,16 @@ class Rows:
         return True
 
     def of_plain_line(self, line: bytes) -> Iterable[Located]:
-        """A line of a plain block -> its rows, a movement's in a quicker way."""
-        return _usual_movement(line) or self.of_line(line)
+        """A line of a plain block -> its rows, a movement's in a quicker way where none of its texts is changed."""
+        return (not self._hides_cards and _usual_movement(line)) or self.of_line(line)
 
     def of_line(self, line: bytes) -> list[Located]:
-        """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line."""
+        """Line of any table -> its rows in every bucket that must see it; or a rejected row. None for an empty line.
+
+        Byte order marks before a line are no part of it: so a line is the same wherever a file is cut.
+        """
+        if marks := _byte_order_marks(line):
+            line = line[marks.end() :]
         parse = self._parsers.get(line[:1])
         if not line:
             return []
@@ -125,37 +139,39 @@ class Rows:
                 raise RejectedLineError(Reject.MALFORMED)
             return parse(line)
         except RejectedLineError as error:
-            return [_report(REJECTED, rejected_line(error.reason, line, hidden=self._privacy.hides))]
+            rejected = rejected_line(error.reason, line, self._privacy.hides, self._hides_cards)
+            return [_report(REJECTED, rejected)]
 
     def _movement_rows(self, line: bytes) -> list[Located]:
         identity, amount, description, timestamp, card = _columns(line, MOVIMENTO)
         _check_ids(identity, card)
-        if amount != NULL and not _is_amount(amount):
+        if amount != NULL and not is_amount(amount):
             raise RejectedLineError(Reject.MALFORMED)
-        if self._hides_cards and description != NULL:
-            description = escape(mask_card_numbers(unescape(description)))
         bucket, slot = locate(card)
-        columns = self._csv(MOVIMENTO, identity, amount, description, timestamp, card)
+        columns = self._csv(
+            MOVIMENTO, identity, amount, self._text(description), self._moment(timestamp), card
+        )
         return [(bucket, b"%bM%b\t%b" % (slot, sortable(identity), b"\t".join(columns)))]
 
     def _associate_rows(self, line: bytes) -> list[Located]:
         identity, given, family, age = _columns(line, ASSOCIADO)
         _check_ids(identity)
         bucket, slot = locate(identity)
+        given, family, age = map(self._text, (given, family, age))
         if self._privacy.people == TOKEN:
             given, family = person_token(self._key, identity), NULL
         columns = self._csv(ASSOCIADO, identity, given, family, age)
         row = b"%bA%b," % (slot, b",".join([identity, *columns]))
         rows = [(ASSOCIADO.tag + bucket, row)]
         if age != NULL and not _is_usual_age(age):
-            rows.append(_report(WARNING, warning(Warn.AGE, ASSOCIADO, identity, b"", age)))
+            rows.append(_report(WARNING, warning(Warn.AGE, ASSOCIADO, identity, b"", escape(unescape(age)))))
         return rows
 
     def _account_rows(self, line: bytes) -> list[Located]:
         identity, kind, created, owner = _columns(line, CONTA)
         _check_ids(identity, owner)
         bucket, slot = locate(identity)
-        columns = self._csv(CONTA, identity, kind, created, owner)
+        columns = self._csv(CONTA, identity, self._text(kind), self._moment(created), owner)
         if self._privacy.ids:
             columns = [*columns, identity]
         row = b"%bC%b" % (slot, b"".join([b"," + column for column in (*columns, owner)]))
@@ -168,25 +184,35 @@ class Rows:
         rows = [(ASSOCIADO.tag + holder_bucket, b"%bK%b" % (holder_slot, identity))]
         if number != NULL:
             text = unescape(number)
-            rows.append(self._number_row(number, text, identity))
+            rows.append(self._number_row(text, identity))
             if not is_luhn(text):
                 rows.append(_report(WARNING, warning(Warn.LUHN, CARTAO, identity, identity, b"")))
             if self._privacy.card == MASK:
                 number = escape(mask(text))
             elif self._privacy.card == TOKEN:
                 number = card_token(self._key, text)
-        if self._privacy.people == TOKEN:
-            printed_name = NULL
-        columns = self._csv(CARTAO, identity, number, printed_name, created, account, holder)
+        printed_name = NULL if self._privacy.people == TOKEN else self._text(printed_name)
+        columns = self._csv(CARTAO, identity, number, printed_name, self._moment(created), account, holder)
         row = b"%bK%b" % (account_slot, b",".join([identity, *columns]))
         rows.append((CONTA.tag + account_bucket, row))
         return rows
 
-    def _number_row(self, number: bytes, text: bytes, identity: bytes) -> Located:
+    def _text(self, field: bytes) -> bytes:
+        """Field -> the same text, without whole card numbers where these are hidden."""
+        if not self._hides_cards or len(field) < SHORTEST:
+            return field
+        return escape(mask_card_numbers(unescape(field)))
+
+    def _moment(self, field: bytes) -> bytes:
+        """Field -> a moment as it is, whose digits may look like a card number's by chance; anything else is a text."""
+        return field if _is_moment(field) else self._text(field)
+
+    def _number_row(self, text: bytes, identity: bytes) -> Located:
         """A card as those of the same number meet it: by that, or by a fingerprint where it is not to show."""
-        if self._hides_numbers:
+        if self._fingerprint_key is not None:
             bucket, slot, number = locate_fingerprint(fingerprint(self._fingerprint_key, text))
         else:
+            number = escape(text)
             bucket, slot = locate_number(number)
         return NUMBERS_TAG + bucket, b"%bK%b\t%b" % (slot, number, identity)
 
@@ -255,3 +281,8 @@ def _check_ids(identity: bytes, *others: bytes) -> None:
     for other in others:
         if other != NULL and not _is_id(other):
             raise RejectedLineError(Reject.MALFORMED)
+
+
+def _is_id(field: bytes) -> bool:
+    """Whether it is a BIGINT UNSIGNED in decimal."""
+    return bool(_is_short_id(field) or (_is_long_id(field) and field <= _LARGEST_ID))

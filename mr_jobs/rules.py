@@ -64,15 +64,15 @@ class Rules:
         """The key, where there is one.
 
         Raises:
-            ValueError: there is none, and the rules ask for tokens.
+            ValueError: there is none, and the rules ask for tokens, or for fingerprints of hidden card numbers.
         """
         key = b""
         if name := self.key_file or os.environ.get(KEY_FILE_VARIABLE):
             key = Path(name).read_bytes().strip()
         elif file := os.environ.get(_TOKEN_FILE):
             key = secrets_of(Path(file).read_bytes()).get(KEY_NAME.encode(), b"")
-        if not key and self.privacy.needs_key:
-            raise ValueError("Tokens need a key: --key-file.")
+        if not key and (self.privacy.needs_key or self.privacy.hides_numbers):
+            raise ValueError("Tokens, and fingerprints of hidden card numbers, need a key: --key-file.")
         return key
 
 

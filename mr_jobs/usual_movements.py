@@ -10,6 +10,7 @@ the place of the line's tag and of what nobody needs of the line before:
 
 import numpy as np
 
+from movimento_flat.card_numbers import SHORTEST
 from movimento_flat.schema import MOVIMENTO
 from movimento_flat.words import Flags, Places, Words, numbers
 from mr_jobs.buckets import NO_DIGIT
@@ -19,12 +20,18 @@ from mr_jobs.usual_lines import Lines
 _POINT, _MINUS, _ZERO = b".-0"
 #: Bytes of a row before its id: slot, tag, and the letter that tells how many digits the id has.
 _HEADER = 4
+_MOMENT = b"0000-00-00 00:00:00"
 
 
-def take_movements(lines: Lines, packer: SpanPacker) -> None:
-    """Take the usual movements from a block's lines, in whose text their rows are from now on."""
+def take_movements(lines: Lines, packer: SpanPacker, hides_cards: bool = False) -> None:
+    """Take the usual movements from a block's lines, in whose text their rows are from now on.
+
+    Where cards are hidden, those are left in whose texts a card number may be (`movimento_flat.card_numbers`).
+    """
     found, tab = lines.of(MOVIMENTO)
     cards, are_usual = _checked(lines, tab, lines.ends[found])
+    if hides_cards:
+        are_usual &= _have_no_card_number(lines, tab)
     lines.take(found[are_usual])
     tab = tab[:, are_usual]
     buckets, slots = located(cards[are_usual])
@@ -33,6 +40,17 @@ def take_movements(lines: Lines, packer: SpanPacker) -> None:
     write_header(lines.content, starts, slots, MOVIMENTO.tag)
     lines.content[identity - 1] = tab[1] - identity + NO_DIGIT
     packer.keep(lines.text, (CARDS, buckets, starts, tab[-1]))
+
+
+def _have_no_card_number(lines: Lines, tab: Places) -> Flags:
+    """Whether movements have too few digits in their description for a card number, and no such text for a moment."""
+    start, end = tab[3] + 1, tab[4]
+    digits = lines.digits(start, end)
+    is_moment: Flags = (end - start == len(_MOMENT)) & (digits == _MOMENT.count(b"0"))
+    for place, mark in enumerate(_MOMENT):
+        if mark != _ZERO:
+            is_moment &= lines.content[start + place] == mark
+    return (lines.digits(tab[2] + 1, tab[3]) < SHORTEST) & (is_moment | (digits < SHORTEST))
 
 
 def _checked(lines: Lines, tab: Places, ends: Places) -> tuple[Words, Flags]:

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merge.parts import DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.card_numbers import mask_card_numbers
 from movimento_flat.money import Totals
-from movimento_flat.privacy import mask
 from movimento_flat.schema import TABLES
 
 EXAMPLES = 3
 
 _TABLES = {table.name for table in TABLES}
-_is_id = re.compile(r"\d{1,20}", re.ASCII).fullmatch
-#: A malformed row may have a card number where its id should be.
-_SHORTEST_CARD_NUMBER = 13
+#: Where card numbers are hidden, the list has it masked already.
+_is_id = re.compile(r"[\d*]{1,20}", re.ASCII).fullmatch
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,5 @@ def _add_examples(path: Path, examples: dict[str, tuple[Example, ...]]) -> None:
 
 
 def shown_id(text: str) -> str:
-    """An id as it may be shown: masked where it is as long as a card number, and empty where it is no id."""
-    if not _is_id(text):
-        return ""
-    return mask(text.encode()).decode() if len(text) >= _SHORTEST_CARD_NUMBER else text
+    """An id as it may be shown: masked where it may be a card number, and empty where it is no id."""
+    return mask_card_numbers(text.encode()).decode() if _is_id(text) else ""

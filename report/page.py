@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.money import Totals
-from movimento_flat.privacy import FULL, MASK, TOKEN, mask, mask_card_numbers
+from movimento_flat.privacy import FULL, MASK, TOKEN
 from movimento_flat.schema import ACCOUNT_KIND, CARD, CARTAO, MOMENT, MOVIMENTO
 from mr_jobs.report import Reject, Warn
 from report import svg

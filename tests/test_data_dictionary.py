@@ -7,8 +7,9 @@ import pytest
 from merge.accounting import Audit
 from merge.datapackage import datapackage
 from merge.parquet import column_type
+from movimento_flat.card_numbers import mask
 from movimento_flat.money import Totals
-from movimento_flat.privacy import Privacy, mask
+from movimento_flat.privacy import Privacy
 from movimento_flat.schema import FLAT_IDS, FLAT_TABLE, FLAT_WITH_IDS, TABLES, FlatColumn, Kind
 from movimento_flat.tagged_tsv import ESCAPES
 from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from command_line.token_key import with_key
 from merge.csv_audit import audit
 from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.errors import UserError
-from movimento_flat.privacy import CARDS, PEOPLE, Privacy, mask, mask_card_numbers, may_hold_card_numbers
+from movimento_flat.privacy import CARDS, PEOPLE, Privacy
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 from mr_jobs.rules import KEY_NAME, Rules, secrets_of
 from tests.brute_force import Row, Tables, as_csv, flat_rows
@@ -59,13 +60,6 @@ def test_a_masked_number_shows_its_first_six_and_last_four(number: str, masked: 
 )
 def test_free_text_loses_what_may_be_a_card_number(text: str, masked: str) -> None:
     assert mask_card_numbers(text.encode()) == masked.encode()
-    assert may_hold_card_numbers(text.encode()) == (text != masked)
-
-
-def test_a_lines_usual_fields_do_not_look_like_card_numbers() -> None:
-    assert not may_hold_card_numbers(
-        b"M\t123456789012\t-99999999.99\tx 12\t2024-02-29 23:59:59\t123456789012\n"
-    )
 
 
 def hidden(row: Row, holder: str, privacy: Privacy, key: bytes) -> Row:

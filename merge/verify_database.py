@@ -3,9 +3,9 @@ r"""Whether the database still holds what a delivered CSV does: counted, added u
 Both sides write a row as text, its fields separated by 0x1f with NULL as an empty one, and add up the first 64 bits
 of the rows' SHA-256. So a row that is missing, doubled or changed shows, wherever in the file it is.
 
-Where card numbers are hidden, the server sends the rows in whose texts one may have been masked; of these texts only the
-letters are compared, by Python on both sides. Which texts they are is told by their digits, asterisks and bytes beyond
-ASCII: where anything is masked, the text has as many of them as a card number before and afterwards.
+Where card numbers are hidden, the server sends the rows in whose texts one may have been masked; of these texts only
+the letters are compared, by Python on both sides. Which texts they are is told by their digits, asterisks and bytes
+beyond ASCII: where anything is masked, the text has as many of them as a card number, before and afterwards.
 
 The server's side is the join of sql/oracle.sql, with ids that of sql/oracle_with_ids.sql; it shares nothing with the
 extraction and the MapReduce join.
@@ -179,7 +179,7 @@ def _ids_in_the_join(rejected: Path) -> Iterator[str]:
             continue
         if _is_masked_id(identity):
             raise UserError(
-                f"{rejected} has masked ids, since they may be card numbers: the database cannot be asked for these rows.",
+                f"{rejected} has masked ids, which may be card numbers: the database cannot be asked for these rows.",
                 "Compare a delivery of --card full with the database.",
             )
         if _is_id(identity):
@@ -222,7 +222,7 @@ def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) ->
 
 
 def _hashes_of_masked(
-    connection: "Connection[Any]", delivered: Delivered, rows: str, values: list[str]
+    connection: "Connection[Any]", delivered: Delivered, rows: str, values: Sequence[object]
 ) -> int:
     """Sum of the hashes of rows that the server sends, a few at a time."""
     names, masked = compared_columns(delivered), masked_columns(delivered)

@@ -132,6 +132,41 @@ def _words(name: Value) -> list[str]:
     return [word for word in re.split("[ .-]", letters.upper()) if len(word) > 1]
 
 
+def masked_text(text: str) -> str:
+    """A text with card numbers masked, as `movimento_flat.card_numbers` says it, by trying every part of the text.
+
+    Here nothing but ASCII, accents, a zero-width space and digits of two scripts.
+    """
+    digits = [place for place, character in enumerate(text) if character.isdigit()]
+    is_hidden = [False] * len(text)
+    spans = []
+    for first, start in enumerate(digits):
+        for end in digits[first + 12 :]:
+            part = text[start : end + 1]
+            number = "".join(str(int(c)) for c in part if c.isdigit())
+            joined = all(len(gap) < 2 and gap in " -" for gap in re.split(r"\d", part)[1:-1])
+            gaps = [gap.replace("\u200b", "") for gap in re.split(r"\d", part)[1:-1]]
+            near = all(len(gap) <= 3 and not any(map(str.isalpha, gap)) for gap in gaps)
+            whole = not text[start - 1 : start].isdigit() and not text[end + 1 : end + 2].isdigit()
+            if joined or (near and whole and len(number) <= 19 and _passes_luhn(number)):
+                spans.append((start, end + 1))
+    for start, end in spans:
+        is_hidden[start:end] = [True] * (end - start)
+    # Where one ends and the next begins without overlap, they are two.
+    cuts = {start for start, _ in spans if not any(other < start < end for other, end in spans)}
+    masked, at = "", 0
+    while at < len(text):
+        if not is_hidden[at]:
+            masked, at = masked + text[at], at + 1
+            continue
+        end = at + 1
+        while end < len(text) and is_hidden[end] and end not in cuts:
+            end += 1
+        number = "".join(c for c in text[at:end] if c.isdigit())
+        masked, at = f"{masked}{number[:6]}{'*' * (len(number) - 10)}{number[-4:]}", end
+    return masked
+
+
 def as_csv(header: Sequence[str], rows: Sequence[Row]) -> bytes:
     """Rows as RFC 4180 with line feeds, by Python's csv module."""
     text = io.StringIO()

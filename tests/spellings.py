@@ -261,10 +261,10 @@ def numbers_in(text: str, planted: Iterable[str]) -> list[str]:
 
 
 def texts_of(file: Path) -> Iterator[str]:
-    """Yield what a reader of a file reads: as it stands, and with HTML's and JSON's escapes undone."""
+    """Yield what a reader of a file reads: as it stands, and with its escapes undone."""
     content = file.read_bytes().decode("utf-8", "surrogateescape")
     yield content
-    yield re.sub(r"\\x[0-9a-f]{2}", "", content)
+    yield re.sub(r"\\(x[0-9a-f]{2}|0)", "", content)
     if file.suffix == ".html":
         yield html.unescape(content)
     elif file.suffix == ".json":

@@ -1,0 +1,191 @@
+"""Card numbers in every spelling and every text column: none is whole in what a masked run leaves, or hands on."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from command_line.progress import Console
+from command_line.verify_command import verify_delivery
+from movimento_flat.errors import UserError
+from movimento_flat.privacy import Privacy
+from movimento_flat.schema import TABLES
+from movimento_flat.state import state_dir
+from movimento_flat.tagged_tsv import escape, line
+from mr_jobs.rules import Rules
+from tests.brute_force import as_csv
+from tests.conftest import Database, Server, new_database
+from tests.mysql9 import MySQL9
+from tests.spellings import SPELLINGS, SURVIVORS, numbers, numbers_in, plant, whole_numbers
+from tests.test_join import run_task, simulate
+from tests.test_run import CSV, RUN, run
+from tests.test_verify import rows_of, verify
+
+MASK = ("--card", "mask")
+TOKEN = ("--card", "token")
+PEOPLE = ("--card", "token", "--people", "token")
+
+
+@pytest.fixture(scope="module")
+def planted(server: Server) -> tuple[Database, list[str]]:
+    """A database, and the numbers in it."""
+    database = new_database(server)
+    return database, plant(database)
+
+
+@pytest.mark.parametrize("options", [MASK, TOKEN, PEOPLE], ids=" ".join)
+def test_a_masked_run_leaves_no_number_in_any_spelling_anywhere(
+    planted: tuple[Database, list[str]],
+    options: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database, hidden = planted
+    monkeypatch.setenv("MOVIMENTO_FLAT_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    output = tmp_path / "out"
+    result = run(database, output, *options, "--excel", "--parquet", "--verbose")
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "said").write_text(result.stdout + result.stderr)
+    assert whole_numbers(tmp_path, hidden) == {}
+    files = {file.name for file in (output / RUN).iterdir()}
+    assert {"movimento_flat.parquet", "movimento_flat.excel.csv", "report.html", "rejected.tsv"} <= files
+    header, rows = rows_of(output)
+    assert len(rows) == len(SPELLINGS) + len(SURVIVORS)
+    place = header.index("des_transacao_movimento")
+    assert [row[place] for row in rows if row in rows[1 : 1 + len(SURVIVORS)]] == list(SURVIVORS)
+    # Other options hide names or numbers themselves; descriptions and kinds are as with a mask.
+    assert sum("*" in str(row[place]) for row in rows) == len(SPELLINGS) + SURVIVORS.count("411111******1111")
+    checked = verify(output, database)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_search_finds_every_number_of_a_whole_delivery(
+    planted: tuple[Database, list[str]], tmp_path: Path
+) -> None:
+    database, hidden = planted
+    output = tmp_path / "out"
+    assert run(database, output, "--excel", "--parquet").returncode == 0
+    found = whole_numbers(output, hidden)
+    assert {Path(file).name for file in found} >= {
+        CSV, "movimento_flat.parquet", "movimento_flat.excel.csv", "rejected.tsv", "warnings.tsv",
+    }  # fmt: skip
+    everywhere = {number for numbers in found.values() for number in numbers}
+    assert everywhere == set(hidden)
+
+
+def lines_of_every_kind() -> tuple[list[bytes], list[str]]:
+    """Lines with a spelled number in each column that is no id, right rows and wrong ones; and the numbers."""
+    unused = iter(numbers(len(SPELLINGS) * 60))
+    lines, hidden = [], []
+    for spell in SPELLINGS.values():
+        for table in TABLES:
+            good = {"A": "1 Ana Reis 30", "C": "1 corrente x 1", "K": "1 4111 ANA x 1 1", "M": "1 1.00 x x 1"}
+            values = good[table.tag.decode()].split()
+            for place in range(len(values)):
+                for end in (b"\n", b"\t\n", b"\xff\n"):
+                    hidden.append(next(unused))
+                    spelled = [value.encode() for value in values]
+                    spelled[place] = spell(hidden[-1]).encode()
+                    lines.append(line(table, tuple(spelled)) + end)
+    return lines, hidden
+
+
+@pytest.mark.parametrize("options", [MASK, PEOPLE], ids=" ".join)
+def test_no_number_leaves_the_mapper(options: tuple[str, ...], tmp_path: Path) -> None:
+    """In any column of a right line, of one with a column too many, and of one that is no UTF-8."""
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    people = "token" if "--people" in options else "full"
+    rules = Rules(Privacy(options[1], people), key_file=tmp_path / "key")
+    lines, hidden = lines_of_every_kind()
+    # An id that is a plain number is a key of the join.
+    keys = {word.decode() for text in lines for word in text.rstrip(b"\n").split(b"\t") if word.isdigit()}
+    handed_on = run_task("--step-num=0", "--mapper", b"".join(lines), rules)
+    found = set(numbers_in(handed_on.decode("utf-8", "surrogateescape"), set(hidden) - keys))
+    assert found == set()
+    for part in simulate(lines, 2, 2, random.Random(1), rules):
+        ids = part.decode("utf-8", "surrogateescape")
+        assert numbers_in(ids, hidden) == []
+
+
+def test_a_description_with_few_digits_goes_the_quick_way_and_any_other_the_exact_one(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    rules = Rules(Privacy("mask"), key_file=tmp_path / "key")
+    texts = [
+        *SURVIVORS,
+        *(spell(number) for spell, number in zip(SPELLINGS.values(), numbers(99), strict=False)),
+    ]
+    moments = ["2024-02-29 23:59:59", "4111.1111.1111.1111", "2024-02-29 23:59:5x", "", "0000-00-00 00:00:00"]
+    lines = [
+        b"M\t%d\t1.00\t%b\t%b\t1234\n" % (place, escape(text.encode()), moment.encode())
+        for place, (text, moment) in enumerate((text, moment) for text in texts for moment in moments)
+    ]
+    together = run_task("--step-num=0", "--mapper", b"".join(lines), rules)
+    alone = [run_task("--step-num=0", "--mapper", b"\xff\n" + text, rules) for text in lines]
+    rows = sorted(row for pack in together.splitlines() for row in pack.partition(b"\t")[2].split(b"\x1e"))
+    expected = sorted(
+        row
+        for packs in alone
+        for pack in packs.splitlines()
+        if not pack.startswith(b"~")
+        for row in pack.partition(b"\t")[2].split(b"\x1e")
+    )
+    assert rows == expected
+
+
+def altered_texts(database: Database, output: Path) -> None:
+    """A letter of each masked text matters, and each character of the others."""
+    header, rows = rows_of(output)
+    for name in ("des_transacao_movimento", "tipo_conta", "nome_associado"):
+        place = header.index(name)
+        for row in (0, 1, len(rows) - 1):
+            changed = [list(row) for row in rows]
+            changed[row][place] = f"{changed[row][place]}x"
+            (output / CSV).write_bytes(as_csv(header, [tuple(row) for row in changed]))
+            with pytest.raises(UserError, match="hashes of"):
+                verify_delivery(output, database.reader(), Console())
+    (output / CSV).write_bytes(as_csv(header, rows))
+
+
+def test_a_changed_letter_of_a_masked_text_is_found_by_the_database(
+    planted: tuple[Database, list[str]], tmp_path: Path
+) -> None:
+    database, _ = planted
+    assert run(database, tmp_path, *MASK, "--no-report").returncode == 0
+    altered_texts(database, tmp_path)
+
+
+def test_an_earlier_delivery_that_masked_less_still_agrees_with_the_database(
+    planted: tuple[Database, list[str]], tmp_path: Path
+) -> None:
+    """Once only descriptions were masked, and only digits joined by single blanks and hyphens."""
+    database, _ = planted
+    assert run(database, tmp_path / "whole", "--no-report").returncode == 0
+    assert run(database, tmp_path / "out", *MASK, "--no-report").returncode == 0
+    header, masked = rows_of(tmp_path / "out")
+    _, whole = rows_of(tmp_path / "whole")
+    number = header.index("numero_cartao")
+    earlier = [
+        (*row[:number], hidden[number], *row[number + 1 :]) for row, hidden in zip(whole, masked, strict=True)
+    ]
+    (tmp_path / "out" / CSV).write_bytes(as_csv(header, earlier))
+    with pytest.raises(UserError) as found:
+        verify_delivery(tmp_path / "out", database.reader(), Console())
+    assert "by the database" not in str(found.value)
+
+
+@pytest.mark.machine
+def test_mysql_agrees_with_a_masked_delivery(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with MySQL9(tmp_path_factory.mktemp("mysql"), state_dir()) as server:
+        database = new_database(server)
+        hidden = plant(database)
+        output = tmp_path / "out"
+        result = run(database, output, *MASK, "--tls", "off")
+        assert result.returncode == 0, result.stderr
+        assert whole_numbers(output, hidden) == {}
+        assert "holds the same rows now" in verify_delivery(output, database.reader(), Console()).as_text(
+            None
+        )
+        altered_texts(database, output)

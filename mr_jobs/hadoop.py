@@ -162,8 +162,6 @@ def _combined(split_bytes: int) -> dict[str, str]:
     return {
         "mapreduce.input.fileinputformat.split.maxsize": str(split_bytes),
         "stream.map.input.ignoreKey": "true",
-        # By default Hadoop ends a line at a carriage return also, and takes that away.
-        "textinputformat.record.delimiter": "\n",
     }
 
 

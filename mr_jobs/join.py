@@ -73,6 +73,8 @@ BLOCK_END = b"\0"
 #: A row of the small tables is more work than a movement, so its map tasks are not made as large (39 s of 42 s for
 #: 5 M movements, hadoop-docker/etc/mapred-site.xml).
 SPLIT_SMALL_TABLES = {"mapreduce.input.fileinputformat.split.minsize": "1"}
+#: By default Hadoop ends a line at a carriage return also, and takes it away: a line would be another row than elsewhere.
+LINE_ENDS = {"textinputformat.record.delimiter": "\n"}
 #: Keys of step 1: the bucket of an account or of an associate, behind its table's tag.
 MASTERS = (ASSOCIADO.tag, CONTA.tag)
 
@@ -131,8 +133,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 reducer_init=self.start_halving,
                 reducer=self.halve_profiles,
                 reducer_final=self.flush_profiles,
-                # mrjob 0.7.4 gives Spark two jobs where steps differ in this, and the second one no step.
-                jobconf=None if self.options.runner == SPARK else SPLIT_SMALL_TABLES,
+                jobconf=self._properties(SPLIT_SMALL_TABLES),
             ),
             MRStep(
                 mapper_init=self.start_mapping,
@@ -141,8 +142,16 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 reducer_init=self.start_flattening,
                 reducer=self.flatten,
                 reducer_final=self.flush_cards,
+                jobconf=self._properties({}),
             ),
         ]
+
+    def _properties(self, more: dict[str, str]) -> dict[str, str] | None:
+        """A step's properties for Hadoop.
+
+        mrjob 0.7.4 gives Spark two jobs where steps differ in them, and the second one no step.
+        """
+        return None if self.options.runner == SPARK else LINE_ENDS | more
 
     def dirs(self) -> list[str]:
         """Packages that tasks need in their working folders; the inline runner imports them where they are."""

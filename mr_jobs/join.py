@@ -73,7 +73,7 @@ BLOCK_END = b"\0"
 #: A row of the small tables is more work than a movement, so its map tasks are not made as large (39 s of 42 s for
 #: 5 M movements, hadoop-docker/etc/mapred-site.xml).
 SPLIT_SMALL_TABLES = {"mapreduce.input.fileinputformat.split.minsize": "1"}
-#: By default Hadoop ends a line at a carriage return also, and takes it away: a line would be another row than elsewhere.
+#: By default Hadoop ends a line at a carriage return also, and takes it away: elsewhere the line is another row.
 LINE_ENDS = {"textinputformat.record.delimiter": "\n"}
 #: Keys of step 1: the bucket of an account or of an associate, behind its table's tag.
 MASTERS = (ASSOCIADO.tag, CONTA.tag)

@@ -1,9 +1,12 @@
 """The join equals a brute-force join, whatever the runner, the number of tasks and the order of the input."""
 
 import io
+import os
 import random
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 
@@ -237,6 +240,41 @@ def test_a_bucket_that_does_not_fit_in_memory_is_sorted_on_disk(
     monkeypatch.setattr(cards, "RECORD_BYTES", 200)
     csv, _ = merged(run_inline(many_rows.lines()), tmp_path)
     assert csv == expected_csv(many_rows)
+
+
+@pytest.fixture
+def fake_sort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make sort(1) another program: a script's line, in which `real` is the true one."""
+
+    def make(line: str) -> None:
+        real = shutil.which("sort")
+        program = tmp_path / "sort"
+        program.write_text(f"#!/bin/sh\nreal={real}\n{line}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    monkeypatch.setattr(buckets, "SORT_ROOM", 10)
+    return make
+
+
+def test_sort_on_disk_is_by_bytes_whatever_the_language(
+    fake_sort: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In most languages `b` comes before `B`. Where none is installed this script sorts as they do."""
+    monkeypatch.setenv("LC_ALL", "pt_BR.UTF-8")
+    fake_sort('[ "$LC_ALL" = C ] && exec "$real" "$@"; exec "$real" -f "$@"')
+    rows = [b"01Mb", b"01MB", b"01Ma", b"01M,c", b"01MC"]
+    assert [row for _, some in buckets.by_slot([b"\x1e".join(rows)]) for row in some] == sorted(rows)
+
+
+@pytest.mark.parametrize(
+    "line", ['"$real" "$@"; exit 2', "cat > /dev/null; exit 2", '"$real" "$@"; kill -9 $$']
+)
+def test_a_sort_that_fails_ends_the_task(line: str, fake_sort: Callable[[str], None]) -> None:
+    fake_sort(line)
+    with pytest.raises(RuntimeError, match="sort"):
+        for _, rows in buckets.by_slot([b"01Ma\x1e01Mb\x1e01Mc"]):
+            list(rows)
 
 
 GOOD_PROFILE = [

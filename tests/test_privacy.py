@@ -17,8 +17,11 @@ from merge.csv_audit import audit
 from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.errors import UserError
-from movimento_flat.privacy import CARDS, PEOPLE, Privacy
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from movimento_flat.money import Totals
+from movimento_flat.privacy import CARDS, PEOPLE, Privacy, fingerprint_key
+from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS
+from mr_jobs.buckets import NUMBERS_TAG
+from mr_jobs.rows import Rows
 from mr_jobs.rules import KEY_NAME, Rules, secrets_of
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 from tests.conftest import Database
@@ -156,6 +159,56 @@ def test_nothing_hidden_leaves_the_mapper(card: str, tmp_path: Path) -> None:
     assert (tmp_path / REJECTED_NAME).read_text().count("malformed\t") == 4
     whole = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), Rules())
     assert [secret for secret in SECRETS if secret in whole] == list(SECRETS)
+
+
+def test_a_number_that_is_left_out_reaches_no_shuffle(tmp_path: Path) -> None:
+    """Cards meet by a fingerprint then, whose key is a new one of the run: nobody can try which number has it."""
+    dropped = Privacy(dropped=frozenset([CARD]))
+    keyed = [with_key(Rules(dropped), tmp_path / name) for name in ("one", "other")]
+    handed_on = [run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES[:5]), rules) for rules in keyed]
+    for text in handed_on:
+        assert not [secret for secret in SECRETS[:2] if secret in text]
+    fingerprints = [{row for row in text.splitlines() if row.startswith(NUMBERS_TAG)} for text in handed_on]
+    assert len(fingerprints[0]) == len(fingerprints[1]) == 2
+    assert not fingerprints[0] & fingerprints[1]
+    duplicates = b"".join(run_inline(SECRET_LINES[:5], keyed[0]))
+    assert duplicates.count(b"duplicate_card_number") == 2
+
+
+@pytest.mark.parametrize(
+    "privacy", [Privacy("mask"), Privacy("token"), Privacy(dropped=frozenset([CARD]))], ids=repr
+)
+def test_without_a_key_there_is_no_fingerprint(privacy: Privacy) -> None:
+    with pytest.raises(ValueError, match="--key-file"):
+        run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), Rules(privacy))
+    with pytest.raises(ValueError, match="need a key"):
+        Rows(privacy)
+    with pytest.raises(ValueError, match="need a key"):
+        fingerprint_key(b"")
+
+
+@pytest.mark.parametrize("card", ["full", "mask"])
+def test_ids_that_may_be_card_numbers_are_masked_in_each_list(card: str, tmp_path: Path) -> None:
+    """Some tables have a card's number for its id."""
+    ids = ["4111111111111111", "5500000000000004", "3071908689237222", "3923337458447434", "5489490119672485"]
+    card_id, holder, owner, movement, unknown = ids
+    lines = (
+        f"A\t{holder}\tAna\tReis\t200\nC\t1\tcorrente\t2020-01-01 00:00:00\t{owner}\n"
+        f"K\t{card_id}\t4\tANA\t2020-01-01 00:00:00\t1\t{holder}\n"
+        f"M\t{movement}\t0.00\tx\t2020-01-01 00:00:00\t{card_id}\n"
+        f"M\t{movement[:-1]}5\t99999999999999.99\tx\t2020-01-01 00:00:00\t{unknown}\n"
+    ).encode()
+    rules = with_key(Rules(Privacy(card)), tmp_path)
+    parts = run_inline([lines], rules)
+    merged = merge_parts(_files(parts, tmp_path), tmp_path)
+    assert merged.rejected.movements == Totals(1, 9999999999999999)
+    texts = [(tmp_path / name).read_text() for name in ("rejected.tsv", "disagreements.tsv", "warnings.tsv")]
+    found = [[number for number in ids if number in text] for text in texts]
+    assert any(found) == (card == "full")
+    shown = [mask(number.encode()).decode() if card == "mask" else number for number in ids]
+    assert f"\t{shown[3][:-1]}5\t{shown[4]}\t99999999999999.99\t" in texts[0]
+    assert texts[1].endswith(f"{shown[0]}\t{shown[1]}\t{shown[2]}\t1\t0\n")
+    assert f"zero_amount\tmovimento\t{shown[3]}\t{shown[0]}\t0.00\n" in texts[2]
 
 
 def _files(parts: list[bytes], folder: Path) -> list[Path]:

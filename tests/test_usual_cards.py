@@ -5,6 +5,7 @@ from collections import defaultdict
 from itertools import product
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -192,3 +193,21 @@ def test_many_movements_of_one_card_are_no_record_of_their_size() -> None:
     assert flattened([rows], 30, Privacy(), 1 << 20)[b"b0", FLAT] == [
         row for _, value in records for row in value.partition(b"\t")[2].split(ROW_SEPARATOR)
     ]
+
+
+@pytest.mark.parametrize("amount", ["0.00", "-0.00", "0.01", "-0.01", "10.00", "00.00"])
+def test_a_zero_is_told_whatever_its_sign(amount: str) -> None:
+    rows = [f"07{row}".encode() for row in (*_usual_halves, f"Ma1\t{amount}\tx\t2024-05-06 00:00:00")]
+    for room in (0, 1 << 20):
+        found = flattened([rows], 9, Privacy(), room)
+        assert ((b"b0", WARNING) in found) == (amount in ("0.00", "-0.00"))
+
+
+def test_all_movements_of_a_card_are_counted_however_many_are_held_at_once() -> None:
+    movements = [f"Md{number + 1000}\t1.00\tx\t2024-05-06 00:00:00" for number in range(20)]
+    halves = (_usual_halves[0], _usual_halves[1].replace("C7", "C8"))
+    rows = [f"07{row}".encode() for row in (*halves, *movements)]
+    with patch("mr_jobs.cards.ROWS_AT_ONCE", 8):
+        for many, room in ((10, 1 << 20), (100, 1 << 20), (100, 0)):
+            with patch("mr_jobs.cards.MANY_ROWS", many):
+                assert flattened([rows], 30, Privacy(), room)[b"b0", DISAGREEMENT] == [b"7\t7\t8\t20\t2000"]

@@ -14,6 +14,7 @@ import pytest
 
 from command_line.progress import Console
 from command_line.verify_command import verify_delivery
+from merge import verify_database
 from movimento_flat.errors import UserError
 from movimento_flat.money import centavos
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
@@ -419,6 +420,26 @@ def test_a_rejected_row_with_a_negative_id_is_left_out_on_both_sides(
     assert run(database, tmp_path).returncode == 0
     assert manifest(tmp_path)["rejected"]["by_reason"] == {"malformed": 1}
     assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
+
+
+def test_however_many_rejected_rows_are_left_out_on_both_sides(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_rows(database, *(f"({identity}, 1, 'x', '2024-01-01', 1)" for identity in range(-5, 3)))
+    assert run(database, tmp_path).returncode == 0
+    assert manifest(tmp_path)["rejected"]["by_reason"] == {"malformed": 5}
+    for at_once in (1, 2, 3, 4, 5, 6):
+        monkeypatch.setattr(verify_database, "_IDS_AT_ONCE", at_once)
+        said = verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
+        assert "holds the same rows now" in said
+
+
+def test_a_rejected_row_whose_id_is_masked_cannot_be_left_out(database: Database, tmp_path: Path) -> None:
+    few_rows(database, "(4111111111111111, 1, X'FF', '2024-01-01', 1)", "(2, 1, 'x', '2024-01-01', 1)")
+    assert run(database, tmp_path, "--card", "mask").returncode == 0
+    assert_user_error(verify(tmp_path, database), "masked ids, which may be card numbers")
+    assert run(database, tmp_path).returncode == 0
+    assert verify(tmp_path, database).returncode == 0
 
 
 def test_control_characters_and_blanks_are_the_same_on_both_sides(database: Database, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from merge.accounting import Audit
 from merge.parts import CSV_NAME
 from movimento_flat.card_numbers import mask
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
-from movimento_flat.schema import CARD, DESCRIPTION, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind
+from movimento_flat.schema import CARD, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind
 
 PACKAGE_NAME = "datapackage.json"
 _NAME = "movimento_flat"
@@ -132,11 +132,9 @@ def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:
         return NO_DATE
     if flat.name == CARD and privacy.card != FULL:
         return MASKED if privacy.card == MASK else CARD_TOKEN
-    if flat.name == DESCRIPTION and privacy.card != FULL:
-        return MASKED_WITHIN
     if flat.name in PEOPLE and privacy.people == TOKEN:
         return PERSON_TOKEN if flat.name == PEOPLE[0] else LEFT_EMPTY
-    return None
+    return MASKED_WITHIN if flat.kind is Kind.TEXT and privacy.card != FULL else None
 
 
 def _in_both(english: str, portuguese: str) -> str:

@@ -13,7 +13,7 @@ from movimento_flat.schema import TABLES
 from movimento_flat.state import state_dir
 from movimento_flat.tagged_tsv import escape, line
 from mr_jobs.rules import Rules
-from tests.brute_force import as_csv
+from tests.brute_force import Tables, as_csv
 from tests.conftest import Database, Server, new_database
 from tests.mysql9 import MySQL9
 from tests.spellings import SPELLINGS, SURVIVORS, numbers, numbers_in, plant, whole_numbers
@@ -108,6 +108,22 @@ def test_no_number_leaves_the_mapper(options: tuple[str, ...], tmp_path: Path) -
         assert numbers_in(ids, hidden) == []
 
 
+def test_the_shortest_number_is_masked_in_every_column_of_a_row(tmp_path: Path) -> None:
+    """Of thirteen digits, which are all of the field."""
+    number = "4222222222222"
+    tables = Tables(
+        [("1", number, number, number)],
+        [("1", number, number, "1")],
+        [("1", number, number, number, "1", "1")],
+        [("1", "1.00", number, number, "1")],
+    )
+    (tmp_path / "key").write_text("0123456789abcdef" * 4)
+    rules = Rules(Privacy("mask"), key_file=tmp_path / "key")
+    parts = b"".join(simulate(tables.lines(), 1, 1, random.Random(1), rules)).decode()
+    assert number not in parts
+    assert parts.count("422222***2222") == 10 + 2  # two are warnings also
+
+
 def test_a_description_with_few_digits_goes_the_quick_way_and_any_other_the_exact_one(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("0123456789abcdef" * 4)
     rules = Rules(Privacy("mask"), key_file=tmp_path / "key")
@@ -115,7 +131,14 @@ def test_a_description_with_few_digits_goes_the_quick_way_and_any_other_the_exac
         *SURVIVORS,
         *(spell(number) for spell, number in zip(SPELLINGS.values(), numbers(99), strict=False)),
     ]
-    moments = ["2024-02-29 23:59:59", "4111.1111.1111.1111", "2024-02-29 23:59:5x", "", "0000-00-00 00:00:00"]
+    moments = [
+        "2024-02-29 23:59:59",
+        "4111.1111.1111.1111",
+        "30.56.93.09.0259.04",
+        "2024-02-29 23:59:5x",
+        "",
+        "0000-00-00 00:00:00",
+    ]
     lines = [
         b"M\t%d\t1.00\t%b\t%b\t1234\n" % (place, escape(text.encode()), moment.encode())
         for place, (text, moment) in enumerate((text, moment) for text in texts for moment in moments)

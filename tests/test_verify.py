@@ -442,6 +442,24 @@ def test_a_rejected_row_whose_id_is_masked_cannot_be_left_out(database: Database
     assert verify(tmp_path, database).returncode == 0
 
 
+def test_texts_of_as_many_digits_as_the_shortest_number_agree(database: Database, tmp_path: Path) -> None:
+    """Of thirteen, of twelve, of other scripts, masked before, and what is left when something was masked."""
+    texts = [
+        "4222222222222",
+        "422222222222",
+        "422222***2222",
+        "4222.222.222.222 x",
+        "٤222222222222",
+        "é" * 13,
+        "*" * 13,
+    ]
+    few_rows(
+        database, *(f"({n}, 1, X'{text.encode().hex()}', '2024-01-01', 1)" for n, text in enumerate(texts, 1))
+    )
+    assert run(database, tmp_path, "--card", "mask").returncode == 0
+    assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
+
+
 def test_control_characters_and_blanks_are_the_same_on_both_sides(database: Database, tmp_path: Path) -> None:
     texts = (
         "\r",

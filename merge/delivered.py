@@ -72,7 +72,7 @@ class Delivered:
         """
         try:
             content = json.loads(manifest.read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, IsADirectoryError) as error:
             raise UserError(
                 f"There is no {manifest}.", "Name a folder that a run has published to."
             ) from error

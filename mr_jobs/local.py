@@ -122,6 +122,14 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             splits.append({"file": file, "start": 0, "length": task_input.stat().st_size})
         return splits
 
+    def _create_dist_cache_dir(self, step_num: int) -> None:
+        """Leave it out: a task is a fork that has the job already, and not every file system keeps a copy's mode."""
+
+    def _setup_working_dir(self, task_type: str, step_num: int, task_num: int) -> str:
+        folder = Path(self._task_working_dir(task_type, step_num, task_num))
+        folder.mkdir(parents=True)
+        return str(folder)
+
     def _task_input_path(self, task_type: str, step_num: int, task_num: int) -> str:
         whole = self._whole_inputs.get((step_num, task_num)) if task_type == "mapper" else None
         return str(whole or super()._task_input_path(task_type, step_num, task_num))

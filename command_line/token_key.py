@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from merge.delivered import WHOLE_FORMAT, Delivered
 from merge.manifest import MANIFEST_NAME
@@ -164,14 +165,12 @@ def _old_places() -> list[Path]:
 
 def _make(file: Path) -> None:
     """Make it complete or not at all, and only once where two runs need it at the same time."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished.unlink(missing_ok=True)  # of a killed run, whose number is in use again
-        _write_new(unfinished)
-        with suppress(FileExistsError):  # another run was first
-            os.link(unfinished, file)
-        unfinished.unlink()
+        with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
+            _write_new(Path(folder) / file.name)
+            with suppress(FileExistsError):  # another run was first
+                os.link(Path(folder) / file.name, file)
     except OSError as error:
         raise UserError(
             f"The key {file} cannot be made: {error.strerror}.", "Name another --key-file."

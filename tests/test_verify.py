@@ -372,9 +372,10 @@ def test_each_delivered_file_is_in_the_manifest_and_sha256sum_finds_the_manifest
     names = {file.name for file in files_of(with_everything)}
     assert names >= {"movimento_flat.excel.csv", "movimento_flat.parquet", "report.html", "datapackage.json"}
     assert names - {CSV, "manifest.json", "manifest.json.sha256"} == manifest(with_everything)["files"].keys()
-    subprocess.run(
-        ["sha256sum", "--check", "--strict", "manifest.json.sha256"], cwd=with_everything / RUN, check=True
-    )
+    run_folder = with_everything / RUN
+    subprocess.run(["sha256sum", "--check", "--strict", "manifest.json.sha256"], cwd=run_folder, check=True)
+    written = subprocess.run(["sha256sum", "manifest.json"], cwd=run_folder, check=True, capture_output=True)
+    assert (run_folder / "manifest.json.sha256").read_bytes() == written.stdout
 
 
 def test_one_flipped_bit_of_any_delivered_file_is_found(with_everything: Path) -> None:

@@ -114,6 +114,10 @@ lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes th
 	done
 
 .PHONY: clean
-clean: ## remove the cluster with its data, the virtual environment and the fictitious database
+clean: ## remove the cluster with its data, the virtual environment and the fictitious database; no key of tokens
 	@! docker version >/dev/null 2>&1 || hadoop-docker/cluster clean
-	rm -rf $(VENV) "$$MOVIMENTO_FLAT_HOME"
+	rm -rf $(VENV)
+	@# Earlier versions kept the key of tokens there; without it no token can be made again.
+	[ ! -d "$$MOVIMENTO_FLAT_HOME" ] || find "$$MOVIMENTO_FLAT_HOME" -mindepth 1 -maxdepth 1 ! -name token_key \
+		-exec rm -rf {} +
+	@[ ! -d "$$MOVIMENTO_FLAT_HOME" ] || rmdir "$$MOVIMENTO_FLAT_HOME" 2>/dev/null || echo "The key of tokens stays in $$MOVIMENTO_FLAT_HOME."

@@ -1,5 +1,6 @@
 """The last two stages: the join's parts become the CSV and what lies beside it, proved and published."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,9 +31,12 @@ def merge_and_publish(
     publishing: Publishing,
     engine: str,
     source: str,
+    key_fingerprint: str | None,
     console: Console,
 ) -> Delivery:
     """Merge the join's parts, prove that nothing is missing, and publish.
+
+    The manifest knows each file that is published: whatever lies in the run's folder when it is written.
 
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
@@ -49,22 +53,33 @@ def merge_and_publish(
             audited, figures = auditing.result(progress)
             check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
     csv = merging.rename(folder.work / CSV_NAME)
-    delivery = Delivery(extraction, audited, merged, privacy, engine, source, console.seconds)
+    delivery = Delivery(
+        extraction,
+        audited,
+        merged,
+        privacy,
+        engine,
+        source,
+        console.seconds,
+        key_fingerprint=key_fingerprint,
+    )
     _refuse_beyond(publishing.limits, folder, delivery, results, console)
     package = folder.work / PACKAGE_NAME
     write_json(package, datapackage(audited, privacy, extraction.taken_at, extraction.time_zone))
-    further = {PACKAGE_NAME: FurtherFile.of(package)}
+    left_out: dict[str, Counter[str]] = {}
     if publishing.excel:
         with console.stage("excel", total=audited.totals.rows) as progress:
-            files = write_spreadsheet(csv, audited.totals.rows, results, progress)
-            further |= {file.name: FurtherFile.of(file) for file in files}
+            write_spreadsheet(csv, audited.totals.rows, results, progress)
     if publishing.parquet:
         with console.stage("parquet", total=audited.totals.rows) as progress:
-            further[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
+            left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
     if figures:
         with console.stage("report"):
-            page = write_report(results, figures, delivery.as_json())
-            further[page.name] = FurtherFile.of(page)
+            write_report(results, figures, delivery.as_json())
+    further = {
+        file.name: replace(FurtherFile.of(file), left_out=left_out.get(file.name, Counter()))
+        for file in (package, *sorted(results.iterdir()))
+    }
     delivery = replace(delivery, further=further)
     delivery.write(results)
     folder.publish(csv, package, results)
@@ -78,22 +93,23 @@ def _write_parquet(
     results: Path,
     progress: Callable[[int], None],
     console: Console,
-) -> FurtherFile:
-    """Raises:
-    UserError: it cannot hold the CSV's amounts.
+) -> Counter[str]:
+    """Write it, and read it once more; -> the fields that it cannot hold, by column.
+
+    Raises:
+        UserError: it cannot hold the CSV's amounts.
     """
     from merge.parquet import parquet_totals, write_parquet  # noqa: PLC0415  # PyArrow may not be here
 
     left_out = write_parquet(csv, privacy.columns, results, progress)
-    file = results / PARQUET_NAME
-    if (found := parquet_totals(file)) != audited.totals:
+    if (found := parquet_totals(results / PARQUET_NAME)) != audited.totals:
         raise UserError(
             f"{PARQUET_NAME} has {found}, the CSV {audited.totals}, so nothing is published.",
             "Please report this, with the version of PyArrow.",
         )
     for name, count in left_out.items():
         console.say(f"{PARQUET_NAME}: {count:,} values of {name} are none that Parquet has, and null in it.")
-    return replace(FurtherFile.of(file), left_out=left_out)
+    return left_out
 
 
 def _refuse_beyond(

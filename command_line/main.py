@@ -22,7 +22,7 @@ from command_line.pipeline import Publishing
 from command_line.progress import Console, paint
 from command_line.shown import as_the_user_wrote
 from command_line.summary import Summary
-from command_line.token_key import with_key
+from command_line.token_key import key_fingerprint_of, refuse_another_key, with_kept_key, with_key
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.sink import FolderSink, Sink
@@ -214,7 +214,7 @@ def join(
     """
     with TemporaryDirectory(prefix="movimento-flat-") as name:
         scratch = Path(name)
-        rules = with_key(replace(rules, now=now), scratch)
+        rules = with_key(replace(rules, now=now), scratch, console.say)
         if _is_uri(folder):
             _join_on_cluster(folder, parts, rules, scratch, properties, console)
         elif Path(folder).is_dir():
@@ -273,7 +273,7 @@ def merge(
 ) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
 
-    --card, --people, --drop and --with-ids are those of stage 2.
+    --card, --people, --drop, --with-ids and --key-file are those of stage 2.
 
     \b
     movimento-flat merge --from ./parts --tsv ./tsv --output ./out
@@ -287,10 +287,20 @@ def merge(
         raise UserError(
             f"{tsv / EXTRACTION_NAME} is damaged: {error}.", "Extract again into a new folder."
         ) from error
+    key_fingerprint = key_fingerprint_of(with_kept_key(rules, console.say))
     with open_output(output) as folder:
+        refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         part_files = sorted(parts.glob("part-*"))
         delivery = merge_and_publish(
-            folder, part_files, extraction, rules.privacy, publishing, "local", address, console
+            folder,
+            part_files,
+            extraction,
+            rules.privacy,
+            publishing,
+            "local",
+            address,
+            key_fingerprint,
+            console,
         )
     _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
 

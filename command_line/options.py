@@ -238,7 +238,8 @@ rules = group(
     click.option(
         "--key-file",
         type=click.Path(path_type=Path),
-        help="Key of tokens, the same in each run; made if it is not there.  [default: token_key in the state folder]",
+        help="Key of tokens, the same in each run; made if it is not there."
+        "  [default: $XDG_DATA_HOME/movimento-flat/token_key, which is ~/.local/share/movimento-flat/token_key]",
     ),
 )
 
@@ -264,8 +265,9 @@ def _publishing(
     max_rejected: Limit | None,
     strict: tuple[Strict, ...],
     allow_shrink: bool,
+    allow_new_key: bool,
 ) -> Publishing:
-    return Publishing(excel, parquet, report, Limits(max_rejected, strict, allow_shrink))
+    return Publishing(excel, parquet, report, Limits(max_rejected, strict, allow_shrink), allow_new_key)
 
 
 #: -> publishing: what is published, and within which limits.
@@ -308,6 +310,11 @@ publishing = group(
         "--allow-shrink",
         is_flag=True,
         help=f"Publish even if fewer than {LEAST_PERCENT} % of the previous delivery's rows are there.",
+    ),
+    click.option(
+        "--allow-new-key",
+        is_flag=True,
+        help="Publish even if the previous delivery's tokens were made by another key.",
     ),
 )
 

@@ -10,7 +10,7 @@ from threading import Event
 
 from command_line.engines import Engine, Workspace
 from command_line.progress import Console
-from command_line.token_key import with_key
+from command_line.token_key import key_fingerprint_of, refuse_another_key, with_key
 from extract.extraction import Extraction, SmallTables, extract
 from extract.source import Source
 from merge.limits import Limits
@@ -30,6 +30,7 @@ class Publishing:
         parquet: whether there is a Parquet file, too.
         report: whether there is a page for managers, too.
         limits: what a run must not exceed.
+        allow_new_key: whether tokens may be made by another key than those of the previous delivery.
 
     Raises:
         UserError: PyArrow is not installed and needed.
@@ -39,6 +40,7 @@ class Publishing:
     parquet: bool = False
     report: bool = True
     limits: Limits = Limits()  # noqa: RUF009  # it is frozen
+    allow_new_key: bool = False
 
     def __post_init__(self) -> None:
         if self.parquet and not find_spec("pyarrow"):
@@ -64,13 +66,23 @@ def run(
         OSError: a disk is full or broken; OUTPUT is as it was.
     """
     with open_output(output) as folder:
-        rules = with_key(rules, folder.work)
+        rules = with_key(rules, folder.work, console.say)
+        key_fingerprint = key_fingerprint_of(rules)
+        refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         with engine.open(folder.work, console) as workspace:
             extraction, parts = _extract_and_join(source, workspace, connections, rules, console)
         from command_line.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 
         return merge_and_publish(
-            folder, parts, extraction, rules.privacy, publishing, engine.name, str(source), console
+            folder,
+            parts,
+            extraction,
+            rules.privacy,
+            publishing,
+            engine.name,
+            str(source),
+            key_fingerprint,
+            console,
         )
 
 

@@ -65,6 +65,7 @@ def of_delivery(
         ("seconds", seconds),
         ("balanced", f"with the database as of {delivery.extraction.taken_at.partition('.')[0]} UTC"),
         ("shows", f"{_what_shows(delivery.privacy)}; only its owner may read it (mode 0600)"),
+        *of_key(delivery.key_fingerprint),
         ("details", f"{output / RUN_NAME}/"),
         *(_details(manifest) if verbose else ()),
         *of_phases(phases),
@@ -72,6 +73,7 @@ def of_delivery(
     facts = {
         "path": str(output / CSV_NAME),
         **manifest["csv"],
+        "key_fingerprint": delivery.key_fingerprint,
         **{
             name: manifest[name]
             for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
@@ -84,6 +86,11 @@ def of_delivery(
 def of_phases(phases: Iterable[Phase]) -> list[tuple[str, str]]:
     """A line for each phase of the join."""
     return [(f"{phase.name} {phase.step}", str(phase)) for phase in phases]
+
+
+def of_key(fingerprint: str | None) -> list[tuple[str, str]]:
+    """The line on the key of tokens, where there are any."""
+    return [("tokens", f"by the key {fingerprint}")] if fingerprint else []
 
 
 def of_csv(totals: Totals, size: int) -> list[tuple[str, str]]:

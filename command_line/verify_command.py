@@ -4,7 +4,7 @@ from pathlib import Path
 
 from command_line.progress import Console
 from command_line.shown import as_the_user_wrote
-from command_line.summary import Summary, of_csv
+from command_line.summary import Summary, of_csv, of_key
 from extract.source import Source
 from merge.delivered import Delivered
 from merge.manifest import MANIFEST_NAME, totals_as_json
@@ -57,6 +57,7 @@ def _summary(output: Path, delivered: Delivered, database: Source | None) -> Sum
         ("rejected", f"{delivered.rejected.rows:,}"),
         ("balanced", f"with the database as of {delivered.snapshot.partition('.')[0]} UTC"),
     ]
+    lines += of_key(delivered.key_fingerprint)
     if database:
         lines.append(("database", f"{database} holds the same rows now{_but_for(delivered)}"))
     facts = {
@@ -70,6 +71,7 @@ def _summary(output: Path, delivered: Delivered, database: Source | None) -> Sum
             "by_reason": dict(sorted(delivered.reasons.items())),
         },
         "disagreements": delivered.disagreements,
+        "key_fingerprint": delivered.key_fingerprint,
         "snapshot_utc": delivered.snapshot,
         "database": str(database) if database else None,
     }

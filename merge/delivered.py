@@ -17,6 +17,8 @@ from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 #: Manifests of this format know no privacy and no warnings.
 OLDEST_FORMAT = 1
+#: The first with the lists among its files, a checksum beside it, and the fingerprint of the key of tokens.
+WHOLE_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Delivered:
     """What a manifest says.
 
     Attributes:
+        format: of the manifest.
         database: movements of the snapshot.
         csv, sha256, bytes, columns: of the CSV.
         privacy: what the CSV shows.
@@ -31,12 +34,14 @@ class Delivered:
         reasons: rejected rows by reason.
         warnings: by reason; None where the format had none.
         disagreements: cards.
-        further: files made of the CSV, by name.
+        further: files delivered with the CSV, by name; before WHOLE_FORMAT without the lists.
+        key_fingerprint: of the key of tokens; None where there are none, and before WHOLE_FORMAT.
         snapshot: when the snapshot was taken, in UTC.
         time_zone: in which TIMESTAMP columns are written.
         window: which rows were asked for.
     """
 
+    format: int
     database: Totals
     csv: Totals
     sha256: str
@@ -48,6 +53,7 @@ class Delivered:
     warnings: Counter[str] | None
     disagreements: int
     further: Mapping[str, FurtherFile]
+    key_fingerprint: str | None
     snapshot: str
     time_zone: str
     window: Window
@@ -66,7 +72,7 @@ class Delivered:
         """
         try:
             content = json.loads(manifest.read_bytes())
-        except FileNotFoundError as error:
+        except (FileNotFoundError, IsADirectoryError) as error:
             raise UserError(
                 f"There is no {manifest}.", "Name a folder that a run has published to."
             ) from error
@@ -100,7 +106,11 @@ class Delivered:
                 privacy, card=hides["card"], people=hides["people"], dropped=frozenset(hides["dropped"])
             )
         warnings = _counter(content["warnings"]) if content["format"] > OLDEST_FORMAT else None
+        key_fingerprint = None
+        if content["format"] >= WHOLE_FORMAT and content["privacy"]["key_fingerprint"] is not None:
+            key_fingerprint = _text(content["privacy"]["key_fingerprint"])
         return cls(
+            content["format"],
             Totals(_integer(source["rows"][MOVIMENTO.name]), _integer(source["movement_centavos"])),
             _totals(csv),
             _text(csv["sha256"]),
@@ -112,6 +122,7 @@ class Delivered:
             warnings,
             _integer(content["disagreements"]),
             {name: _file(file) for name, file in content.get("files", {}).items()},
+            key_fingerprint,
             _text(source["snapshot_utc"]),
             _text(source["time_zone"]),
             Window.from_json({"since": None, "until": None, "as_of": None} | source),

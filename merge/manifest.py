@@ -1,5 +1,9 @@
-"""manifest.json: what lies beside a CSV to say what it is, as of when, and that nothing is missing."""
+"""manifest.json: what lies beside a CSV to say what it is, as of when, and that nothing is missing.
 
+Its own checksum lies beside it, as `sha256sum -c` reads it.
+"""
+
+import hashlib
 import json
 import platform
 from collections import Counter
@@ -19,13 +23,14 @@ from movimento_flat.privacy import Privacy
 from movimento_flat.schema import MOVIMENTO
 
 MANIFEST_NAME = "manifest.json"
+CHECKSUM_NAME = f"{MANIFEST_NAME}.sha256"
 EXTRACTION_NAME = "extraction.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
 class FurtherFile:
-    """A file that is made of the CSV, and must stay as it is.
+    """A file that is delivered with the CSV, and must stay as it is.
 
     Attributes:
         left_out: fields of the CSV that its format cannot hold, by column.
@@ -55,7 +60,12 @@ class FurtherFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Everything that is known about a run when its CSV is about to be published."""
+    """Everything that is known about a run when its CSV is about to be published.
+
+    Attributes:
+        further: every file that is delivered, by name, but the CSV, the manifest and its checksum.
+        key_fingerprint: of the key of tokens; None where there are none.
+    """
 
     extraction: Extraction
     audit: Audit
@@ -65,6 +75,7 @@ class Delivery:
     source: str
     seconds: dict[str, float]
     further: Mapping[str, FurtherFile] = field(default_factory=dict)
+    key_fingerprint: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """-> the manifest's content; amounts are in centavos, times in seconds."""
@@ -81,6 +92,7 @@ class Delivery:
                 "card": self.privacy.card,
                 "people": self.privacy.people,
                 "dropped": sorted(self.privacy.dropped),
+                "key_fingerprint": self.key_fingerprint,
             },
             "rejected": {
                 **totals_as_json(rejected.movements),
@@ -101,8 +113,15 @@ class Delivery:
         }
 
     def write(self, folder: Path) -> None:
-        """Write MANIFEST_NAME into `folder`."""
-        write_json(folder / MANIFEST_NAME, self.as_json())
+        """Write MANIFEST_NAME and CHECKSUM_NAME into `folder`."""
+        content = as_json(self.as_json())
+        _write(folder / MANIFEST_NAME, content)
+        _write(folder / CHECKSUM_NAME, checksum(content))
+
+
+def checksum(manifest: bytes) -> bytes:
+    """Return what CHECKSUM_NAME holds beside a manifest with this content."""
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
 def totals_as_json(totals: Totals) -> dict[str, int]:
@@ -142,8 +161,12 @@ def extraction_from_json(content: dict[str, Any]) -> Extraction:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a new file that only its owner may read."""
-    path.touch(mode=0o600)
-    path.write_bytes(as_json(content))
+    _write(path, as_json(content))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(content)
 
 
 def as_json(content: dict[str, Any]) -> bytes:

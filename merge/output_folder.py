@@ -1,5 +1,6 @@
 """The user's OUTPUT folder: one run at a time, and nothing in it changes until everything is ready."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -25,6 +26,8 @@ _BESIDE = (
     (PACKAGE_NAME, _NEW_PACKAGE, _PREVIOUS_PACKAGE),
     (RUN_NAME, _NEW_RUN, _PREVIOUS_RUN),
 )
+_OF_OTHERS = 0o077
+_CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,15 @@ class OutputFolder:
         for name, _, previous in _BESIDE:
             if (self.path / name).exists():
                 (self.path / name).rename(self.work / previous)
+        self._flush()
         csv.replace(self.path / CSV_NAME)
+        self._flush()
         _settle(self.path, self.work)
+
+    def _flush(self) -> None:
+        """Let no later step reach the disk before those that were taken."""
+        _flush_to_disk(self.work)
+        _flush_to_disk(self.path)
 
     def refuse(self, run: Path) -> Path:
         """Put the lists of a run that is not published where its user finds them; -> that folder.
@@ -119,8 +129,8 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
     The lock is the kernel's: it ends with the process, whatever ends it.
 
     Raises:
-        UserError: it is no folder, may not be written to, another run holds it, or it is the folder of another
-            data package.
+        UserError: it is no folder, may not be written to, another run holds it, it is the folder of another data
+            package, or its file system has no locks or lets other users read what is written there.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -139,13 +149,31 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
         _settle(path, work)
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
+        (work / _HOLDER_NAME).touch(mode=0o600)
         (work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
+            _check_private(path, work)
             _check_package(path / PACKAGE_NAME)
             yield OutputFolder(path.resolve(), work)
         finally:
             _settle(path, work)  # an error or an interrupt may have come between the steps of publishing
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_private(path: Path, work: Path) -> None:
+    """Refuse a file system that has no permissions, as exFAT, or another one's, if it gives them to everybody.
+
+    Raises:
+        UserError: other users could read what is written to OUTPUT.
+    """
+    for private in (work, work / _HOLDER_NAME):
+        if private.stat().st_mode & _OF_OTHERS:
+            raise UserError(
+                f"Other users of this machine could read what is written to OUTPUT {path}: its file system does not"
+                f" keep files private.",
+                "Name a folder on another one, or mount this one for you alone (umask=077 or"
+                " file_mode=0600,dir_mode=0700).",
+            )
 
 
 def _check_package(package: Path) -> None:
@@ -180,11 +208,20 @@ def _lock(descriptor: int, path: Path, work: Path) -> None:
         raise UserError(
             f"OUTPUT {path} is in use by a run of {holder}.", "Wait for it to end, or name another folder."
         ) from error
+    except OSError as error:
+        raise UserError(
+            f"OUTPUT {path} cannot be locked: {error.strerror}. Two runs could publish there at the same time.",
+            "Name a folder on another file system.",
+        ) from error
 
 
 def _flush_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems flush files only; what the order of names is after a power failure is theirs to say.
+        if error.errno not in _CANNOT_FLUSH or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from merge.accounting import Audit
 from merge.csv_audit import audit
-from merge.datapackage import PACKAGE_NAME
-from merge.delivered import Delivered
-from merge.manifest import FurtherFile
-from merge.output_folder import RUN_NAME
+from merge.datapackage import PACKAGE_NAME, is_package_of_ours
+from merge.delivered import WHOLE_FORMAT, Delivered
+from merge.manifest import CHECKSUM_NAME, MANIFEST_NAME, FurtherFile, checksum
+from merge.output_folder import REFUSED_NAME, RUN_NAME
 from merge.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, reais
 from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
+
+_OUR_PREFIX = "movimento_flat."
 
 
 @dataclass
@@ -25,8 +27,9 @@ class Comparison:
 
     def same(self, what: str, expected: object, found: object) -> None:
         """Note it where they differ."""
-        if expected != found:
-            self.differences.append(f"{what}: expected {_text(expected)}, found {_text(found)}")
+        line = f"{what}: expected {_text(expected)}, found {_text(found)}"
+        if expected != found and line not in self.differences:
+            self.differences.append(line)
 
     def same_totals(self, what: str, expected: Totals, found: Totals) -> None:
         """Compare rows and amounts."""
@@ -54,6 +57,9 @@ def verify_files(
         OSError: a file is there and cannot be read.
     """
     run = output / RUN_NAME
+    if delivered.format >= WHOLE_FORMAT:
+        _compare_checksum(run, comparison)
+    _note_foreign_files(output, delivered, comparison)
     audited = _audit(output / CSV_NAME, delivered, comparison, progress)
     if audited:
         comparison.same(f"SHA-256 of {CSV_NAME}", delivered.sha256, audited.sha256)
@@ -88,27 +94,63 @@ def verify_files(
 def _audit(
     csv: Path, delivered: Delivered, comparison: Comparison, progress: Callable[[int], None]
 ) -> Audit | None:
+    if not _is_file(csv, comparison):
+        return None
     try:
         return audit(csv, delivered.columns, lambda block: progress(len(block)))
-    except FileNotFoundError:
-        comparison.same(csv.name, "a file", "none")
     except UserError as error:
         comparison.same(csv.name, f"whole rows of {len(delivered.columns)} columns", error.what)
     return None
 
 
+def _compare_checksum(run: Path, comparison: Comparison) -> None:
+    """Compare the manifest with the checksum beside it, which can be written in one way only."""
+    path = run / CHECKSUM_NAME
+    if _is_file(path, comparison) and path.read_bytes() != checksum((run / MANIFEST_NAME).read_bytes()):
+        comparison.same(f"SHA-256 of {MANIFEST_NAME}", f"that of {CHECKSUM_NAME}", "another")
+
+
+def _note_foreign_files(output: Path, delivered: Delivered, comparison: Comparison) -> None:
+    """Note what the manifest does not know: in the run folder, and beside it under the program's names."""
+    known = {MANIFEST_NAME, REJECTED_NAME, DISAGREEMENTS_NAME, *delivered.further} - {PACKAGE_NAME}
+    if delivered.warnings is not None:
+        known.add(WARNINGS_NAME)
+    if delivered.format >= WHOLE_FORMAT:
+        known.add(CHECKSUM_NAME)
+    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *({PACKAGE_NAME} & delivered.further.keys())}
+    foreign = [path for path in (output / RUN_NAME).iterdir() if path.name not in known]
+    foreign += [path for path in output.iterdir() if path.name not in beside and _has_our_name(path)]
+    for path in sorted(foreign):
+        comparison.same(str(path.relative_to(output)), "nothing", "what the manifest does not know")
+
+
+def _has_our_name(path: Path) -> bool:
+    """Return whether a reader of OUTPUT would take it for something that a run has published there."""
+    if path.name == PACKAGE_NAME:
+        return path.is_file() and is_package_of_ours(path)
+    return path.name.startswith(_OUR_PREFIX)
+
+
+def _is_file(path: Path, comparison: Comparison) -> bool:
+    """Return whether it is a file that can be read to its end; note it where it is not."""
+    if path.is_file():
+        return True
+    comparison.same(path.name, "a file", "something else" if path.exists() else "none")
+    return False
+
+
 def _compare_file(path: Path, expected: FurtherFile, comparison: Comparison) -> None:
-    try:
-        found = FurtherFile.of(path)
-    except FileNotFoundError:
-        comparison.same(path.name, "a file", "none")
+    if not _is_file(path, comparison):
         return
+    found = FurtherFile.of(path)
     comparison.same(f"SHA-256 of {path.name}", expected.sha256, found.sha256)
     comparison.same(f"bytes of {path.name}", expected.bytes, found.bytes)
 
 
 def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], comparison: Comparison) -> bool:
     """Hand each row of a list to `add`; -> whether it is such a list."""
+    if not _is_file(path, comparison):
+        return False
     try:
         with path.open("rb") as lines:
             comparison.same(
@@ -118,9 +160,6 @@ def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], co
                 if row.count(b"\t") != len(columns) - 1 or not row.endswith(b"\n"):
                     raise ValueError
                 add(row[:-1])
-    except FileNotFoundError:
-        comparison.same(path.name, "a file", "none")
-        return False
     except ValueError:
         comparison.same(path.name, f"rows of {len(columns)} columns", "one that is none")
         return False

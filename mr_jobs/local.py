@@ -87,6 +87,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         self._server = server
         self._movements = movements
         self._tell = tell
+        self._whole_inputs: dict[tuple[int, int], Path] = {}  # step and map task -> its one file
         self._lock = Lock()
         self._runs: list[Run] = []  # what the map tasks of the step under way have written
         # Of the phase that is under way:
@@ -102,7 +103,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         return paths
 
     def _split_mapper_input(self, input_paths: Iterable[str], step_num: int) -> list[dict[str, Any]]:
-        """A file is a map task, small ones together are one: files are linked, and copied only if small.
+        """A file is a map task, as it lies; small ones together are one, in a copy.
 
         A file that is the only one is cut, so that no core stands idle.
         """
@@ -114,12 +115,25 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
             task_input = Path(self._task_input_path("mapper", step_num, number))
             task_input.parent.mkdir(parents=True)
             if len(spans) == 1 and spans[0].is_whole:
-                task_input.symlink_to(spans[0].path.resolve())
+                # No link: OUTPUT, where all this lies, may be on a file system without any.
+                self._whole_inputs[step_num, number] = task_input = spans[0].path.resolve()
             else:
                 _copy(spans, task_input)
             file = str(spans[0].path) if spans else ""
             splits.append({"file": file, "start": 0, "length": task_input.stat().st_size})
         return splits
+
+    def _create_dist_cache_dir(self, step_num: int) -> None:
+        """Leave it out: a task is a fork that has the job already, and not every file system keeps a copy's mode."""
+
+    def _setup_working_dir(self, task_type: str, step_num: int, task_num: int) -> str:
+        folder = Path(self._task_working_dir(task_type, step_num, task_num))
+        folder.mkdir(parents=True)
+        return str(folder)
+
+    def _task_input_path(self, task_type: str, step_num: int, task_num: int) -> str:
+        whole = self._whole_inputs.get((step_num, task_num)) if task_type == "mapper" else None
+        return str(whole or super()._task_input_path(task_type, step_num, task_num))
 
     def _run_mappers_and_combiners(self, step_num: int, map_splits: list[dict[str, Any]]) -> None:
         self._begin_phase(step_num, "map", sum(split["length"] for split in map_splits))

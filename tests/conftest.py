@@ -80,6 +80,19 @@ class Database:
         return f"mysql://{user}@localhost/{self.name}?unix_socket={self.server.socket}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The key of tokens in a home of the tests' own: the user's is neither made nor taken."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("data")
+        patch.setenv("XDG_DATA_HOME", str(home))
+        key = home / "movimento-flat" / "token_key"
+        key.parent.mkdir(mode=0o700)
+        key.touch(mode=0o600)
+        key.write_text("0123456789abcdef" * 4 + "\n")
+        yield key
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     """A server of the tests' own; if this machine has none, its programs are fetched into the state folder."""

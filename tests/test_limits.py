@@ -109,6 +109,22 @@ def test_a_run_beyond_its_limits_publishes_nothing_and_keeps_its_lists(
     assert lists == {name: (tmp_path / RUN / name).read_bytes() for name in lists}
 
 
+def test_a_warning_has_its_limit_too(database: Database, tmp_path: Path) -> None:
+    """Rejected rows are none here: the reasons of both lists count."""
+    database.create_tables()
+    database.execute(
+        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
+        "INSERT INTO cartao VALUES (1, '4111111111111112', 'ANA REIS', '2021-01-01', 1, 1)",
+        "INSERT INTO movimento VALUES (1, 0, 'x', '2024-01-01', 1), (2, 0, 'x', '2024-01-01', 1)",
+    )
+    for limit in ("luhn", "zero_amount=1", "zero_amount=50%"):
+        result = run(database, tmp_path, "--strict", limit)
+        assert_user_error(result, f"--strict {limit.partition('=')[0]} allows")
+        assert names(tmp_path) == [REFUSED]
+    assert run(database, tmp_path, "--strict", "zero_amount=2", "--strict", "luhn=1").returncode == 0
+
+
 def test_a_delivery_that_lost_rows_is_refused_unless_it_may_shrink(
     database: Database, tmp_path: Path
 ) -> None:

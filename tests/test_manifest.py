@@ -67,6 +67,16 @@ def test_the_manifest_of_a_run_is_valid(manifest: dict[str, Any]) -> None:
     assert manifest["rejected"]["rows"], "it must show something"
 
 
+def test_the_fingerprint_of_a_key_is_there_where_tokens_are_and_nowhere_else(
+    manifest: dict[str, Any],
+) -> None:
+    privacy = manifest["privacy"]
+    has_tokens = "token" in (privacy["card"], privacy["people"])
+    assert (privacy["key_fingerprint"] is not None) == has_tokens
+    privacy = privacy | {"key_fingerprint": None if has_tokens else "0123456789abcdef"}
+    assert not VALIDATOR.is_valid(manifest | {"privacy": privacy})
+
+
 def test_the_manifest_of_empty_tables_is_valid(database: Database, tmp_path: Path) -> None:
     database.create_tables()
     assert run(database, tmp_path).returncode == 0
@@ -109,8 +119,8 @@ def test_each_field_is_needed_and_has_its_type_and_there_is_no_other(manifest: d
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("format",), 1),
-        (("format",), 3),
+        (("format",), 2),
+        (("format",), 4),
         (("csv", "sha256"), "0" * 63),
         (("csv", "rows"), -1),
         (("csv", "centavos"), 1.5),
@@ -118,6 +128,8 @@ def test_each_field_is_needed_and_has_its_type_and_there_is_no_other(manifest: d
         (("csv", "columns"), ["vlr_transacao_movimento", "email"]),
         (("csv", "columns"), [AMOUNT, *ID_COLUMNS[1:]]),
         (("privacy", "card"), "hidden"),
+        (("privacy", "key_fingerprint"), "0123456789abcde"),
+        (("privacy", "key_fingerprint"), "0123456789ABCDEF"),
         (("privacy", "dropped"), ["vlr_transacao_movimento"]),
         (("privacy", "dropped"), ["id_movimento"]),
         (("rejected", "by_reason"), {"no_reason": 1}),

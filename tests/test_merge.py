@@ -82,6 +82,13 @@ ROW = b"Ana,Reis,30,1.50,x,2024-01-01 00:00:00,4111,ANA,2024-01-01 00:00:00,corr
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1.5"), "two digits"),
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b".50"), "two digits"),
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1a.50"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1.5x"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1.x0"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1.5/"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1.:0"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1,50"), "11 columns"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"--1.50"), "no digit"),
+        (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"+1.50"), "no digit"),
         (FLAT_HEADER + b"\n" + ROW.replace(b"1.50", b"1_000000000000000.50"), "no digit"),
     ],
 )
@@ -120,6 +127,7 @@ def publish(output: Path, content: bytes) -> None:
         run = folder.work / "run"
         run.mkdir()
         (run / "manifest.json").write_bytes(content)
+        (run / "a.tsv").write_bytes(content)
         (folder.work / "csv").write_bytes(content)
         (folder.work / "package").write_text(package(content))
         folder.publish(folder.work / "csv", folder.work / "package", run)
@@ -193,6 +201,57 @@ def _publish_and_die(output: Path, content: bytes, step: int) -> None:
         setattr(Path, name, dying(getattr(Path, name)))
     publish(output, content)
     os._exit(0)
+
+
+def test_each_step_of_publishing_is_on_the_disk_before_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files before any rename; what goes away, the CSV and what comes, each before what must come after it."""
+    publish(tmp_path, b"first")
+    steps: list[tuple[str, str]] = []
+    fsync, rename, replace = os.fsync, Path.rename, Path.replace
+    work = tmp_path / ".movimento_flat.work"
+
+    def name(path: str | Path) -> str:
+        return str(Path(path).relative_to(tmp_path)).replace(work.name, "work")
+
+    def spying_fsync(descriptor: int) -> None:
+        steps.append(("flush", name(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def spying_rename(path: Path, target: Path) -> Path:
+        steps.append((name(path), name(target)))
+        return rename(path, target)
+
+    def spying_replace(path: Path, target: Path) -> Path:
+        steps.append((name(path), name(target)))
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", spying_fsync)
+    monkeypatch.setattr(Path, "rename", spying_rename)
+    monkeypatch.setattr(Path, "replace", spying_replace)
+    publish(tmp_path, b"second")
+    parts: list[set[tuple[str, str]]] = [set()]  # by turns what is flushed and what is renamed
+    for step in steps:
+        if (step[0] == "flush") == (len(parts) % 2 == 0):
+            parts.append(set())
+        parts[-1].add(step)
+    everywhere = {("flush", "work"), ("flush", ".")}
+    assert parts == [
+        {("flush", f"work/{path}") for path in ("csv", "package", "run", "run/manifest.json", "run/a.tsv")},
+        {
+            ("work/csv", "work/new.csv"),
+            ("work/package", f"work/new.{PACKAGE_NAME}"),
+            ("work/run", "work/new.run"),
+        },
+        {("flush", "work")},
+        {(PACKAGE_NAME, f"work/previous.{PACKAGE_NAME}"), (RUN_NAME, "work/previous.run")},
+        everywhere,
+        {("work/new.csv", CSV_NAME)},
+        everywhere,
+        {(f"work/new.{PACKAGE_NAME}", PACKAGE_NAME), ("work/new.run", RUN_NAME)},
+        {("flush", ".")},
+    ]
 
 
 def open_and_fail(output: Path) -> None:

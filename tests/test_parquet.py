@@ -19,12 +19,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from command_line import pipeline
+from command_line.engines.local import LocalEngine
+from command_line.pipeline import Publishing
+from command_line.progress import Console
 from merge import csv_audit, parquet
 from merge.parquet import parquet_totals, write_parquet
 from merge.parts import PARQUET_NAME
 from movimento_flat.errors import UserError
-from movimento_flat.money import centavos
+from movimento_flat.money import Totals, centavos
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
+from mr_jobs.rules import Rules
 from tests.brute_force import Row, as_csv
 from tests.conftest import PASSWORD, ROOT, Database, Server
 from tests.nasty import NO_DATES, nasty_database
@@ -244,6 +249,18 @@ def test_a_run_says_and_counts_what_is_no_date_and_verify_knows_the_file(
     assert_user_error(command("verify", tmp_path), f"{PARQUET_NAME}: expected a file, found none")
     assert run(nasty, tmp_path).returncode == 0
     assert not (tmp_path / RUN / PARQUET_NAME).exists()
+
+
+def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
+    nasty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By as many rows, and one centavo."""
+    found = parquet_totals
+    monkeypatch.setattr(parquet, "parquet_totals", lambda file: found(file) + Totals(0, 1))
+    publishing = Publishing(parquet=True)
+    with pytest.raises(UserError, match="so nothing is published"):
+        pipeline.run(nasty.reader(), tmp_path, LocalEngine(), 2, Rules(), publishing, Console(quiet=True))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_pyarrow_it_is_refused_before_anything_is_read(nasty: Database, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_tokens_are_the_same_in_each_run_and_others_with_another_key(
     filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOVIMENTO_FLAT_HOME", str(tmp_path / "state"))
-    options = ["--card", "token", "--people", "token"]
+    options = ["--card", "token", "--people", "token", "--allow-new-key"]
     csvs = []
     for keys in ([], [], ["--key-file", str(tmp_path / "mine")], ["--key-file", str(tmp_path / "mine")]):
         assert run(filled, tmp_path / "out", *options, *keys).returncode == 0
@@ -248,8 +248,8 @@ def test_tokens_are_the_same_in_each_run_and_others_with_another_key(
     assert csvs[0] == csvs[1]
     assert csvs[2] == csvs[3]
     assert csvs[0] != csvs[2]
-    for key in (tmp_path / "state" / "token_key", tmp_path / "mine"):
-        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o600
+    assert not (tmp_path / "state" / "token_key").exists()
     one_to_one = {line.split(",")[0] for line in csvs[0].decode("utf-8").split("\n") if line.startswith("p")}
     people = filled.query(
         "SELECT COUNT(DISTINCT associado.id) FROM movimento JOIN cartao ON cartao.id = id_cartao"
@@ -286,7 +286,7 @@ def test_a_key_that_cannot_be_used_ends_the_run(
 
 
 def test_a_whole_delivery_needs_no_key(tmp_path: Path) -> None:
-    assert with_key(Rules(), tmp_path).key_file is None
+    assert with_key(Rules(), tmp_path, print).key_file is None
     assert not list(tmp_path.iterdir())
 
 

@@ -47,6 +47,7 @@ ELSEWHERE = {
     "pip install '.[parquet]'": "tests/test_packaging.py",
     "make soak": "tests/soak/__init__.py",
     "make bench": "bench/README.md",
+    "make clean": "tests/test_token_key.py",
 }
 _is_command = re.compile(r"((time|sudo) )?(make( |$)|pip |python |movimento-flat |\.venv/bin/)").match
 

@@ -31,13 +31,16 @@ from tests.test_run import RUN, assert_user_error, command, run
 
 NONE = Findings({}, Totals(), ())
 MANIFEST: dict[str, Any] = {
-    "format": 2,
+    "format": 3,
     "csv": {"columns": list(FLAT_COLUMNS), "sha256": "ab" * 32, "bytes": 1, "rows": 0, "centavos": 0},
-    "privacy": {"card": "full", "people": "full", "dropped": []},
+    "privacy": {"card": "full", "people": "full", "dropped": [], "key_fingerprint": None},
     "rejected": {"rows": 0, "centavos": 0, "by_reason": {}},
     "disagreements": 0,
     "warnings": {"by_reason": {}},
-    "files": {"datapackage.json": {"sha256": "cd" * 32, "bytes": 1, "left_out": {}}},
+    "files": {
+        name: {"sha256": "cd" * 32, "bytes": 1, "left_out": {}}
+        for name in ("datapackage.json", "disagreements.tsv", "rejected.tsv", "warnings.tsv")
+    },
     "source": {
         "address": "mysql://reader@db.example:3306/sicooperative",
         "rows": {"associado": 1, "conta": 2, "cartao": 3, "movimento": 1234},
@@ -62,6 +65,11 @@ def manifest(**changes: Any) -> dict[str, Any]:
     content = copy.deepcopy(MANIFEST) | changes
     VALIDATOR.validate(content)
     return content
+
+
+def privacy_of(card: str, dropped: list[str]) -> dict[str, Any]:
+    key = "0123456789abcdef" if card == "token" else None
+    return {"card": card, "people": "full", "dropped": dropped, "key_fingerprint": key}
 
 
 class Page(HTMLParser):
@@ -206,7 +214,7 @@ def test_any_delivery_has_a_page_that_does_nothing(
         NONE,
         manifest(
             csv=MANIFEST["csv"] | {"columns": list(columns)},
-            privacy={"card": card, "people": "full", "dropped": dropped},
+            privacy=privacy_of(card, dropped),
         ),
     )
     text = check_that_it_does_nothing(content).text
@@ -259,8 +267,7 @@ def test_what_the_manifest_says_is_a_text_too(place: str, tmp_path: Path) -> Non
 def test_cards_are_shown_in_part_whatever_the_csv_shows(
     card: str, number: str, shown: str, tmp_path: Path
 ) -> None:
-    privacy = {"card": card, "people": "full", "dropped": []}
-    content = page(of_one_row(tmp_path, numero_cartao=number), NONE, manifest(privacy=privacy))
+    content = page(of_one_row(tmp_path, numero_cartao=number), NONE, manifest(privacy=privacy_of(card, [])))
     assert f"<code>{shown}</code>" in content
     assert "*" in number or number not in content
 

@@ -131,6 +131,7 @@ def test_json_is_the_one_thing_on_standard_output(small: Database, tmp_path: Pat
     manifest = json.loads((tmp_path / RUN / "manifest.json").read_text())
     assert result.stdout.count("\n") == 1
     assert found.pop("path") == str(tmp_path / CSV)
+    assert found.pop("key_fingerprint") is None
     assert found == manifest["csv"] | {
         name: manifest[name]
         for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")

@@ -4,7 +4,11 @@ import csv
 import hashlib
 import io
 import json
+import os
+import random
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,11 +19,13 @@ import pytest
 from command_line.progress import Console
 from command_line.verify_command import verify_delivery
 from merge import verify_database
+from merge.manifest import checksum
 from movimento_flat.errors import UserError
 from movimento_flat.money import centavos
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from seed.private_server import PrivateServer
 from tests.brute_force import Row, as_csv
-from tests.conftest import Database
+from tests.conftest import ROOT, Database, new_database
 from tests.test_run import CSV, RUN, Result, assert_user_error, command, run
 from tests.test_window import now
 
@@ -51,7 +57,10 @@ def manifest(output: Path) -> dict[str, Any]:
 
 
 def write_manifest(output: Path, content: object) -> None:
-    (output / RUN / "manifest.json").write_text(json.dumps(content), "utf-8")
+    """With the checksum that fits it."""
+    data = json.dumps(content).encode()
+    (output / RUN / "manifest.json").write_bytes(data)
+    (output / RUN / "manifest.json.sha256").write_bytes(checksum(data))
 
 
 def rows_of(output: Path) -> tuple[list[str], list[Row]]:
@@ -74,9 +83,16 @@ def forge(output: Path) -> None:
         "rows": len(rows),
         "centavos": sum(centavos((row[place] or "").encode()) for row in rows),
     }
+    forge_files(output, content)
     content["source"]["rows"]["movimento"] = content["csv"]["rows"] + content["rejected"]["rows"]
     content["source"]["movement_centavos"] = content["csv"]["centavos"] + content["rejected"]["centavos"]
     write_manifest(output, content)
+
+
+def forge_files(output: Path, content: dict[str, Any]) -> None:
+    for name, file in content["files"].items():
+        data = ((output if name == "datapackage.json" else output / RUN) / name).read_bytes()
+        file |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def changed(row: Row, place: int, value: str | None) -> Row:
@@ -234,6 +250,7 @@ def test_a_damaged_list_is_one_message_also_where_a_database_is_asked(
 def test_a_letter_of_a_rejected_row_that_is_no_utf8_hinders_nothing(filled: Database, output: Path) -> None:
     path = output / RUN / "rejected.tsv"
     path.write_bytes(path.read_bytes()[:-2] + b"\xff\n")
+    forge(output)
     assert "holds the same rows now" in verify_delivery(output, filled.reader(), Console()).as_text(None)
 
 
@@ -261,15 +278,203 @@ def test_accounts_of_the_manifest_that_do_not_balance_are_found(output: Path) ->
     assert_user_error(verify(output), "sum of database = CSV + rejected")
 
 
-def test_a_manifest_of_format_1_is_read(output: Path) -> None:
-    content = manifest(output)
-    for later in ("privacy", "warnings"):
-        del content[later]
-    del content["source"]["clock"]
-    (output / RUN / "warnings.tsv").unlink()
-    write_manifest(output, content | {"format": 1})
-    result = verify(output)
+@pytest.fixture
+def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a delivery of an earlier version."""
+    return Path(shutil.copytree(ROOT / "tests" / "data" / "deliveries" / request.param, tmp_path / "earlier"))
+
+
+EARLIER = pytest.mark.parametrize("earlier", ["format_1", "format_2"], indirect=True)
+
+
+@EARLIER
+def test_a_delivery_of_an_earlier_version_is_verified_as_far_as_its_manifest_says(earlier: Path) -> None:
+    result = verify(earlier)
     assert result.returncode == 0, result.stderr
+    known = {CSV, *(manifest(earlier).get("files", {}))}
+    for file in files_of(earlier):
+        content = file.read_bytes()
+        flip(file, len(content) // 2)
+        if file.name in known:
+            assert_user_error(verify(earlier), f"SHA-256 of {file.name}")
+        file.write_bytes(content)
+        file.unlink()
+        assert_user_error(verify(earlier), file.name)
+        file.write_bytes(content)
+    (earlier / RUN / "manifest.json.sha256").write_text("")
+    assert_user_error(verify(earlier), "manifest.json.sha256: expected nothing")
+
+
+@EARLIER
+def test_a_delivery_of_an_earlier_version_is_replaced(
+    earlier: Path, filled: Database, key_of_the_tests: Path
+) -> None:
+    has_tokens = earlier.joinpath("datapackage.json").exists()
+    result = run(filled, earlier, "--card", "token")
+    assert result.returncode == 0, result.stderr
+    assert ("does not say by which key" in result.stderr) == has_tokens
+    assert manifest(earlier)["format"] == 3
+    assert verify(earlier).returncode == 0
+
+
+@EARLIER
+@pytest.mark.parametrize("is_new", [False, True])
+def test_what_a_killed_run_of_an_earlier_version_left_is_settled(earlier: Path, is_new: bool) -> None:
+    """As it was between the two renames of the CSV's neighbours: the previous ones away, the new ones not there yet."""
+    work = earlier / ".movimento_flat.work"
+    work.mkdir()
+    (work / "pid").write_text("1\n")
+    package = earlier / "datapackage.json"
+    if is_new:
+        (earlier / RUN).rename(work / "new.run")
+        (work / "previous.run").mkdir()
+        if package.exists():
+            package.rename(work / "new.datapackage.json")
+    else:
+        (earlier / RUN).rename(work / "previous.run")
+        (work / "new.run").mkdir()
+        (work / "new.csv").touch()
+        if package.exists():
+            package.rename(work / "previous.datapackage.json")
+    result = verify(earlier)
+    assert result.returncode == 0, result.stderr
+
+
+def files_of(output: Path) -> list[Path]:
+    return sorted(file for file in output.rglob("*") if file.is_file())
+
+
+def flip(file: Path, place: int) -> None:
+    """The lowest bit of a byte."""
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def with_everything(database_of_few_rows: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A delivery with every optional file."""
+    output = tmp_path_factory.mktemp("everything") / "out"
+    result = run(database_of_few_rows, output, "--card", "token", "--people", "token", "--excel", "--parquet")
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+@pytest.fixture(scope="module")
+def database_of_few_rows(server: PrivateServer) -> Database:
+    database = new_database(server)
+    with_rows(database)
+    return database
+
+
+def test_each_delivered_file_is_in_the_manifest_and_sha256sum_finds_the_manifest_right(
+    with_everything: Path,
+) -> None:
+    names = {file.name for file in files_of(with_everything)}
+    assert names >= {"movimento_flat.excel.csv", "movimento_flat.parquet", "report.html", "datapackage.json"}
+    assert names - {CSV, "manifest.json", "manifest.json.sha256"} == manifest(with_everything)["files"].keys()
+    run_folder = with_everything / RUN
+    subprocess.run(["sha256sum", "--check", "--strict", "manifest.json.sha256"], cwd=run_folder, check=True)
+    written = subprocess.run(["sha256sum", "manifest.json"], cwd=run_folder, check=True, capture_output=True)
+    assert (run_folder / "manifest.json.sha256").read_bytes() == written.stdout
+
+
+def test_one_flipped_bit_of_any_delivered_file_is_found(with_everything: Path) -> None:
+    """At its begin, in its middle and at its end. The checksum's every bit: nothing in it is free."""
+    assert verify_delivery(with_everything, None, Console())
+    files = files_of(with_everything)
+    assert len(files) == 10
+    for file in files:
+        content = file.read_bytes()
+        everywhere = file.name == "manifest.json.sha256"
+        for place in range(len(content)) if everywhere else (0, len(content) // 2, len(content) - 1):
+            for bit in range(8) if everywhere else (0, 5, 7):
+                damaged = bytearray(content)
+                damaged[place] ^= 1 << bit
+                file.write_bytes(damaged)
+                with pytest.raises(UserError, match=re.escape(file.name)):
+                    verify_delivery(with_everything, None, Console())
+        file.write_bytes(content)
+    assert verify_delivery(with_everything, None, Console())
+
+
+def test_every_bit_of_a_manifest_counts(output: Path) -> None:
+    """Also those that make it one of an earlier format, with another name for a field, or with a blank less."""
+    file = output / RUN / "manifest.json"
+    content = file.read_bytes()
+    chance = random.Random(15)
+    said = content.index(b'"format": 3') + len(b'"format": ')
+    places = [
+        (said, 0),
+        (said, 1),
+        *((chance.randrange(len(content)), chance.randrange(8)) for _ in range(40)),
+    ]
+    for place, bit in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"manifest\.json"):
+            verify_delivery(output, None, Console())
+
+
+def test_a_removed_file_is_found(with_everything: Path) -> None:
+    for file in files_of(with_everything):
+        content = file.read_bytes()
+        file.unlink()
+        expected = (
+            "There is no" if file.name == "manifest.json" else f"{file.name}: expected a file, found none"
+        )
+        with pytest.raises(UserError, match=expected):
+            verify_delivery(with_everything, None, Console())
+        file.mkdir()
+        with pytest.raises(UserError, match=r"There is no|expected a file, found something else"):
+            verify_delivery(with_everything, None, Console())
+        file.rmdir()
+        file.write_bytes(content)
+    assert verify_delivery(with_everything, None, Console())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{RUN}/notes.txt",
+        f"{RUN}/.hidden",
+        f"{RUN}/movimento_flat.excel-2.csv",
+        f"{RUN}/datapackage.json",
+        f"{RUN}/folder/",
+        "movimento_flat.parquet",
+        "movimento_flat.csv.bak",
+        "movimento_flat.old/",
+    ],
+)
+def test_an_added_file_under_the_programs_names_is_found(output: Path, name: str) -> None:
+    (output / name).mkdir() if name.endswith("/") else (output / name).write_text("x")
+    assert_user_error(
+        verify(output), f"{name.rstrip('/')}: expected nothing, found what the manifest does not"
+    )
+
+
+def test_files_of_the_user_beside_a_delivery_are_nobody_elses_affair(output: Path) -> None:
+    (output / "notes.txt").write_text("x")
+    (output / "movimentos.xlsx").write_text("x")
+    (output / "movimento_flat.refused").mkdir()
+    (output / ".movimento_flat.work").mkdir()
+    assert verify(output).returncode == 0
+
+
+@pytest.mark.parametrize("earlier", ["format_1"], indirect=True)
+def test_a_data_package_that_the_manifest_does_not_know_is_found(output: Path, earlier: Path) -> None:
+    shutil.copy(output / "datapackage.json", earlier)
+    assert_user_error(verify(earlier), "datapackage.json: expected nothing")
+    (earlier / "datapackage.json").write_text('{"name": "of its user"}')
+    assert verify(earlier).returncode == 0
+
+
+def test_a_pipe_in_the_place_of_a_file_does_not_hold_the_check_up(output: Path) -> None:
+    (output / RUN / "rejected.tsv").unlink()
+    os.mkfifo(output / RUN / "rejected.tsv")
+    with pytest.raises(UserError, match=r"rejected\.tsv: expected a file, found something else"):
+        verify_delivery(output, None, Console())
 
 
 @pytest.mark.parametrize(
@@ -280,7 +485,8 @@ def test_a_manifest_of_format_1_is_read(output: Path) -> None:
         ("{}", "is damaged"),
         ('{"format": 2}', "is damaged"),
         ('{"format": "2"}', "is damaged"),
-        ('{"format": 99}', "has format 99; this version knows formats up to 2"),
+        ('{"format": 3}', "is damaged"),
+        ('{"format": 99}', "has format 99; this version knows formats up to 3"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_message(tmp_path: Path, content: str, said: str) -> None:
@@ -303,6 +509,8 @@ def test_a_manifest_that_cannot_be_read_is_one_message(tmp_path: Path, content: 
         {"source": {"time_zone": None}},
         {"source": {"snapshot_utc": []}},
         {"warnings": {}},
+        {"privacy": {"card": "full", "people": "full", "dropped": []}},
+        {"privacy": {"card": "token", "people": "full", "dropped": [], "key_fingerprint": 5}},
     ],
 )
 def test_a_damaged_field_of_a_manifest_is_one_message(output: Path, damage: dict[str, Any]) -> None:

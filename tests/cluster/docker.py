@@ -53,6 +53,7 @@ class Cluster:
             **ports,
             "COMPOSE_PROJECT_NAME": PROJECT,
             "MOVIMENTO_FLAT_HOME": str(self.home),
+            "XDG_DATA_HOME": str(self.home / "data"),
         }
 
     def script(self, *arguments: str, **environment: str) -> Result:

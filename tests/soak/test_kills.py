@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from command_line.progress import Console
+from command_line.verify_command import verify_delivery
+from merge.manifest import checksum
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
 from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS
@@ -88,7 +91,10 @@ def kill_at_random(output: Path, variants: list[list[str]], environment: dict[st
         if (manifest := output / RUN / "manifest.json").exists():
             digest = hashlib.sha256((output / CSV).read_bytes()).hexdigest()
             assert json.loads(manifest.read_text())["csv"]["sha256"] == digest
+            content = manifest.read_bytes()
+            assert (output / RUN / "manifest.json.sha256").read_bytes() == checksum(content)
         wait_for_the_end_of(str(output))
+        assert verify_delivery(output, None, Console(quiet=True))  # which takes the steps that are left
         seconds = finish(other, environment)
         assert (output / CSV).read_bytes() == contents[variants.index(other)]
         assert sorted(path.name for path in output.iterdir()) == PUBLISHED

@@ -16,7 +16,7 @@ guard. So readers do not wait: all let go, he has his turn, and it begins anew.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from extract.grants import refuse_writers
 from extract.source import Source
 from extract.time_limit import time_limit, waiting
 from movimento_flat.errors import UserError
+from movimento_flat.schema import TABLES
 
 #: How often the tables may be changed while a snapshot begins.
 ATTEMPTS = 10
@@ -111,8 +112,8 @@ def _begin(
         reader.query("SET SESSION lock_wait_timeout = 0")  # MySQL waits for a second all the same
     may_lock = len(readers) > 1
     for _ in range(ATTEMPTS):
-        tables = inspect(guard, source.window)
         try:
+            tables = _inspect_in_place(guard, source)
             may_lock = may_lock and lock(guard, tables, say)
             if not may_lock:
                 readers = readers[:1]
@@ -145,6 +146,24 @@ def _begin(
         + waiting(guard),
         "Run the command again when nobody alters or renames them.",
     )
+
+
+def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[SourceTable]:
+    """Inspect the tables; what is found wrong counts only where no table is just being renamed.
+
+    Then information_schema of MariaDB does not have it; who opens it waits until it is there again.
+    """
+    try:
+        return inspect(guard, source.window)
+    except UserError:
+        guard.query("START TRANSACTION READ ONLY")
+        for table in TABLES:
+            with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
+                guard.query(f"SELECT 1 FROM {table.name} LIMIT 0")
+        try:
+            return inspect(guard, source.window)
+        finally:
+            guard.rollback()
 
 
 def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str], None]) -> bool:

@@ -175,8 +175,10 @@ def test_a_line_of_show_grants_is_understood(line: str, expected: Grant | None) 
         ("si.o", "*", False),
         ("sic", "*", False),
         ("sico", "any", True),
+        ("SICO", "any", True),
         ("sic_", "any", False),
     ],
 )
 def test_a_grant_covers_a_database_as_the_server_has_it(database: str, part: str, covers: bool) -> None:
     assert Grant(("INSERT",), database, part).covers("sico") is covers
+    assert Grant(("INSERT",), database, part).covers("SICO") is covers

@@ -18,7 +18,7 @@ from command_line.help import SECTIONS, Choice, one_of
 from command_line.pipeline import Publishing
 from command_line.progress import Console
 from command_line.shown import as_the_user_wrote
-from extract.source import Source, forget_password, parse_source
+from extract.source import TIME_LIMIT_SECONDS, Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
 from merge.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
@@ -92,6 +92,14 @@ _tls_ca = click.option(
 _allow_writer = click.option(
     "--allow-writer", is_flag=True, help="Read even by an account that could change the database."
 )
+_time_limit = click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    default=TIME_LIMIT_SECONDS,
+    show_default=True,
+    type=click.IntRange(1),
+    help="End the reading after so long: while it lasts, who wants to alter the tables waits, and all others behind.",
+)
 
 
 def _database(
@@ -123,15 +131,20 @@ def _database_to_read(
     tls_ca: Path | None,
     allow_writer: bool,
     time_zone: str,
+    time_limit: int,
 ) -> Source | None:
     database = _database(source, password_file, tls, tls_ca)
-    return database and replace(database, allow_writer=allow_writer, time_zone=time_zone)
+    return database and replace(
+        database, allow_writer=allow_writer, time_zone=time_zone, time_limit=time_limit
+    )
 
 
 _connection = (_source, _password_file, _tls, _tls_ca)
 #: -> database: the one of --source, or None without it.
 database = group("database", _DATABASE, _database, *_connection)
-database_to_read = group("database", _DATABASE, _database_to_read, *_connection, _allow_writer, _time_zone)
+database_to_read = group(
+    "database", _DATABASE, _database_to_read, *_connection, _allow_writer, _time_zone, _time_limit
+)
 
 
 def _window(since: datetime | None, until: datetime | None, as_of: datetime | None) -> Window:

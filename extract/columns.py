@@ -7,6 +7,8 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from extract.engines import refuse_other_engines
+from extract.sql_words import quoted
 from extract.window import Window
 from movimento_flat.errors import UserError
 from movimento_flat.schema import MOVIMENTO, TABLES, Column, Kind, Table
@@ -29,10 +31,6 @@ _FIND_COLUMNS = """
            numeric_scale, datetime_precision, LOWER(character_set_name)
     FROM information_schema.columns WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s
 """
-_FIND_ENGINES = """
-    SELECT table_name, engine FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND engine <> 'InnoDB'
-"""
 #: With an identity that is the primary key's first column.
 _FIND_KEYS = """
     SELECT LOWER(table_name) FROM information_schema.statistics
@@ -42,6 +40,12 @@ _FIND_KEYS = """
 _FIND_TABLES_WITHOUT_HISTORY = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND table_type <> 'SYSTEM VERSIONED'
+"""
+#: Their rows begin and end with a transaction's number instead of a time.
+_FIND_TABLES_BY_TRANSACTION = """
+    SELECT table_name FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND generation_expression = 'ROW START'
+        AND LOWER(data_type) = 'bigint'
 """
 
 
@@ -91,14 +95,8 @@ def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
             moment as of which they are to be read cannot be had.
     """
     names = tuple(table.name for table in TABLES)
+    refuse_other_engines(connection, names)
     with connection.cursor() as cursor:
-        cursor.execute(_FIND_ENGINES, (names,))
-        if other := cursor.fetchall():
-            found = ", ".join(f"{name} ({engine})" for name, engine in other)
-            raise UserError(
-                f"Not every table is InnoDB: {found}. Only InnoDB can show all of them as of one moment.",
-                "ALTER TABLE ... ENGINE=InnoDB, or read from a copy that has it.",
-            )
         cursor.execute(_FIND_COLUMNS, (names,))
         rows = cursor.fetchall()
         cursor.execute(_FIND_KEYS, (names,))
@@ -113,13 +111,22 @@ def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
 
 def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_of: datetime) -> None:
     """A table that got its history only after `as_of` would show no row: nobody could tell that from an empty one."""
+    names = tuple(table.table.name for table in tables)
     with connection.cursor() as cursor:
-        cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (tuple(table.table.name for table in tables),))
+        cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (names,))
         if without := cursor.fetchall():
             raise UserError(
                 f"Only the present can be read of {', '.join(sorted(name for (name,) in without))}.",
                 "--as-of needs tables WITH SYSTEM VERSIONING: MariaDB keeps the earlier rows of those from then on"
                 " (ALTER TABLE ... ADD SYSTEM VERSIONING). MySQL and views have none.",
+            )
+        cursor.execute(_FIND_TABLES_BY_TRANSACTION, (names,))
+        if by_transaction := cursor.fetchall():
+            raise UserError(
+                f"Versions of {', '.join(sorted(name for (name,) in by_transaction))} have numbers of transactions"
+                " (ROW START is a BIGINT), of which the server does not always know the time.",
+                "--as-of needs tables whose ROW START and ROW END are TIMESTAMP(6), as"
+                " ALTER TABLE ... ADD SYSTEM VERSIONING makes them.",
             )
         cursor.execute("SELECT CAST(NOW() AS CHAR) FROM DUAL WHERE NOW() < %s", (as_of,))
         if now := cursor.fetchone():
@@ -166,15 +173,15 @@ def _source_table(
     is_utf8 = all(_is_utf8(found[column.name]) for column in table.columns if column.kind is Kind.TEXT)
     wire: Wire = Marked if is_utf8 else Escaped
     fields = [_field(column, found[column.name], wire) for column in table.columns]
-    name = _quoted(found["id"].table)
-    amounts = [_quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
+    name = quoted(found["id"].table)
+    amounts = [quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
     return SourceTable(
         table=table,
         name=name,
         rows=window.rows(name),
         by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if keyed else ""),
         condition=window.condition(_wall_clock(found["data_movimento"])) if table is MOVIMENTO else "TRUE",
-        identity=_quoted(found["id"].name),
+        identity=quoted(found["id"].name),
         wire=wire,
         line=wire.sql_line(table, fields),
         amount=amounts[0] if amounts else "NULL",
@@ -193,7 +200,7 @@ def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
 
 def _wall_clock(found: SourceColumn) -> str:
     """What is compared is what the CSV shows: a TIMESTAMP's hour that comes twice in its zone comes twice."""
-    name = _quoted(found.name)
+    name = quoted(found.name)
     return f"CAST({name} AS DATETIME(6))" if found.data_type == "timestamp" else name
 
 
@@ -203,7 +210,7 @@ def _is_utf8(found: SourceColumn) -> bool:
 
 
 def _field(column: Column, found: SourceColumn, wire: Wire) -> str:
-    name = _quoted(found.name)
+    name = quoted(found.name)
     if column.kind is Kind.TEXT:
         is_read_as_it_is = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
         return wire.sql_text(name if is_read_as_it_is else f"CONVERT({name} USING utf8mb4)")
@@ -214,7 +221,3 @@ def _field(column: Column, found: SourceColumn, wire: Wire) -> str:
     if "zerofill" in found.column_type:
         return wire.sql_value(f"CAST({name} AS UNSIGNED)")
     return wire.sql_value(name)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -7,6 +7,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from extract.source import Source
+from extract.sql_words import sql_words, unquoted
 from movimento_flat.errors import UserError
 from sql import READER, reader_statements
 
@@ -34,11 +35,6 @@ HARMLESS = frozenset(
 )
 GRANT_OPTION = "GRANT OPTION"
 _NAMED = 8
-
-#: Names and texts in their quotes, else words and marks.
-_tokens = re.compile(
-    r"""`(?:[^`]|``)*` | '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | [^\s`'"(),.@]+ | \S""", re.VERBOSE
-).findall
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def parse_grant(line: str) -> Grant | None:
 
     MariaDB's lines have the password's hash in them: they are never shown.
     """
-    words = _tokens(line)
+    words = sql_words(line)
     if words[:1] != ["GRANT"] or "ON" not in words or "PROXY" in words[:2]:
         return None
     on = words.index("ON")
@@ -113,7 +109,7 @@ def parse_grant(line: str) -> Grant | None:
     privileges = _privileges(words[1:on])
     if any(pair == ("GRANT", "OPTION") for pair in zip(words[dot:], words[dot + 1 :], strict=False)):
         privileges.append(GRANT_OPTION)
-    return Grant(tuple(privileges), _name(words[dot - 1]), _name(words[dot + 1]))
+    return Grant(tuple(privileges), unquoted(words[dot - 1]), unquoted(words[dot + 1]))
 
 
 def _privileges(words: list[str]) -> list[str]:
@@ -129,11 +125,6 @@ def _privileges(words: list[str]) -> list[str]:
         else:
             names[-1].append(word.upper())
     return [" ".join(name) for name in names]
-
-
-def _name(word: str) -> str:
-    quote = word[0]
-    return word[1:-1].replace(quote * 2, quote) if quote in "`'\"" else word
 
 
 def _regular(pattern: str) -> str:

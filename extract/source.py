@@ -18,6 +18,8 @@ from movimento_flat.errors import UserError
 
 DEFAULT_PORT = 3306
 CONNECT_SECONDS = 10
+#: How long an extraction may keep the tables from being altered.
+TIME_LIMIT_SECONDS = 1800
 
 #: Of ER, but not in its type stubs: MUST_CHANGE_PASSWORD and MUST_CHANGE_PASSWORD_LOGIN.
 _EXPIRED_PASSWORD = (1820, 1862)
@@ -44,6 +46,7 @@ class Source:
     Attributes:
         window: which of its rows are read.
         allow_writer: whether an account that could change the database may read it.
+        time_limit: seconds that an extraction may take.
     """
 
     user: str
@@ -56,6 +59,7 @@ class Source:
     tls: Tls = field(default_factory=Tls)
     window: Window = field(default_factory=Window)
     allow_writer: bool = False
+    time_limit: int = TIME_LIMIT_SECONDS
 
     def __str__(self) -> str:
         place = self.unix_socket or f"{self.host}:{self.port}"

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pymysql.cursors import SSCursor
 
 from extract import pages as pages_module
 from extract.extraction import Extraction, extract
@@ -231,6 +232,42 @@ def test_a_connection_killed_while_reading_is_an_error_and_leaves_no_complete_fi
     with pytest.raises(UserError, match=r"Lost connection|gone away"):
         extract(filled.reader(), FolderSink(tmp_path), 2, print, kill_readers)
     assert list((tmp_path / "movements").glob("*.tsv")) == []
+
+
+def test_when_one_connection_dies_the_others_read_no_more(
+    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_module, "ROWS_PER_PAGE", 100)
+    pages = 0
+    one_at_a_time = threading.Lock()
+    readers = "SELECT MAX(id) FROM information_schema.processlist WHERE user = 'movimento_reader'"
+
+    def kill_one(_: int) -> None:
+        nonlocal pages
+        with one_at_a_time:
+            pages += 1
+            if pages == 1:
+                filled.execute(f"KILL {filled.query(readers)[0][0]}")
+
+    with pytest.raises(UserError, match=r"Lost connection|gone away"):
+        extract(filled.reader(), FolderSink(tmp_path), 3, print, kill_one)
+    assert pages < 100  # of 600
+
+
+def test_an_answer_may_wait_longer_to_be_read_than_the_server_would_let_it(
+    database: Database, tmp_path: Path
+) -> None:
+    """A server gives up after net_write_timeout, a minute by default, on who reads slowly."""
+    source = database.reader()
+    (before,) = database.query("SELECT @@GLOBAL.net_write_timeout")[0]
+    database.execute("SET GLOBAL net_write_timeout = 1")
+    try:
+        with source.connect() as connection, connection.cursor(SSCursor) as cursor:
+            cursor.execute("SELECT REPEAT('x', 1000000) FROM information_schema.collations LIMIT 100")
+            time.sleep(3)  # what is tested is that time passes
+            assert sum(len(text) for (text,) in cursor) == 100_000_000
+    finally:
+        database.execute(f"SET GLOBAL net_write_timeout = {before}")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def test_an_account_that_can_write_is_refused_and_told_what_makes_a_reader(
     assert f"can change {database.name}: " in said
     assert named.replace("NAME", database.name) in said
     assert "CREATE USER IF NOT EXISTS 'movimento_reader'@'%' IDENTIFIED BY " in said
-    assert f"GRANT SELECT, LOCK TABLES ON `{database.name.replace('_', chr(92) + '_')}`.* TO " in said
+    assert (
+        f"GRANT SELECT, LOCK TABLES, SHOW VIEW ON `{database.name.replace('_', chr(92) + '_')}`.* TO " in said
+    )
     assert list(tmp_path.iterdir()) == []
     extracted(replace(writer, allow_writer=True), tmp_path)
 
@@ -173,8 +175,10 @@ def test_a_line_of_show_grants_is_understood(line: str, expected: Grant | None) 
         ("si.o", "*", False),
         ("sic", "*", False),
         ("sico", "any", True),
+        ("SICO", "any", True),
         ("sic_", "any", False),
     ],
 )
 def test_a_grant_covers_a_database_as_the_server_has_it(database: str, part: str, covers: bool) -> None:
     assert Grant(("INSERT",), database, part).covers("sico") is covers
+    assert Grant(("INSERT",), database, part).covers("SICO") is covers

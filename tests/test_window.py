@@ -90,6 +90,46 @@ def test_fractions_of_a_second_are_cut_as_in_the_csv(database: Database, tmp_pat
     assert movements_read(replace(source, window=window(None, "2024-01-01")), tmp_path / "2") == [1]
 
 
+#: A zone with a night, from the 17th to the 18th of February 2018, of which the hour before midnight comes twice.
+SUMMER = "Test/Summer"
+ZONE = 4711
+SUMMER_TIME = (
+    f"REPLACE INTO mysql.time_zone VALUES ({ZONE}, 'N')",
+    f"REPLACE INTO mysql.time_zone_name VALUES ('{SUMMER}', {ZONE})",
+    f"REPLACE INTO mysql.time_zone_transition_type VALUES ({ZONE}, 0, -10800, 0, '-03'), ({ZONE}, 1, -7200, 1, '-02')",
+    f"REPLACE INTO mysql.time_zone_transition VALUES ({ZONE}, 1508036400, 1), ({ZONE}, 1518919200, 0)",
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (window("2018-02-17 23:30:00"), [2, 4, 5]),
+        (window("2018-02-17 23:00:00"), [1, 2, 3, 4, 5]),
+        (window(until="2018-02-17 23:30:00"), [1, 3]),
+        (window("2018-02-17 23:30:00", "2018-02-18"), [2, 4]),
+    ],
+)
+def test_an_hour_that_comes_twice_is_inside_or_outside_both_times(
+    database: Database, tmp_path: Path, limits: Window, expected: list[int]
+) -> None:
+    """What counts is the text that the CSV shows, not which of the two moments the server takes it for."""
+    database.create_tables()
+    database.execute(
+        *SUMMER_TIME,
+        "ALTER TABLE movimento MODIFY data_movimento TIMESTAMP NULL",
+        "SET SESSION time_zone = '+00:00'",
+        "INSERT INTO movimento VALUES (1, 1, 'x', '2018-02-18 01:15', 1), (2, 1, 'x', '2018-02-18 01:45', 1),"
+        " (3, 1, 'x', '2018-02-18 02:15', 1), (4, 1, 'x', '2018-02-18 02:45', 1), (5, 1, 'x', '2018-02-18 03:00', 1)",
+    )
+    source = replace(database.reader(), time_zone=SUMMER, window=limits)
+    _, lines = extracted(source, tmp_path / "lines")
+    assert movements_read(source, tmp_path) == expected
+    times = {int(line.split(b"\t")[1]): line.split(b"\t")[4] for line in lines if line.startswith(b"M")}
+    shown = {1: "17 23:15", 2: "17 23:45", 3: "17 23:15", 4: "17 23:45", 5: "18 00:00"}
+    assert times == {id: f"2018-02-{shown[id]}:00".encode() for id in expected}
+
+
 def test_a_date_is_its_midnight(database: Database, tmp_path: Path) -> None:
     database.create_tables()
     database.execute(
@@ -365,6 +405,28 @@ def test_as_of_a_time_before_the_history_is_no_empty_delivery(database: Database
         extracted(source, tmp_path)
     source = replace(database.reader(), window=window(as_of=now(database, "-03:00")))
     assert movements_read(source, tmp_path) == [1]
+
+
+def test_as_of_refuses_tables_versioned_by_transactions(versioned: Database, tmp_path: Path) -> None:
+    """Of these the server answers with today's rows at times."""
+    versioned.execute(
+        "DROP TABLE movimento, conta",
+        *(
+            f"CREATE TABLE {name} (id BIGINT UNSIGNED PRIMARY KEY, {columns},"
+            " first BIGINT UNSIGNED GENERATED ALWAYS AS ROW START, last BIGINT UNSIGNED GENERATED ALWAYS AS ROW END,"
+            " PERIOD FOR SYSTEM_TIME (first, last)) WITH SYSTEM VERSIONING"
+            for name, columns in (
+                (
+                    "movimento",
+                    "vlr_transacao DECIMAL(10, 2), des_transacao TEXT, data_movimento DATETIME, id_cartao BIGINT",
+                ),
+                ("conta", "tipo TEXT, data_criacao DATETIME, id_associado BIGINT"),
+            )
+        ),
+    )
+    source = replace(versioned.reader(), window=window(as_of="2024-01-01"))
+    with pytest.raises(UserError, match=r"Versions of conta, movimento have numbers .*\n.*TIMESTAMP\(6\)"):
+        extracted(source, tmp_path)
 
 
 def test_as_of_names_a_view(versioned: Database, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+from pymysql.connections import Connection
 from pymysql.constants import ER
 
 from movimento_flat.schema import TABLES
@@ -28,7 +29,7 @@ CARDS = 200
 MOVEMENTS = 40_001
 VERSION, VERSION_TEXT = 1, "version"
 MOMENT = "2024-05-06 07:08:09"
-ANOTHER_WAS_FIRST = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD}
+ANOTHER_WAS_FIRST = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.CHECKREAD, ER.TABLE_DEF_CHANGED}
 
 #: (table, id, row), the row None where it is deleted; or ("add", movement, centavos), ("move", movement, card).
 Effect = tuple[str, str, Any]
@@ -116,6 +117,83 @@ def open_bank(database: Database) -> Books:
     return books
 
 
+def without_foreign_keys(database: Database) -> None:
+    """Let each table be swapped for a copy alone: a foreign key would go with the old one."""
+    database.execute(
+        *(
+            f"ALTER TABLE {table} DROP FOREIGN KEY {key}"
+            for table, key in database.query(
+                "SELECT table_name, constraint_name FROM information_schema.table_constraints"
+                f" WHERE table_schema = '{database.name}' AND constraint_type = 'FOREIGN KEY'"
+            )
+        )
+    )
+
+
+@contextmanager
+def schema_changes(database: Database, stop: Path) -> Iterator[Future[int]]:
+    """Somebody changes the definition of one table after the other, online, until the block ends.
+
+    The future answers how many tables have been swapped for their copies.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        swaps = pool.submit(_change, str(database.server.socket), database.name, stop)
+        try:
+            yield swaps
+        finally:
+            stop.touch()
+
+
+def _change(socket: str, database: str, stop: Path) -> int:
+    connection = _connect(socket, database)
+    connection.autocommit(True)
+    cursor = connection.cursor()
+    swaps = 0
+    while not stop.exists():
+        for table in TABLES:
+            _swap(cursor, table.name, len(table.name) + swaps)
+            swaps += 1
+    connection.close()
+    return swaps
+
+
+def _swap(cursor: pymysql.cursors.Cursor, table: str, number: int) -> None:
+    """As pt-online-schema-change does: triggers write to a copy what others write to the table, and the rest is copied.
+
+    Then the two change their names in one step, and the old one is dropped, with its triggers.
+    """
+    cursor.execute(
+        "SELECT GROUP_CONCAT(column_name) FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s",
+        (table,),
+    )
+    ((columns,),) = cursor.fetchall()
+    new = ", ".join(f"NEW.{column}" for column in columns.split(","))
+    replacement = f"REPLACE INTO copy ({columns}) VALUES ({new})"
+    for statement in (
+        f"CREATE TABLE copy LIKE {table}",
+        f"ALTER TABLE copy COMMENT 'copy {number}', ADD INDEX another_{number} ({columns.split(',')[-1]})",
+        f"CREATE TRIGGER inserted AFTER INSERT ON {table} FOR EACH ROW {replacement}",
+        f"CREATE TRIGGER updated AFTER UPDATE ON {table} FOR EACH ROW {replacement}",
+        f"CREATE TRIGGER deleted AFTER DELETE ON {table} FOR EACH ROW DELETE IGNORE FROM copy WHERE id = OLD.id",
+        f"INSERT IGNORE INTO copy SELECT * FROM {table} LOCK IN SHARE MODE",
+        f"RENAME TABLE {table} TO old, copy TO {table}",
+        "DROP TABLE old",
+    ):
+        _until_nobody_is_first(cursor, statement)
+
+
+def _until_nobody_is_first(cursor: pymysql.cursors.Cursor, statement: str) -> None:
+    while True:
+        try:
+            cursor.execute(statement)
+        except pymysql.MySQLError as error:
+            if error.args[0] not in ANOTHER_WAS_FIRST:
+                raise
+        else:
+            return
+
+
 @contextmanager
 def writers(database: Database, stop: Path) -> Iterator[list[Future[Log]]]:
     """Processes that move the money as fast as they can until the block ends; then each answers what it did."""
@@ -128,10 +206,17 @@ def writers(database: Database, stop: Path) -> Iterator[list[Future[Log]]]:
             stop.touch()
 
 
-def _write(socket: str, database: str, number: int, stop: Path) -> Log:
+def _connect(socket: str, database: str) -> "Connection[Any]":
+    """Who waits for a row may be waited for by who waits for a table: the server does not see that they are two."""
     connection = pymysql.connect(
         user="root", unix_socket=socket, database=database, charset="utf8mb4", autocommit=False
     )
+    connection.query("SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2")
+    return connection
+
+
+def _write(socket: str, database: str, number: int, stop: Path) -> Log:
+    connection = _connect(socket, database)
     writer, log = _Writer(connection.cursor(), random.Random(number)), Log()
     while not stop.exists():
         try:

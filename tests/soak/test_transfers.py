@@ -9,6 +9,7 @@ import pytest
 from extract import pages as pages_module
 from extract.extraction import extract
 from extract.sink import FolderSink
+from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
@@ -17,7 +18,15 @@ from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import Database, new_database
 from tests.mysql9 import MySQL9
 from tests.soak import EXTRACTIONS, TIMEOUT_SECONDS, WHOLE_RUN_EVERY
-from tests.soak.bank import VERSION_TEXT, Books, Log, open_bank, writers
+from tests.soak.bank import (
+    VERSION_TEXT,
+    Books,
+    Log,
+    open_bank,
+    schema_changes,
+    without_foreign_keys,
+    writers,
+)
 from tests.test_run import CSV, run
 
 #: The more there are, the longer until all have begun their transactions, and the more could be committed between.
@@ -43,24 +52,59 @@ def test_each_extraction_is_one_committed_state(
 ) -> None:
     monkeypatch.setattr(pages_module, "ROWS_PER_PAGE", 1000)
     books = open_bank(bank)
-    source = bank.reader()
     said: list[str] = []
     extracted: list[Books] = []
     published: dict[int, bytes] = {}
     with writers(bank, tmp_path / "stop") as logs:
         for number in range(EXTRACTIONS):
-            folder = tmp_path / str(number)
-            result = extract(source, FolderSink(folder), CONNECTIONS[number % len(CONNECTIONS)], said.append)
-            found = books_in(folder)
-            assert result.tables["movimento"] == Totals(len(found.movimento), found.centavos)
-            extracted.append(found)
+            extracted.append(extraction(bank, tmp_path / str(number), number, said))
             if number % WHOLE_RUN_EVERY == 0:
                 content = published_csv(bank, tmp_path / "out")
                 published[version_in(content)] = content
+    assert len({found.version for found in extracted}) == EXTRACTIONS  # money moved between any two
     assert said == []  # as where the tables could not be locked
-    log = merged([log.result() for log in logs])
+    assert_committed(books, merged([log.result() for log in logs]), extracted, published)
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_beside_online_schema_changes_each_extraction_is_one_committed_state_or_refused(
+    bank: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most are delivered, and so is the first after the changes."""
+    monkeypatch.setattr(pages_module, "ROWS_PER_PAGE", 1000)
+    books = open_bank(bank)
+    without_foreign_keys(bank)
+    said: list[str] = []
+    extracted: list[Books] = []
+    refused: list[str] = []
+    with writers(bank, tmp_path / "stop") as logs:
+        with schema_changes(bank, tmp_path / "unchanged") as changing:
+            for number in range(EXTRACTIONS):
+                try:
+                    extracted.append(extraction(bank, tmp_path / str(number), number, said))
+                except UserError as error:
+                    refused.append(str(error))
+        swaps = changing.result()
+        extracted.append(extraction(bank, tmp_path / "last", 0, said))
+    assert swaps >= EXTRACTIONS
+    assert len(refused) <= EXTRACTIONS // 5, refused
+    assert_committed(books, merged([log.result() for log in logs]), extracted, {})
+    print(f"{swaps} tables swapped, {len(refused)} extractions refused, {len(said)} by one connection")
+
+
+def extraction(bank: Database, folder: Path, number: int, said: list[str]) -> Books:
+    """What an extraction has written, by one of several numbers of connections."""
+    connections = CONNECTIONS[number % len(CONNECTIONS)]
+    result = extract(bank.reader(), FolderSink(folder), connections, said.append)
+    found = books_in(folder)
+    assert result.tables["movimento"] == Totals(len(found.movimento), found.centavos)
+    return found
+
+
+def assert_committed(books: Books, log: Log, extracted: list[Books], published: dict[int, bytes]) -> None:
+    """Each state is what the bank had at its version, and so is each CSV; `books` are those of the opening."""
     states = {found.version: found for found in extracted}
-    assert list(states) == sorted(states) and len(states) == EXTRACTIONS  # money moved between any two
+    assert list(states) == sorted(states)
     for version in sorted(log):
         books.enter(log[version])
         if version in states:

@@ -1,0 +1,114 @@
+"""Whether all that is read lies in InnoDB, also below views: nothing else shows its rows as of a snapshot."""
+
+from typing import Any
+
+from pymysql.connections import Connection
+
+from extract.sql_words import quoted, sql_words, unquoted
+from movimento_flat.errors import UserError
+
+#: A schema and a table of it.
+Name = tuple[str, str]
+
+_FIND_TABLES = """
+    SELECT table_schema, table_name, table_type, engine FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s
+"""
+_FIND_TABLE = """
+    SELECT table_schema, table_name, table_type, engine FROM information_schema.tables
+    WHERE table_schema = %s AND table_name = %s
+"""
+#: Empty where the account may not see it.
+_FIND_DEFINITION = """
+    SELECT view_definition FROM information_schema.views WHERE table_schema = %s AND table_name = %s
+"""
+#: Functions with a FROM between their parentheses that no table follows.
+_FUNCTIONS_WITH_FROM = {"extract", "trim"}
+_BEFORE_A_TABLE = {"from", "join", "straight_join"}
+
+
+def refuse_other_engines(connection: "Connection[Any]", names: tuple[str, ...]) -> None:
+    """Refuse tables of the session's database, given in lower case, that are not InnoDB or read what is not.
+
+    Views are followed down to their base tables. Stored functions that a view calls are not.
+
+    Raises:
+        UserError: such a table is among them, or the account may not see what a view reads.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_TABLES, (names,))
+        to_check = list(cursor.fetchall())
+        database = to_check[0][0] if to_check else ""
+        found = {(schema, name) for schema, name, _, _ in to_check}
+        others: list[str] = []
+        hidden_views: list[Name] = []
+        hidden_tables: list[Name] = []
+        while to_check:
+            schema, name, kind, engine = to_check.pop()
+            if kind != "VIEW":
+                if engine != "InnoDB":
+                    shown = name if schema == database else f"{schema}.{name}"
+                    others.append(f"{shown} ({engine or 'no engine'})")
+                continue
+            cursor.execute(_FIND_DEFINITION, (schema, name))
+            definition = (cursor.fetchone() or ("",))[0]
+            if not definition:
+                hidden_views.append((schema, name))
+                continue
+            for reference in tables_read(definition):
+                if reference not in found:
+                    found.add(reference)
+                    cursor.execute(_FIND_TABLE, reference)
+                    to_check += cursor.fetchall() or ()
+                    if not cursor.rowcount:
+                        hidden_tables.append(reference)
+        if hidden_views or hidden_tables:
+            cursor.execute("SELECT CURRENT_USER()")
+            (account,) = cursor.fetchone() or ("",)
+            raise _hidden(account, sorted(hidden_views), sorted(hidden_tables))
+    if others:
+        raise UserError(
+            f"Not every table is InnoDB: {', '.join(sorted(others))}."
+            " Only InnoDB can show all of them as of one moment.",
+            "ALTER TABLE ... ENGINE=InnoDB, or read from a copy that has it.",
+        )
+
+
+def tables_read(definition: str) -> list[Name]:
+    """Return the tables and views that a view reads, by its definition as information_schema has it.
+
+    There each of them stands with its schema behind FROM or JOIN, perhaps in parentheses. What stands there without a
+    schema is a common table expression, a name of something in parentheses, or a function that makes a table.
+    """
+    words = sql_words(definition)
+    found: list[Name] = []
+    before_parentheses: list[str] = []
+    expected = False
+    for place, word in enumerate(words):
+        if word == "(":
+            before_parentheses.append(words[place - 1].lower() if place else "")
+            continue
+        if expected and words[place + 1 : place + 2] == ["."]:
+            found.append((unquoted(word), unquoted(words[place + 2])))
+        if word == ")":
+            before_parentheses.pop()
+        in_function = bool(before_parentheses) and before_parentheses[-1] in _FUNCTIONS_WITH_FROM
+        expected = word.lower() in _BEFORE_A_TABLE and not in_function
+    return found
+
+
+def _hidden(account: str, views: list[Name], tables: list[Name]) -> UserError:
+    """Of a table that does not show nobody can say whether it is a view, which then wants SELECT, too."""
+    user, _, host = account.rpartition("@")
+    grants = [
+        f"GRANT {privileges} ON {quoted(schema)}.{quoted(name)} TO '{user}'@'{host}';"
+        for privileges, names in (("SELECT, SHOW VIEW", views), ("SHOW VIEW", tables))
+        for schema, name in names
+    ]
+    shown = [f"how view {schema}.{name} is made" for schema, name in views]
+    shown += [f"{schema}.{name}, which a view reads" for schema, name in tables]
+    return UserError(
+        f"Whether every table is InnoDB cannot be known: {account} may not see {'; '.join(shown)}.",
+        "Let the account see it (SHOW VIEW on a table lets it see that it is there, and none of its rows):\n     "
+        + "\n     ".join(grants),
+    )

@@ -1,0 +1,142 @@
+"""How long the tables may be kept as they are, and who waits for them.
+
+Who reads a table keeps it from being altered, renamed or dropped; who wants to do that waits, and everybody who comes
+later waits behind him, also those who only want to read. So a reading that lasts for ever would end all other work.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import ER
+
+from extract.source import Source
+from movimento_flat.errors import UserError
+
+#: So that nobody on the way to the server takes the connection for a dead one.
+PING_SECONDS = 30
+#: After the limit is over and the server could not be told.
+RETRY_SECONDS = 1
+_NAMED = 5
+_WAITS = "Waiting for % lock"
+
+#: An account sees its own sessions only, but with PROCESS.
+_FIND_WAITING = """
+    SELECT id, user, host, db, time, info FROM information_schema.processlist
+    WHERE state LIKE %s AND id <> CONNECTION_ID() ORDER BY time DESC, id
+"""
+
+
+class TimeLimit:
+    """A time limit for what connections read: when it is over, the server ends them."""
+
+    def __init__(
+        self, source: Source, guard: "Connection[Any]", connections: "list[Connection[Any]]"
+    ) -> None:
+        self._source = source
+        self._guard = guard
+        self._sessions = [_session(connection) for connection in connections]
+        self._end = monotonic() + source.time_limit
+        self._no_more = Event()
+        self._exceeded: UserError | None = None
+        self._thread = Thread(target=self._watch, name="time limit", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more; what has been begun is ended first."""
+        self._no_more.set()
+        self._thread.join()
+
+    def exceeded(self) -> UserError | None:
+        """Return what to tell the user where the limit was over; else None."""
+        return self._exceeded
+
+    def _watch(self) -> None:
+        guard: Connection[Any] | None = self._guard
+        while (left := self._end - monotonic()) > 0:
+            if self._no_more.wait(min(left, PING_SECONDS)):
+                return
+            try:
+                if guard:
+                    guard.ping(reconnect=False)
+            except pymysql.MySQLError:
+                guard = None
+        while not self._end_sessions(guard):
+            guard = None
+            if self._no_more.wait(RETRY_SECONDS):
+                return
+
+    def _end_sessions(self, guard: "Connection[Any] | None") -> bool:
+        """Return whether the server could be told; without the guard by a new connection."""
+        try:
+            with nullcontext(guard) if guard else self._source.connect() as connection:
+                self._exceeded = UserError(
+                    f"Reading {self._source} was ended after {self._source.time_limit} seconds (--time-limit), during"
+                    f" which nobody could alter or rename its tables.{waiting(connection)}",
+                    "--time-limit SECONDS gives it more time.",
+                )
+                for session in self._sessions:
+                    _end(connection, session)
+        except (pymysql.MySQLError, UserError):
+            return False
+        return True
+
+
+@contextmanager
+def time_limit(
+    source: Source, guard: "Connection[Any]", connections: "list[Connection[Any]]"
+) -> Iterator[TimeLimit]:
+    """Let `connections` be ended by `guard`, which the block leaves alone, when the source's time limit is over."""
+    limit = TimeLimit(source, guard, connections)
+    limit.start()
+    try:
+        yield limit
+    finally:
+        limit.stop()
+
+
+def waiting(connection: "Connection[Any]") -> str:
+    """Return a sentence about the sessions that wait for a lock, as far as the account sees them; it may be empty.
+
+    Of their statements only the first word shows: the others may hold what is to show nowhere.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_WAITING, (_WAITS,))
+        sessions = cursor.fetchall()
+    named = [
+        f"session {number} ({user}@{host}, database {database}) for {seconds} s with {_first_word(statement)}"
+        for number, user, host, database, seconds, statement in sessions[:_NAMED]
+    ]
+    if more := len(sessions) - len(named):
+        named.append(f"{more} more")
+    return f" Waiting for locks: {'; '.join(named)}." if named else ""
+
+
+def _session(connection: "Connection[Any]") -> int:
+    """Return its number at the server. What the greeting says of it is cut to 32 bits, and may be a proxy's."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CONNECTION_ID()")
+        row = cursor.fetchone()
+    assert row
+    return int(row[0])
+
+
+def _end(connection: "Connection[Any]", session: int) -> None:
+    try:
+        connection.query(f"KILL {session}")
+    except pymysql.MySQLError as error:
+        if error.args[0] != ER.NO_SUCH_THREAD:
+            raise
+
+
+def _first_word(statement: str | None) -> str:
+    found = re.match(r"\s*(\w+)", statement or "")
+    return found[1].upper() if found else "a statement"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from extract import source as source_module
+from extract.pages import PAGE_BYTES
 from extract.source import Source, parse_source
 from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
@@ -199,19 +200,24 @@ def test_a_row_longer_than_the_server_may_send_is_named(
         database.execute(f"SET GLOBAL max_allowed_packet = {largest}")
 
 
-def test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named(
+def test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table without a key: such rows cannot be told apart."""
-    monkeypatch.setattr(source_module, "_SESSION", source_module._SESSION.replace("4294967295", "5000"))
-    row = "(5, 1, REPEAT('x', 200), '2024-01-01', NULL)"
+    session = source_module._SESSION.replace(
+        f"group_concat_max_len = {PAGE_BYTES}", "group_concat_max_len = 5000"
+    )
+    assert session != source_module._SESSION
+    monkeypatch.setattr(source_module, "_SESSION", session)
+    row = "(5, 1, REPEAT('x', 50), '2024-01-01', NULL)"
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY",
-        "INSERT INTO movimento VALUES " + ", ".join([row] * 30),
+        "INSERT INTO movimento VALUES (4, 1, 'x', '2024-01-01', NULL), " + ", ".join([row] * 200),
     )
-    with pytest.raises(UserError, match="movimento holds under id 5 "):
-        extracted(database.reader(), tmp_path)
+    _, lines = extracted(database.reader(), tmp_path)
+    assert lines.count(f"M\t5\t1.00\t{'x' * 50}\t2024-01-01 00:00:00\t\\N\n".encode()) == 200
+    assert len(lines) == 201
 
 
 #: Runs a command with OUTPUT on a disk of its own; then tells what lies there.

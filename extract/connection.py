@@ -83,7 +83,7 @@ class DatabaseConnection(_Connection):
         """
         self._limits = limits
         self._begin = begin
-        self._has_greeted = self._is_late = False
+        self._has_greeted = self._is_in = self._is_late = False
         super().__init__(auth_plugin_map={"dialog": _Dialog}, **options)  # type: ignore[dict-item]
 
     def connect(self, sock: Any = None) -> None:
@@ -97,6 +97,7 @@ class DatabaseConnection(_Connection):
             try:
                 super().connect(sock)
                 self._begin(self)
+                self._is_in = True
             except BaseException:
                 self._force_close()
                 raise
@@ -215,7 +216,7 @@ class DatabaseConnection(_Connection):
     def _read_bytes(self, num_bytes: int) -> bytes:
         """Read that much; the header of a packet is waited for as long as the server may work at its answer."""
         limit = self._limits.answer if num_bytes == _HEADER_BYTES else self._limits.rest
-        self._sock.settimeout(limit)
+        self._wait(limit)
         try:
             return super()._read_bytes(num_bytes)  # type: ignore[misc, no-any-return]
         except pymysql.OperationalError as error:
@@ -226,8 +227,12 @@ class DatabaseConnection(_Connection):
             raise
 
     def _write_bytes(self, data: bytes) -> None:
-        self._sock.settimeout(self._limits.answer)
+        self._wait(self._limits.answer)
         super()._write_bytes(data)  # type: ignore[misc]
+
+    def _wait(self, seconds: float) -> None:
+        """Let the socket wait so long; the login has its own clock."""
+        self._sock.settimeout(seconds if self._is_in else None)
 
     def _force_close(self) -> None:
         super()._force_close()  # type: ignore[misc]

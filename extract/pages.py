@@ -126,13 +126,13 @@ def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes
     wire = page.table.wire
     while rest:
         part = rest.beginning(connection, fitting) if fitting else rest
-        if part.first == part.last:
+        if part.first == part.last or fitting == 1:  # the first row's id alone has rows in it
             yield from _read_rows(connection, part)
         else:
             rows, text = _packed(connection, part)
             whole = text.count(wire.LINE_END)
             if whole != rows or (rows and not text.endswith(wire.LINE_END)):
-                fitting = max(1, min(whole, rows // 2))
+                fitting = max(1, min(whole, (fitting or rows) // 2))
                 del text  # before the next one comes
                 continue
             if rows:

@@ -103,3 +103,42 @@ def serving(behave: Behaviour) -> Iterator[tuple[int, threading.Event]]:
         threading.Thread(target=accept, daemon=True).start()
         yield listening.getsockname()[1], connected
         listening.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def stopping_proxy(server: str) -> Iterator[tuple[int, threading.Event]]:
+    """A proxy to a server's Unix socket that stops in the middle of the first page of movements.
+
+    -> its port on 127.0.0.1, and what is set when it has stopped.
+    """
+    stopped = threading.Event()
+
+    def forward(client: socket.socket) -> None:
+        with socket.socket(socket.AF_UNIX) as ours:
+            ours.connect(server)
+            has_asked = threading.Event()
+
+            def requests() -> None:
+                while request := client.recv(1 << 16):
+                    if b"GROUP_CONCAT" in request and b"`movimento`" in request:
+                        has_asked.set()
+                    ours.sendall(request)
+
+            def forward_requests() -> None:
+                with suppress(OSError):
+                    requests()
+                with suppress(OSError):
+                    ours.shutdown(socket.SHUT_RDWR)
+
+            threading.Thread(target=forward_requests, daemon=True).start()
+            while answer := ours.recv(1 << 16):
+                if has_asked.is_set() and len(answer) > 1000:
+                    client.sendall(answer[:1000])
+                    stopped.set()
+                    while ours.recv(1 << 16):
+                        pass
+                    return
+                client.sendall(answer)
+
+    with serving(forward) as (port, _):
+        yield port, stopped

@@ -29,6 +29,8 @@ _KEEPALIVE = {
 #: Codes of errors that the client finds, not the server: of `CR`.
 _CLIENT_ERRORS = range(2000, 3000)
 _HEADER_BYTES = 4
+#: Of the first byte of a question of the plugin `dialog`: whether what is typed shows.
+_KIND_OF_QUESTION, _HIDDEN = 6, 4
 _PROTOCOL = 10
 
 _Address = tuple[socket.AddressFamily, Any]
@@ -84,7 +86,7 @@ class DatabaseConnection(_Connection):
         self._limits = limits
         self._begin = begin
         self._has_greeted = self._is_in = self._is_late = False
-        super().__init__(auth_plugin_map={"dialog": _Dialog}, **options)  # type: ignore[dict-item]
+        super().__init__(auth_plugin_map={"dialog": _Dialog}, **options)
 
     def connect(self, sock: Any = None) -> None:
         """Connect, log in, set the session."""
@@ -259,16 +261,27 @@ class _Line:
 
 
 class _Dialog:
-    """Answers what an account's PAM asks: the password, where what is typed would not show."""
+    """Answers what an account's PAM asks: the password, once, where what is typed would not show.
 
-    def __init__(self, connection: DatabaseConnection) -> None:
-        self._password = connection.password
+    PyMySQL's own answers do not know that a server may wait for the password before it asks for it.
+    """
 
-    def prompt(self, echo: bool, prompt: bytes) -> bytes:
-        """-> the answer to one question; PyMySQL calls it."""
-        if echo:
-            asked = prompt.decode(errors="replace").strip()
-            raise pymysql.OperationalError(
-                CR.CR_AUTH_PLUGIN_ERR, f"the login asks for more than a password: {asked}"
-            )
-        return bytes(self._password)
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def authenticate(self, packet: Any) -> Any:
+        """Answer question after question; -> the server's last packet. PyMySQL calls it."""
+        question = packet.read_all()
+        asked = False
+        while True:
+            if asked or (question and question[0] & _KIND_OF_QUESTION != _HIDDEN):
+                shown = question[1:].decode(errors="replace").strip()
+                raise pymysql.OperationalError(
+                    CR.CR_AUTH_PLUGIN_ERR, f"the login asks for more than a password: {shown}"
+                )
+            asked = bool(question)
+            self._connection.write_packet(self._connection.password + b"\0")
+            packet = self._connection._read_packet()
+            if packet.is_ok_packet():
+                return packet
+            question = packet.get_all_data()

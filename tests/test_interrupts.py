@@ -169,7 +169,7 @@ def test_in_the_middle_of_a_page(filled: Database, name: str, by: signal.Signals
 
 
 def test_a_proxy_that_stops_in_the_middle_of_a_page_is_given_up(filled: Database, tmp_path: Path) -> None:
-    limits = TimeLimits(rest=1)
+    limits = TimeLimits(rest=1, answer=10)
     with fake_server.stopping_proxy(str(filled.server.socket)) as (port, _):
         source = replace(filled.reader(), host="127.0.0.1", port=port, unix_socket=None, limits=limits)
         with pytest.raises(UserError, match="has said nothing for 1 s"):
@@ -204,13 +204,32 @@ def test_while_a_task_of_the_join_does_not_end(filled: Database, by: signal.Sign
                 parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
                 if parent == run.pid and b"mr_jobs.task_server" in (process / "cmdline").read_bytes():
                     os.kill(int(process.name), signal.SIGSTOP)
-                    return bool(list((tmp_path / "out" / ".movimento_flat.work").glob("*/step/000")))
+                    return bool(
+                        list((tmp_path / "out" / ".movimento_flat.work").glob("*/step/000/mapper/*/stderr"))
+                    )
         return False
 
     arguments = ("run", "--output", tmp_path / "out", "--source", filled.url())
     with started(*arguments, home=tmp_path / "home") as run:
         ends_by_one_signal(run, by, is_stopped)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_begins_to_wait_after_a_signal_is_ended_at_once() -> None:
+    script = """
+import os, signal
+from movimento_flat import interrupts
+interrupts.hear_signals()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    with interrupts.ended_by_interrupts(lambda: print("ended")):
+        pass
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "ended\n"
 
 
 @SIGNALS

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import signal
 import sys
 from dataclasses import replace
 from io import StringIO
@@ -33,6 +32,7 @@ from merge.output_folder import open_output
 from movimento_flat import __version__
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
+from movimento_flat.interrupts import hear_signals
 from movimento_flat.schema import MOVIMENTO
 from mr_jobs.rules import Rules
 from mr_jobs.task_server import TaskServer
@@ -389,8 +389,8 @@ def _shown(path: Path) -> Path:
 
 def main() -> None:
     """The console script: the one place where an error becomes a message and an exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        hear_signals()
         sys.exit(cli.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False))
     except click.ClickException as error:
         said = StringIO()
@@ -398,21 +398,23 @@ def main() -> None:
         print(as_the_user_wrote(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("Interrupted; what was published before is as it was.", INTERRUPTED)
+        _fail(UserError("Interrupted; what was published before is as it was."), INTERRUPTED)
     except UserError as error:
-        _fail(str(error), USER_ERROR)
+        _fail(error, USER_ERROR)
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         next_step = "Free some space" if error.errno == errno.ENOSPC else "Mend that"
         _fail(
-            f"A file could not be read or written: {error.strerror or error}{place}.\n"
-            f"  -> {next_step} and run it again; what was published before is as it was.",
+            UserError(
+                f"A file could not be read or written: {error.strerror or error}{place}.",
+                f"{next_step} and run it again; what was published before is as it was.",
+            ),
             USER_ERROR,
         )
 
 
-def _fail(message: str, status: int) -> None:
-    print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(message)}", file=sys.stderr)
+def _fail(error: UserError, status: int) -> None:
+    print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(str(error))}", file=sys.stderr)
     sys.exit(status)
 
 

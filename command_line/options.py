@@ -18,6 +18,7 @@ from command_line.help import SECTIONS, Choice, one_of
 from command_line.pipeline import Publishing
 from command_line.progress import Console
 from command_line.shown import as_the_user_wrote
+from extract.connection import TimeLimits
 from extract.source import TIME_LIMIT_SECONDS, Source, forget_password, parse_source
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
@@ -89,6 +90,14 @@ _tls_ca = click.option(
     type=EXISTING_FILE,
     help="Certificate (PEM) of the authority to trust.  [default: the system's]",
 )
+_read_timeout = click.option(
+    "--read-timeout",
+    default=TimeLimits().answer,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(1, 1_000_000),
+    help="Give up a server that says nothing for so long; it is silent while it counts a large table, too.",
+)
 _allow_writer = click.option(
     "--allow-writer", is_flag=True, help="Read even by an account that could change the database."
 )
@@ -103,14 +112,15 @@ _time_limit = click.option(
 
 
 def _database(
-    source: str | None, password_file: Path | None, tls: str | None, tls_ca: Path | None
+    source: str | None, password_file: Path | None, tls: str | None, tls_ca: Path | None, read_timeout: float
 ) -> Source | None:
     if tls == OFF and tls_ca:
         raise click.UsageError("--tls-ca names whom to trust, which --tls off does not ask.")
     if source:
         if password_file:
             _warn_of_readers(password_file)
-        return replace(parse_source(source, password_file), tls=Tls(tls, tls_ca))
+        limits = TimeLimits(answer=read_timeout)
+        return replace(parse_source(source, password_file), tls=Tls(tls, tls_ca), limits=limits)
     forget_password()
     return None
 
@@ -129,17 +139,18 @@ def _database_to_read(
     password_file: Path | None,
     tls: str | None,
     tls_ca: Path | None,
+    read_timeout: float,
     allow_writer: bool,
     time_zone: str,
     time_limit: int,
 ) -> Source | None:
-    database = _database(source, password_file, tls, tls_ca)
+    database = _database(source, password_file, tls, tls_ca, read_timeout)
     return database and replace(
         database, allow_writer=allow_writer, time_zone=time_zone, time_limit=time_limit
     )
 
 
-_connection = (_source, _password_file, _tls, _tls_ca)
+_connection = (_source, _password_file, _tls, _tls_ca, _read_timeout)
 #: -> database: the one of --source, or None without it.
 database = group("database", _DATABASE, _database, *_connection)
 database_to_read = group(

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 from tqdm import tqdm
 
+from movimento_flat.foreign_text import harmless
 from mr_jobs.phases import Phase, Reached
 
 #: A stage that ends sooner shows no bar.
@@ -73,7 +74,8 @@ def paint(text: str, **style: Any) -> str:
 
 
 def broken(text: str, width: int | None) -> list[str]:
-    """A text in lines of so many columns, broken between words; one line where there is no width."""
+    """Return a text, harmless for a terminal, in lines of so many columns; one line where there is no width."""
+    text = harmless(text)
     if width is None:
         return [text]
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]

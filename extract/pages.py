@@ -15,8 +15,10 @@ from extract.columns import SourceTable
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
 
-#: A page is some megabytes: the server builds it in memory, and it must pass max_allowed_packet.
+#: A page is some megabytes, which the server builds in memory, and this program holds several times over. Of short
+#: rows it has so many; of long ones so many as there is room for (the session's group_concat_max_len).
 ROWS_PER_PAGE = 32768
+PAGE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class Page:
         """Its beginning of that many ids; itself where it has fewer."""
         return self._ending_at(min(self.last, self.first + number - 1))
 
-    def half(self, connection: "Connection[Any]", rows: int) -> "Page":
-        """Its beginning of half of its rows that meet the condition, of which it has `rows`."""
-        return self._ending_at(_nth_id(connection, self.table, self.rows, rows // 2))
+    def beginning(self, connection: "Connection[Any]", number: int) -> "Page":
+        """Return its beginning of that many rows that meet the condition; itself where it has fewer."""
+        return self._ending_at(_nth_id(connection, self.table, self.rows, number))
 
     def after(self, beginning: "Page") -> "Page | None":
         """What is left of it; None when nothing is."""
@@ -113,30 +115,52 @@ class PageBook:
 def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
     """-> (lines, rows) of a page: one pair, more where it does not fit into one value of the server, none of no rows.
 
-    GROUP_CONCAT cuts what is too long with no more than a warning, so each answer is held against its count.
+    GROUP_CONCAT cuts what is too long with no more than a warning, so each answer is held against its count. What came
+    of a cut one says how many rows the next may have.
 
     Raises:
         UserError: one single row is too long for the server's max_allowed_packet.
     """
+    rest: Page | None = page
+    fitting: int | None = None
+    wire = page.table.wire
+    while rest:
+        part = rest.beginning(connection, fitting) if fitting else rest
+        if part.first == part.last or fitting == 1:  # the first row's id alone has rows in it
+            yield from _read_rows(connection, part)
+        else:
+            rows, text = _packed(connection, part)
+            whole = text.count(wire.LINE_END)
+            if whole != rows or (rows and not text.endswith(wire.LINE_END)):
+                fitting = max(1, min(whole, (fitting or rows) // 2))
+                del text  # before the next one comes
+                continue
+            if rows:
+                yield wire.lines(text), rows
+        rest = rest.after(part)
+
+
+def _packed(connection: "Connection[Any]", page: Page) -> tuple[int, bytes]:
+    """-> how many rows a page has, and as many of their lines as fit into one value."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*), GROUP_CONCAT({page.table.line} SEPARATOR '') {page.rows}")
         row = cursor.fetchone()
     assert row
-    rows, text = row[0], row[1] or b""
-    wire = page.table.wire
-    if text.count(wire.LINE_END) == rows and (not rows or text.endswith(wire.LINE_END)):
-        if rows:
-            yield wire.lines(text), rows
-        return
-    beginning = page.half(connection, rows) if rows > 1 else page
-    rest = page.after(beginning)
-    if not rest:
-        raise UserError(
-            f"What table {page.table.table.name} holds under id {page.last} is longer than the server may send.",
-            "Raise the server's max_allowed_packet.",
-        )
-    yield from read_page(connection, beginning)
-    yield from read_page(connection, rest)
+    return row[0], row[1] or b""
+
+
+def _read_rows(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
+    """-> the same of a single id, each row by itself: it may be longer than a page."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {page.table.line} {page.rows}")
+        lines = cursor.fetchall()
+    for (line,) in lines:
+        if line is None:
+            raise UserError(
+                f"What table {page.table.table.name} holds under id {page.last} is longer than the server may send.",
+                "Raise the server's max_allowed_packet.",
+            )
+        yield page.table.wire.lines(line), 1
 
 
 def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:

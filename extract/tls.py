@@ -62,7 +62,12 @@ def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host.lower() == "localhost"
+        return is_localhost(host)
+
+
+def is_localhost(host: str) -> bool:
+    """Whether the host is this machine by the name that is always its own (RFC 6761)."""
+    return host.lower().removesuffix(".") == "localhost"
 
 
 def tls_trouble(error: pymysql.MySQLError) -> tuple[str, str] | None:

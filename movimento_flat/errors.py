@@ -1,5 +1,7 @@
 """The project's one exception for what a user can mend."""
 
+from movimento_flat.foreign_text import harmless
+
 
 class UserError(Exception):
     """Something outside the program is not as it must be.
@@ -7,14 +9,14 @@ class UserError(Exception):
     The command line prints it without a traceback and ends with status 1.
 
     Args:
-        what: what happened and where, in one or two sentences.
+        what: what happened and where, in one or two sentences; it may hold text of others, such as a server's.
         next_step: what the user can do about it.
     """
 
     def __init__(self, what: str, next_step: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.next_step = next_step
+        self.what = harmless(what)
+        self.next_step = harmless(next_step)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what}\n  -> {self.next_step}" if self.next_step else self.what

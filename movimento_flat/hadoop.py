@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from movimento_flat.errors import UserError
+from movimento_flat.interrupts import ended_by_interrupts
 from movimento_flat.processes import die_with_parent
 
 LINES_OF_STDERR = 8
@@ -102,7 +103,11 @@ class Hadoop:
         """
         command = self._fs_command(("-put", "-", uri))
         # Killed on an error: an end of input would be taken for the file's end.
-        with tempfile.TemporaryFile() as stderr, _running(command, stderr, stdin=subprocess.PIPE) as process:
+        with (
+            tempfile.TemporaryFile() as stderr,
+            _running(command, stderr, stdin=subprocess.PIPE) as process,
+            ended_by_interrupts(process.kill),
+        ):
             assert process.stdin
             try:
                 yield process.stdin  # type: ignore[misc]  # a buffered writer of bytes

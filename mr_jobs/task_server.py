@@ -18,6 +18,7 @@ from signal import SIG_DFL, SIG_IGN, SIGINT, SIGKILL, signal
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
+from movimento_flat import interrupts
 from movimento_flat.processes import die_with_parent, keep_freed_memory
 from mr_jobs.local_shuffle import MapOutput, reduce_input
 
@@ -52,6 +53,7 @@ class TaskServer:
                 env={**os.environ, **_ENVIRONMENT},
                 preexec_fn=die_with_parent(SIGKILL),  # noqa: PLW1509  # it only calls prctl
             )
+        interrupts.add(self._process.kill)  # then its tasks end, and who waits for them need not
 
     def __enter__(self) -> "TaskServer":
         return self
@@ -60,6 +62,7 @@ class TaskServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it, and with it every task that is still under way."""
+        interrupts.discard(self._process.kill)
         self._socket.close()
         self._process.kill()
         self._process.wait()

@@ -8,12 +8,14 @@ no rows, and cards that lack something, in `test_join`.
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from extract import source as source_module
+from extract.pages import PAGE_BYTES
 from extract.source import Source, parse_source
 from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
@@ -205,19 +207,52 @@ def test_a_row_longer_than_the_server_may_send_is_named(
         database.execute(f"SET GLOBAL max_allowed_packet = {largest}")
 
 
-def test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named(
+def test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table without a key: such rows cannot be told apart."""
-    monkeypatch.setattr(source_module, "_SESSION", source_module._SESSION.replace("4294967295", "5000"))
-    row = "(5, 1, REPEAT('x', 200), '2024-01-01', NULL)"
+    session = source_module._SESSION.replace(
+        f"group_concat_max_len = {PAGE_BYTES}", "group_concat_max_len = 5000"
+    )
+    assert session != source_module._SESSION
+    monkeypatch.setattr(source_module, "_SESSION", session)
+    row = "(5, 1, REPEAT('x', 50), '2024-01-01', NULL)"
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY",
-        "INSERT INTO movimento VALUES " + ", ".join([row] * 30),
+        "INSERT INTO movimento VALUES (4, 1, 'x', '2024-01-01', NULL), " + ", ".join([row] * 200),
     )
-    with pytest.raises(UserError, match="movimento holds under id 5 "):
-        extracted(database.reader(), tmp_path)
+    _, lines = extracted(database.reader(), tmp_path)
+    assert lines.count(f"M\t5\t1.00\t{'x' * 50}\t2024-01-01 00:00:00\t\\N\n".encode()) == 200
+    assert len(lines) == 201
+
+
+@pytest.mark.parametrize(("rows", "length"), [(20_000, 8_000), (40, 4_000_000), (3, 20_000_000)])
+def test_the_extractions_memory_does_not_grow_with_the_length_of_texts(
+    database: Database, rows: int, length: int, tmp_path: Path
+) -> None:
+    database.create_tables()
+    database.execute(
+        "ALTER TABLE movimento MODIFY des_transacao LONGTEXT",
+        f"INSERT INTO movimento SELECT seq, 1, REPEAT('x', {length}), '2024-01-01', NULL FROM seq_1_to_{rows}",
+    )
+    source = database.reader()
+    measured = f"""
+import resource, sys
+from pathlib import Path
+from extract.extraction import extract
+from extract.sink import FolderSink
+from extract.source import Source
+source = Source({source.user!r}, {source.database!r}, unix_socket={source.unix_socket!r}, password={source.password!r})
+extraction = extract(source, FolderSink(Path(sys.argv[1])), 2, print)
+print(extraction.tables["movimento"].rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", measured, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    extracted_rows, kilobytes = map(int, result.stdout.split())
+    assert extracted_rows == rows
+    assert kilobytes < 300_000
 
 
 #: Runs a command with OUTPUT on a disk of its own; then tells what lies there.

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from command_line.doctor import NOTE, OK, PROBLEM, as_text, examine
+from command_line.doctor import NOTE, OK, PROBLEM, Finding, as_text, examine
 from seed.private_server.programs import find_programs
 from tests.conftest import PASSWORD, ROOT, Database
+from tests.fake_server import says, serving
 from tests.test_make_run import environment
 from tests.test_run import Result, assert_user_error, command, run
 
@@ -110,6 +111,22 @@ def test_a_server_that_does_not_answer_is_a_problem(tmp_path: Path, url: str, sa
     assert result.returncode == 1
     assert levels(result)["database"] == PROBLEM
     assert said in result.stderr
+
+
+def test_another_programs_port_is_a_problem_in_one_message(tmp_path: Path) -> None:
+    with serving(says(b"SSH-2.0-OpenSSH_9.2p1\r\n")) as (port, _):
+        result = command("doctor", "--output", tmp_path, "--source", f"mysql://reader@127.0.0.1:{port}/db")
+    assert result.returncode == 1
+    assert levels(result)["database"] == PROBLEM
+    assert result.stderr.count("does not greet as MySQL and MariaDB do") == 1
+    assert "Packet sequence" not in result.stderr and "Traceback" not in result.stderr
+
+
+def test_what_a_server_calls_itself_is_harmless_for_a_terminal() -> None:
+    finding = Finding(OK, "database", "10.11\x1b]0;title\x07", "\x9b2J")
+    text = as_text([finding], None, lambda text, **style: text)
+    assert r"10.11\x1b]0;title\x07" in text and r"\x9b2J" in text
+    assert text.isprintable() or set(text) & set("\x1b\x07\x9b") == set()
 
 
 def test_quiet_leaves_the_problems(filled: Database, tmp_path: Path) -> None:

@@ -113,7 +113,10 @@ def test_a_page_that_the_server_would_cut_is_divided(
 ) -> None:
     from extract import source as source_module
 
-    monkeypatch.setattr(source_module, "_SESSION", source_module._SESSION.replace("4294967295", "5000"))
+    session = source_module._SESSION.replace(
+        f"group_concat_max_len = {pages_module.PAGE_BYTES}", "group_concat_max_len = 5000"
+    )
+    monkeypatch.setattr(source_module, "_SESSION", session)
     _, lines = extracted(filled.reader(), tmp_path)
     assert lines == expected_lines(filled)
 

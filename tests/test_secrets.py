@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from command_line.main import cli
+from extract.source import address, parse_source, read_password
 from movimento_flat.errors import UserError
 from sql import READER, reader_statements
 from tests.conftest import ROOT, Database
@@ -95,6 +96,88 @@ def test_a_password_does_not_show_when_a_run_fails(filled: Database, tmp_path: P
     assert result.returncode == 1
     assert "Access denied" in result.stderr
     assert SECRET not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:{}@h/d",
+        "mysql://u:{}#x@h/d",
+        "mysql://u:{}?x@h/d",
+        "mysql://u:x/{}@h/d",
+        "mysql://u:@{}@h/d",
+        "mysql://{}@h:port/d",
+        "mysql://{}@[h/d",
+        "mysql://{}@h",
+        "mysql://{}@h/d#x",
+        "mysql://{}@/d",
+        "mysql://{}",
+        "mysql:/u:{}@h/d",
+        "mysql:u:{}@h/d",
+        "jdbc:mysql://h/d?password={}",
+        "mysql://u@h/d?password={}",
+        "mysql://u@h/d?socket={}",
+        "mysql://u@h/d?{}@h",
+        "u:{}@h/d",
+        "{}",
+        "",
+    ],
+)
+@pytest.mark.parametrize("secret", [SECRET, "p@ss:w/rd"])
+def test_nothing_of_a_malformed_address_is_repeated(url: str, secret: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="SOURCE ") as error:
+        parse_source(url.format(secret))
+    assert secret not in str(error.value) and secret.rpartition("@")[2] not in str(error.value)
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("socket=/x", "a parameter socket, which is unknown.\n  -> Did you mean unix_socket=PATH?"),
+        ("unix-socket=/x", "a parameter unix-socket, which is unknown.\n  -> Did you mean unix_socket=PATH?"),
+        (
+            "ssl-mode=REQUIRED",
+            "a parameter ssl-mode, which is unknown.\n  -> SOURCE takes unix_socket=PATH alone",
+        ),
+        ("unix_socket=/x&charset=latin1", "a parameter charset, which is unknown"),
+        ("unix_socket=/x&unix_socket=/y", "a parameter unix_socket, which is twice, or empty"),
+        ("unix_socket=", "a parameter unix_socket, which is twice, or empty"),
+        ("password=x", "SOURCE holds a password"),
+        ("unix_socket=/x#y", "it has a #, which is written %23"),
+        ("unix_socket=/x#", "it has a #, which is written %23"),
+    ],
+)
+def test_parameters_of_an_address_that_nobody_knows_are_refused(query: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        address(f"mysql://reader@localhost/db?{query}")
+    assert said in str(error.value)
+
+
+def test_a_plus_in_a_sockets_path_is_a_plus() -> None:
+    assert address("mysql://reader@localhost/db?unix_socket=/a+b%20c%2Bd").unix_socket == "/a+b c+d"
+
+
+@pytest.mark.parametrize(
+    ("content", "password"),
+    [
+        (b"\xef\xbb\xbfsecret\r\nsecond line\r\n", "secret"),
+        (b"secret\r\n", "secret"),
+        (b"secret", "secret"),
+        (b" se\rcret \n", " se\rcret "),
+        (b"", ""),
+    ],
+)
+def test_a_password_file_of_any_editor_is_read(content: bytes, password: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(content)
+    assert read_password(tmp_path / "password") == password
+
+
+def test_a_password_file_in_utf_16_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(SECRET, encoding="utf-16")
+    with pytest.raises(UserError, match="is UTF-16") as error:
+        read_password(tmp_path / "password")
+    assert SECRET not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,8 @@ test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are = (
 test_a_row_longer_than_the_server_may_send_is_named = (
     test_bad_input.test_a_row_longer_than_the_server_may_send_is_named
 )
-test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named = (
-    test_bad_input.test_rows_of_one_id_that_do_not_fit_into_an_answer_are_named
+test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page = (
+    test_bad_input.test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page
 )
 
 published, output = test_verify.published, test_verify.output

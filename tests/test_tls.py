@@ -178,6 +178,13 @@ def test_a_socket_is_read_without_tls(place: Place) -> None:
     assert cipher(socket) == ""
 
 
+def test_a_socket_is_read_without_tls_whatever_the_host_beside_it() -> None:
+    assert Tls().context("db.example", "/run/socket") is None
+    assert Tls(OFF).context("db.example", None) is None
+    assert Tls().context("db.example", None)
+    assert Tls(VERIFY).context("localhost", "/run/socket")
+
+
 def test_a_remote_server_without_tls_is_refused_before_the_password_goes_there(without_tls: Database) -> None:
     port = without_tls.server.port
     assert port
@@ -197,6 +204,7 @@ def test_a_remote_server_without_tls_is_refused_before_the_password_goes_there(w
         ("127.0.0.1", True),
         ("127.255.255.254", True),
         ("::1", True),
+        ("localhost.", True),
         ("0.0.0.0", False),
         ("127.example.com", False),
         ("localhost.example.com", False),

@@ -165,7 +165,10 @@ def test_a_page_that_the_server_would_cut_is_divided(
     filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where most rows of the page are not asked for."""
-    monkeypatch.setattr(source_module, "_SESSION", source_module._SESSION.replace("4294967295", "3000"))
+    session = source_module._SESSION.replace(
+        f"group_concat_max_len = {pages_module.PAGE_BYTES}", "group_concat_max_len = 3000"
+    )
+    monkeypatch.setattr(source_module, "_SESSION", session)
     limits = window("2024-03-01", "2024-03-05")
     expected = filled.query(
         "SELECT id FROM movimento WHERE data_movimento >= '2024-03-01' AND data_movimento < '2024-03-05' ORDER BY id"

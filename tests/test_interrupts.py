@@ -1,0 +1,263 @@
+"""SIGINT and SIGTERM end a command within five seconds, whatever it waits for or works at."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from extract.connection import TimeLimits
+from movimento_flat.errors import UserError
+from sql import READER
+from tests import fake_server
+from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
+from tests.fake_server import Behaviour, greeting, says, serving
+from tests.test_extract import extracted
+from tests.test_run import CSV, command
+
+END_SECONDS = 5.0
+#: Until a state is reached; the machine may be busy.
+STATE_SECONDS = 120.0
+
+SIGNALS = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lambda by: by.name)
+Condition = Callable[[], object]
+#: As the console script does. `python -m` ends by SIGINT itself, not with 130, where KeyboardInterrupt was raised in
+#: an exec(), such as that of a dataclass which is being imported; a shell sees 130 either way.
+COMMAND = [sys.executable, "-c", "from command_line.main import main; main()"]
+
+
+@contextmanager
+def started(*arguments: object, home: Path) -> "Iterator[subprocess.Popen[str]]":
+    home.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "MYSQL_PWD": PASSWORD, "MOVIMENTO_FLAT_HOME": str(home), "TMPDIR": str(home)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ends_by_one_signal(process: "subprocess.Popen[str]", by: signal.Signals, state: Condition) -> None:
+    """Wait for the state, send one signal, and see how the command ends."""
+    deadline = time.monotonic() + STATE_SECONDS
+    while not state():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the state was not reached"
+        time.sleep(0.001)
+    sent = time.monotonic()
+    process.send_signal(by)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - sent < END_SECONDS
+    assert process.returncode == 130, said
+    assert "Interrupted; what was published before is as it was." in said
+    assert "Traceback" not in said
+
+
+#: What a server does when it is connected to -> the state of its client.
+_LOGINS: dict[str, tuple[Behaviour, tuple[str, ...]]] = {
+    "greeting": (says(), ()),
+    "greeting byte by byte": (fake_server.dribbles, ()),
+    "logging in": (says(greeting()), ()),
+    "TLS handshake": (says(greeting(with_tls=True)), ("--tls", "verify")),
+}
+
+
+@SIGNALS
+@pytest.mark.parametrize("state", _LOGINS)
+def test_while_it_logs_in(state: str, by: signal.Signals, tmp_path: Path) -> None:
+    behave, options = _LOGINS[state]
+    with serving(behave) as (port, connected):
+        source = f"mysql://reader@127.0.0.1:{port}/db"
+        arguments = ("run", "--output", tmp_path / "out", "--source", source, *options)
+        with started(*arguments, home=tmp_path / "home") as process:
+            ends_by_one_signal(process, by, connected.is_set)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@SIGNALS
+def test_while_it_connects(by: signal.Signals, tmp_path: Path) -> None:
+    """The queue of a port that accepts nobody is full."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = listening.getsockname()[1]
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        source = f"mysql://reader@127.0.0.1:{port}/db"
+        process = stack.enter_context(
+            started("extract", "--source", source, "--to", tmp_path / "tsv", home=tmp_path)
+        )
+        ends_by_one_signal(process, by, lambda: is_connecting(process.pid, port))
+
+
+def is_connecting(process: int, port: int) -> bool:
+    """Whether a socket of the process waits for an answer (SYN_SENT, 02 in /proc/net/tcp) of that port."""
+    opened = set()
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed in between
+            opened.add(str(link.readlink()))
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(
+        fields[2].endswith(f":{port:04X}") and fields[3] == "02" and f"socket:[{fields[9]}]" in opened
+        for fields in sockets
+    )
+
+
+def is_asking(database: Database, beginning: str) -> Condition:
+    """-> whether the reader's connections to a database wait for the answer to such a statement."""
+    pattern = beginning.replace("'", "''")
+    return lambda: database.query(
+        f"SELECT 1 FROM information_schema.processlist WHERE db = '{database.name}' AND user = '{READER}'"
+        f" AND info LIKE '{pattern}%'"
+    )
+
+
+@pytest.fixture
+def slow(database: Database) -> Database:
+    """Each movement takes the server a quarter of a second."""
+    database.create_tables()
+    rows = ", ".join(f"({number}, 1, 'x', '2024-01-01', 1)" for number in range(1, 121))
+    database.execute(
+        "INSERT INTO associado VALUES (1, 'Zoé', 'Sá', 30, NULL)",
+        "INSERT INTO conta VALUES (1, 'corrente', '2020-01-01', 1)",
+        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ZOE SA', '2021-01-01', 1, 1)",
+        f"INSERT INTO movimento VALUES {rows}",
+        "ALTER TABLE movimento RENAME TO base",
+        "CREATE VIEW movimento AS SELECT * FROM base WHERE SLEEP(0.25) = 0",
+    )
+    database.reader()
+    return database
+
+
+@SIGNALS
+@pytest.mark.parametrize(
+    "statement", ["SELECT COUNT(*), SUM(", "SELECT COUNT(*), GROUP_CONCAT("], ids=["counting", "packing"]
+)
+def test_while_the_server_works(slow: Database, statement: str, by: signal.Signals, tmp_path: Path) -> None:
+    arguments = ("run", "--output", tmp_path / "out", "--source", slow.url())
+    with started(*arguments, home=tmp_path / "home") as process:
+        ends_by_one_signal(process, by, is_asking(slow, statement))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@SIGNALS
+@pytest.mark.parametrize("name", ["run", "extract"])
+def test_in_the_middle_of_a_page(filled: Database, name: str, by: signal.Signals, tmp_path: Path) -> None:
+    filled.reader()
+    with fake_server.stopping_proxy(str(filled.server.socket)) as (port, stopped):
+        place = ("--output", tmp_path / "out") if name == "run" else ("--to", tmp_path / "out")
+        source = f"mysql://{READER}@127.0.0.1:{port}/{filled.name}"
+        with started(name, *place, "--source", source, home=tmp_path / "home") as process:
+            ends_by_one_signal(process, by, stopped.is_set)
+
+
+def test_a_proxy_that_stops_in_the_middle_of_a_page_is_given_up(filled: Database, tmp_path: Path) -> None:
+    limits = TimeLimits(rest=1, answer=10)
+    with fake_server.stopping_proxy(str(filled.server.socket)) as (port, _):
+        source = replace(filled.reader(), host="127.0.0.1", port=port, unix_socket=None, limits=limits)
+        with pytest.raises(UserError, match="has said nothing for 1 s"):
+            extracted(source, tmp_path)
+
+
+@SIGNALS
+def test_while_it_waits_for_a_lock(database: Database, by: signal.Signals, tmp_path: Path) -> None:
+    database.create_tables()
+    database.reader()
+    with database.server.connect(database=database.name) as other:
+        other.query("LOCK TABLES movimento WRITE")
+        with started("run", "--output", tmp_path, "--source", database.url(), home=tmp_path) as process:
+            ends_by_one_signal(process, by, is_waiting_for_a_lock(database))
+
+
+def is_waiting_for_a_lock(database: Database) -> Condition:
+    return lambda: database.query(
+        f"SELECT 1 FROM information_schema.processlist WHERE db = '{database.name}'"
+        " AND state LIKE 'Waiting for table metadata lock'"
+    )
+
+
+@SIGNALS
+def test_while_a_task_of_the_join_does_not_end(filled: Database, by: signal.Signals, tmp_path: Path) -> None:
+    """The process that runs the tasks is stopped, as if its tasks took for ever."""
+    filled.reader()
+
+    def is_stopped() -> bool:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, ValueError):  # it has ended
+                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == run.pid and b"mr_jobs.task_server" in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGSTOP)
+                    return bool(
+                        list((tmp_path / "out" / ".movimento_flat.work").glob("*/step/000/mapper/*/stderr"))
+                    )
+        return False
+
+    arguments = ("run", "--output", tmp_path / "out", "--source", filled.url())
+    with started(*arguments, home=tmp_path / "home") as run:
+        ends_by_one_signal(run, by, is_stopped)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_begins_to_wait_after_a_signal_is_ended_at_once() -> None:
+    script = """
+import os, signal
+from movimento_flat import interrupts
+interrupts.hear_signals()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    with interrupts.ended_by_interrupts(lambda: print("ended")):
+        pass
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "ended\n"
+
+
+@SIGNALS
+@pytest.mark.parametrize("file", ["run/rejected.tsv", CSV, "run/*.excel.csv", "run/*.parquet"])
+def test_while_it_merges_audits_and_exports(
+    filled: Database, file: str, by: signal.Signals, tmp_path: Path
+) -> None:
+    filled.reader()
+    arguments = ("run", "--output", tmp_path / "out", "--source", filled.url(), "--excel", "--parquet")
+    with started(*arguments, home=tmp_path / "home") as process:
+        work = tmp_path / "out" / ".movimento_flat.work"
+        ends_by_one_signal(process, by, lambda: list(work.glob(file)))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@SIGNALS
+def test_while_the_database_is_compared(slow: Database, by: signal.Signals, tmp_path: Path) -> None:
+    slow.execute("CREATE OR REPLACE VIEW movimento AS SELECT * FROM base")
+    result = command("run", "--output", tmp_path / "out", "--source", slow.url())
+    assert result.returncode == 0, result.stderr
+    slow.execute("CREATE OR REPLACE VIEW movimento AS SELECT * FROM base WHERE SLEEP(0.25) = 0")
+    with started("verify", tmp_path / "out", "--source", slow.url(), home=tmp_path) as process:
+        ends_by_one_signal(process, by, is_asking(slow, "SELECT COUNT(*), SUM(CAST("))
+
+
+@SIGNALS
+@pytest.mark.parametrize("state", ["data.unfinished", "movimento-flat-seed-*/movimento.tsv"])
+def test_while_its_own_database_is_made_and_filled(state: str, by: signal.Signals, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started("seed", "--movements", "2000000", home=home) as process:
+        ends_by_one_signal(process, by, lambda: list(home.glob(state)))

@@ -2,7 +2,10 @@
 
 import errno
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -18,8 +21,10 @@ from command_line.engines.local import join_here
 from command_line.fictitious import fictitious_database
 from command_line.help import EXIT_STATUS, Choice, Group
 from command_line.pipeline import Publishing
+from command_line.places import OutputFolder, Place, is_uri
 from command_line.progress import Console, paint
 from command_line.shown import as_the_user_wrote
+from command_line.streams import open_closed_streams
 from command_line.summary import Summary
 from command_line.token_key import key_fingerprint_of, refuse_another_key, with_kept_key, with_key
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
@@ -45,7 +50,7 @@ USER_ERROR, INTERRUPTED = 1, 130
 SHELLS = ("bash", "zsh", "fish")
 COMPLETE_VARIABLE = "_MOVIMENTO_FLAT_COMPLETE"
 
-OUTPUT = click.Path(path_type=Path)
+OUTPUT = OutputFolder()
 
 
 @click.group(
@@ -100,17 +105,20 @@ def run(
     movimento-flat run --output ./out --source ... --card mask --since 2024-01-01 --max-rejected 0.1%
     movimento-flat run --output ./out --quiet --json
     """
-    if database:
-        source = replace(database, window=window)
-        delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
-    else:
+    if not database:
         # How many rows it has was asked for: fewer than before are no loss.
         publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
-        with fictitious_database(plan, console) as own:
-            source = replace(own, window=window)
-            delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
+    source = _source(database, plan, window, console)
+    delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
     phases = console.phases if profile else ()
     _conclude(summary.of_delivery(delivery, _shown(output), console.verbose, phases), console, as_json)
+
+
+@contextmanager
+def _source(database: Source | None, plan: Plan, window: Window, console: Console) -> Iterator[Source]:
+    """Return the database that is read: the user's, or the program's own, which is filled if it is not yet."""
+    with nullcontext(database) if database else fictitious_database(plan, console) as source:
+        yield replace(source, window=window)
 
 
 @cli.command("seed")
@@ -139,7 +147,9 @@ def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
 @options.database_to_read
 @options.window
 @options.connections
-@click.option("--to", "folder", required=True, help="New folder for tagged TSV, or its URI in HDFS.")
+@click.option(
+    "--to", "folder", required=True, type=Place(), help="New folder for tagged TSV, or its URI in HDFS."
+)
 @options.console
 def extract_command(
     database: Source | None, window: Window, connections: int, folder: str, console: Console
@@ -171,7 +181,7 @@ def extract_command(
 
 
 def _new_sink(folder: str) -> Sink:
-    if _is_uri(folder):
+    if is_uri(folder):
         hadoop = Hadoop.find()
         hadoop.fs("-mkdir", folder)
         hadoop.fs("-mkdir", *(f"{folder}/{name}" for name in (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)))
@@ -181,13 +191,21 @@ def _new_sink(folder: str) -> Sink:
     return FolderSink(Path(folder))
 
 
-def _is_uri(folder: str) -> bool:
-    return "://" in folder
-
-
 @cli.command()
-@click.option("--from", "folder", required=True, help="Tagged TSV of stage 1: a folder, or its URI in HDFS.")
-@click.option("--to", "parts", required=True, help="New folder, or URI in HDFS, for the join's sorted parts.")
+@click.option(
+    "--from",
+    "folder",
+    required=True,
+    type=Place(),
+    help="Tagged TSV of stage 1: a folder, or its URI in HDFS.",
+)
+@click.option(
+    "--to",
+    "parts",
+    required=True,
+    type=Place(),
+    help="New folder for the join's sorted parts; a URI in HDFS where --from is one.",
+)
 @options.rules
 @click.option("--now", help="Clock of the source when it was read: movements after it lie in the future.")
 @options.cores
@@ -212,17 +230,25 @@ def join(
     movimento-flat join --from ./tsv --to ./parts
     movimento-flat join --from hdfs:///tmp/tsv --to hdfs:///tmp/parts -D mapreduce.job.reduces=8
     """
-    with TemporaryDirectory(prefix="movimento-flat-") as name:
+    if is_uri(folder) != is_uri(parts):
+        raise click.UsageError("--from and --to are both folders of this machine, or both in HDFS.")
+    if not is_uri(folder):
+        if not Path(folder).is_dir():
+            raise click.UsageError(f"{folder} is not a folder.")
+        if Path(parts).exists():
+            raise UserError(f"{parts} is there already.", "Name a new folder.")
+        Path(parts).parent.mkdir(parents=True, exist_ok=True)
+    # What lies between the steps is about as large as the parts: it goes to their disk.
+    with TemporaryDirectory(
+        prefix="movimento-flat-", dir=None if is_uri(parts) else Path(parts).parent
+    ) as name:
         scratch = Path(name)
         rules = with_key(replace(rules, now=now), scratch, console.say)
-        if _is_uri(folder):
+        if is_uri(folder):
             _join_on_cluster(folder, parts, rules, scratch, properties, console)
-        elif Path(folder).is_dir():
-            work = Path(parts).parent
-            with TaskServer() as server:
-                join_here(Path(folder), rules, lambda: None, Path(parts), work, server, cores, console)
         else:
-            raise click.UsageError(f"{folder} is not a folder.")
+            with TaskServer() as server:
+                join_here(Path(folder), rules, lambda: None, Path(parts), scratch, server, cores, console)
     console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
     for phase in console.phases if profile else ():
         console.show(f"{phase.name} {phase.step}: {phase}")
@@ -389,6 +415,8 @@ def _shown(path: Path) -> Path:
 
 def main() -> None:
     """The console script: the one place where an error becomes a message and an exit status."""
+    open_closed_streams()
+    os.umask(0o077)  # what the program writes is for its user alone
     try:
         hear_signals()
         sys.exit(cli.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False))

@@ -16,6 +16,7 @@ from command_line.engines.local import LocalEngine
 from command_line.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
 from command_line.help import SECTIONS, Choice, one_of
 from command_line.pipeline import Publishing
+from command_line.places import Place
 from command_line.progress import Console
 from command_line.shown import as_the_user_wrote
 from extract.connection import TimeLimits
@@ -23,6 +24,7 @@ from extract.source import TIME_LIMIT_SECONDS, Source, forget_password, parse_so
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
 from merge.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
+from movimento_flat.errors import UserError
 from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from mr_jobs.rules import Rules
@@ -218,6 +220,7 @@ engine = group(
     click.option(
         "--hdfs-folder",
         metavar="URI",
+        type=Place(),
         help="Where runs work in HDFS.  [default: movimento-flat in your home there]",
     ),
     properties,
@@ -225,7 +228,10 @@ engine = group(
 
 
 def _rules(card: str, people: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None) -> Rules:
-    return Rules(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
+    try:
+        return Rules(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
+    except UserError as error:
+        raise click.UsageError(f"{error.what} {error.next_step}") from error
 
 
 #: -> rules: what the delivery shows of cards and people.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -51,7 +52,7 @@ class Publishing:
 
 
 def run(
-    source: Source,
+    database: AbstractContextManager[Source],
     output: Path,
     engine: Engine,
     connections: int,
@@ -59,7 +60,9 @@ def run(
     publishing: Publishing,
     console: Console,
 ) -> Delivery:
-    """From a database to OUTPUT.
+    """Deliver a database to OUTPUT.
+
+    OUTPUT and engine are looked at before the database is entered, which may have to be made first.
 
     Raises:
         UserError: something that the user can mend; OUTPUT is as it was.
@@ -69,7 +72,7 @@ def run(
         rules = with_key(rules, folder.work, console.say)
         key_fingerprint = key_fingerprint_of(rules)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
-        with engine.open(folder.work, console) as workspace:
+        with engine.open(folder.work, console) as workspace, database as source:
             extraction, parts = _extract_and_join(source, workspace, connections, rules, console)
         from command_line.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 

@@ -40,8 +40,8 @@ class Summary:
         return "\n".join([paint(self.heading, bold=True), *self._lines(width, paint)])
 
     def as_json(self) -> str:
-        """-> one line."""
-        return json.dumps(self.facts, ensure_ascii=False)
+        """Return one line, in ASCII: whatever reads it need not know an encoding."""
+        return json.dumps(self.facts)
 
     def _lines(self, width: int | None, paint: Paint) -> Iterable[str]:
         for label, text in self.lines:

@@ -33,6 +33,7 @@ import atexit
 import secrets
 import sys
 from collections.abc import Iterable, Iterator
+from glob import escape as escape_pattern
 from itertools import chain
 from pathlib import Path
 from shutil import rmtree
@@ -158,8 +159,11 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         return [] if self.options.runner in (None, "inline", SPARK) else [str(path) for path in PACKAGES]
 
     def _runner_kwargs(self) -> dict[str, Any]:
-        """The same packages for Spark, which imports them from an archive."""
+        """Give Spark the packages in an archive, and every runner files that are there by no pattern."""
         options: dict[str, Any] = super()._runner_kwargs()
+        options["input_paths"] = [
+            escape_pattern(path) if Path(path).exists() else path for path in options["input_paths"]
+        ]
         if self.options.runner == SPARK:
             options["py_files"] = [*(options["py_files"] or ()), str(_archive(PACKAGES))]
         return options

@@ -68,10 +68,18 @@ def join_locally(
     options = [f"--local-tmp-dir={work}", f"--output-dir={parts}", f"--num-cores={cores or os.cpu_count()}"]
     options.append(f"--record-mark={new_record_mark()}")
     job = MovimentoFlat(
-        ["--runner=local", "--no-conf", *options, *rules.arguments(), *map(str, small_tables)]
+        [
+            "--runner=local",
+            "--no-conf",
+            "--no-check-input-paths",
+            *options,
+            *rules.arguments(),
+            *map(str, small_tables),
+        ]
     )
     job.set_up_logging(quiet=True)
-    runner = _Runner(server, movements, tell, **job._runner_kwargs())
+    options_of_job = job._runner_kwargs() | {"input_paths": list(map(str, small_tables))}
+    runner = _Runner(server, movements, tell, **options_of_job)
     watched(runner.reached)
     with runner:
         try:
@@ -97,10 +105,16 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         self._costs: list[tuple[float, int, int]] = []  # seconds, bytes read and written of each ended task
 
     def _input_paths_for_step(self, step_num: int) -> list[str]:
-        paths = list(super()._input_paths_for_step(step_num))
+        """Return paths as they are: mrjob would take `[`, `*` and `?` in them for patterns."""
+        before = Path(self._output_dir_for_step(step_num - 1)) if step_num else None
+        paths = self._get_input_paths() if before is None else map(str, sorted(before.glob("part-*")))
+        paths = list(paths)
         if step_num == self._num_steps() - 1:
             paths += map(str, self._movements())
         return paths
+
+    def _parse_task_counters(self, task_type: str, step_num: int) -> None:
+        """Look for no counters: the job has none, and mrjob would look by a pattern."""
 
     def _split_mapper_input(self, input_paths: Iterable[str], step_num: int) -> list[dict[str, Any]]:
         """A file is a map task, as it lies; small ones together are one, in a copy.

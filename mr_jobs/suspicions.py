@@ -15,6 +15,8 @@ from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOMENT, MOVIMENTO, 
 from movimento_flat.tagged_tsv import unescape
 from mr_jobs.report import Warn, warning
 
+csv.field_size_limit((1 << 31) - 1)  # a name may be longer than the module's own limit
+
 _LATEST = b"~"
 #: Of a name's words, how many names are remembered: given names are few.
 NAMES = 4096

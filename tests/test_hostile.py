@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -125,7 +125,13 @@ def test_a_connection_killed_at_a_page_is_one_message(page: int, server: Server,
         patch.setattr(pages_module, "ROWS_PER_PAGE", 100)
         with pytest.raises(UserError, match=r"(Lost connection|gone away|killed|interrupted)"):
             pipeline.run(
-                source, tmp_path, HereEngine(kill, 1), 2, Rules(), pipeline.Publishing(), Remembering()
+                nullcontext(source),
+                tmp_path,
+                HereEngine(kill, 1),
+                2,
+                Rules(),
+                pipeline.Publishing(),
+                Remembering(),
             )
     assert [path.name for path in tmp_path.iterdir()] == [CSV_NAME]
     assert (tmp_path / CSV_NAME).read_text() == PREVIOUS
@@ -325,7 +331,9 @@ def run_here(source: Source, database: Database, output: Path, case: DatabaseCas
     console = Remembering()
     engine = HereEngine(lambda name: time.sleep(case.slow))
     try:
-        pipeline.run(source, output, engine, case.connections, Rules(), pipeline.Publishing(), console)
+        pipeline.run(
+            nullcontext(source), output, engine, case.connections, Rules(), pipeline.Publishing(), console
+        )
     except UserError as error:
         return str(error), "\n".join(console.said)
     return "", "\n".join(console.said)

@@ -48,11 +48,41 @@ def test_options_are_words_and_none_is_a_pattern(filled: Database, environment: 
     assert manifest["source"]["since"] == "2024-03-01 10:00:00"
     assert manifest["source"]["until"] == "2024-04-01 00:00:00"
     assert manifest["privacy"]["card"] == "mask"
+    quoted = "--since '2024-03-01 10:00:00' --until \"2024-04-01\" --card mask"
+    assert make_run(environment, tmp_path / "my out", SOURCE=filled.url(), OPTIONS=quoted).returncode == 0
+    again = json.loads((tmp_path / "my out" / RUN / "manifest.json").read_text())
+    for name in ("since", "until"):
+        assert again["source"][name] == manifest["source"][name]
+    unended = make_run(environment, tmp_path / "out", SOURCE=filled.url(), OPTIONS="--since '2024")
+    assert (unended.returncode, "a quote that does not end" in unended.stderr) == (2, True)
     unknown = make_run(environment, tmp_path / "out", SOURCE=filled.url(), OPTIONS="M*")
     assert "argument (M*)" in unknown.stderr
     ran = make_run(environment, tmp_path / "out", SOURCE=filled.url(), OPTIONS="; touch ran $(touch ran)")
     assert ran.returncode
     assert not (ROOT / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("OPTION", "Did you mean OPTIONS?"),
+        ("CARD", 'OPTIONS="--card ..."'),
+        ("MOVEMENT", "Did you mean MOVEMENTS?"),
+        ("Output", "Did you mean OUTPUT?"),
+    ],
+)
+def test_an_unknown_parameter_is_refused_with_the_near_one(
+    name: str, said: str, environment: Path, tmp_path: Path
+) -> None:
+    result = make_run(environment, tmp_path / "out", **{name: "--card mask"})
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_uri_as_output_is_refused(environment: Path, tmp_path: Path) -> None:
+    result = make_run(environment, Path("s3a:/b/x"))
+    assert (result.returncode, "is a URI" in result.stderr) == (2, True)
 
 
 def test_an_authoritys_file_may_have_any_name(place: Place, environment: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from command_line.engines.runs import HdfsRun, hdfs_run
 from command_line.progress import Console
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.hdfs_sink import HdfsSink
+from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
 from movimento_flat.state import state_dir
 from mr_jobs.hadoop import JobReport, join_on_hadoop
@@ -24,7 +25,15 @@ HERE = "in the JVM of `hadoop jar`, since its tables are small"
 
 def default_hdfs_folder() -> str:
     """The folder for runs in the user's home in HDFS."""
-    user = os.environ.get("HADOOP_USER_NAME") or getuser()
+    user = os.environ.get("HADOOP_USER_NAME")
+    if not user:
+        try:
+            user = getuser()
+        except (KeyError, OSError) as error:
+            raise UserError(
+                "This user has no name on this machine, and so no home in HDFS.",
+                "Set HADOOP_USER_NAME, or name a folder in HDFS: --hdfs-folder hdfs:///path.",
+            ) from error
     return f"hdfs:///user/{user}/movimento-flat"
 
 

@@ -19,7 +19,7 @@ from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
-from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, wait_for
+from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, logs, wait_for
 from tests.conftest import PASSWORD, ROOT, Server, filled_database
 from tests.mysql9 import MySQL9, free_port
 
@@ -56,7 +56,7 @@ def test_no_secret_is_in_what_docker_and_the_run_show(cluster: Cluster, data: Da
         "ps", "--all", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet"
     ).split()
     shown = docker("inspect", *names) + docker("history", "--no-trunc", PROJECT) + data.said
-    shown += "".join(docker("logs", name) for name in names)
+    shown += "".join(logs(name) for name in names)
     assert not any(secret in shown for secret in secrets)
     for path in cluster.secrets.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600

@@ -107,7 +107,7 @@ def recorder(tmp_path: Path) -> Hadoop:
     """A `hadoop` that writes down its folder and its arguments, one a line."""
     command = tmp_path / "hadoop"
     command.write_text(
-        f'#!/bin/sh\npwd >>"{tmp_path}/said"\nprintf "%s\\n" "$@" >>"{tmp_path}/said"\necho 7\n'
+        f'#!/bin/sh\npwd >>"{tmp_path}/said"\nprintf "%s\\n" "$@" >>"{tmp_path}/said"\ncat >/dev/null\necho 7\n'
     )
     command.chmod(0o755)
     return Hadoop(command)

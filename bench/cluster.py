@@ -15,7 +15,12 @@ from bench.measure import HOME, STATE, Timing, fresh, run, say
 from bench.spark import JOIN, jdbc_driver, spark_packages
 from movimento_flat.errors import UserError
 
-PROJECT = os.environ.get("COMPOSE_PROJECT_NAME", "movimento-flat")
+PROJECT = subprocess.run(
+    [str(Path(__file__).resolve().parent.parent / "hadoop-docker" / "cluster"), "name"],
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.strip()
 IMAGE = PROJECT
 CLIENT = f"{PROJECT}-bench"
 #: Its passwords, as hadoop-docker/cluster makes them.

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop import refuse_patterns
+
 _find_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match
-#: What Hadoop takes for patterns in the name of a file or folder.
-_HADOOPS_PATTERN = re.compile(r"[*?\[\]{}\\]")
 #: Scheme -> how a file is copied there.
 _COPIES = {
     **dict.fromkeys(("hdfs", "viewfs", "webhdfs"), "hadoop fs -put ./out/movimento_flat.csv {uri}"),
@@ -52,11 +53,8 @@ class Place(click.ParamType):  # type: ignore[type-arg]
             self.fail("The name is empty.", param, ctx)
         if not is_uri(value):
             return str(Path(value).absolute())
-        if found := _HADOOPS_PATTERN.search(value):
-            self.fail(
-                f"'{value}' has the character {found[0]}, by which Hadoop would take it for a pattern."
-                " Name a folder without it.",
-                param,
-                ctx,
-            )
+        try:
+            refuse_patterns(value)
+        except UserError as error:
+            self.fail(f"{error.what} {error.next_step}", param, ctx)
         return str(value)

@@ -20,8 +20,10 @@ LINES_OF_STDERR = 8
 #: Characters of a long line that are shown: Java begins it with what failed and ends it with why.
 _BEGINNING, _LEFT_OUT, _END = 180, " ... ", 215
 
+#: Property of commands and jobs: what they write in HDFS is this user's alone, whatever the cluster's own default is.
+PRIVATE = "fs.permissions.umask-mode=077"
 #: A host that does not answer is given up after a minute, not after fifteen.
-_CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2")
+_CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2", "-D", PRIVATE)
 
 _NEXT_STEPS = (
     (
@@ -51,6 +53,22 @@ _is_noise = re.compile(
 ).match
 
 
+def refuse_patterns(*uris: str) -> None:
+    """Refuse a name that Hadoop's commands and jobs would take for a pattern, or for several names.
+
+    Some of them know no way to write such a name, so it is not escaped.
+
+    Raises:
+        UserError: there is such a name.
+    """
+    for uri in uris:
+        if found := re.search(r"[*?\[\]{}^\\,\x00-\x1f\x7f]", uri):
+            raise UserError(
+                f"Hadoop takes {found[0]!r} in the name {uri!r} for more than a letter: it could be another folder.",
+                "Name a folder in HDFS without it.",
+            )
+
+
 @dataclass(frozen=True)
 class Hadoop:
     """The command, and through it the cluster of its configuration.
@@ -76,15 +94,26 @@ class Hadoop:
                 "There is no `hadoop` command on this machine.",
                 "Put it on PATH or set HADOOP_HOME; or run with ENGINE=docker or ENGINE=local.",
             )
-        return cls(Path(found))
+        return cls(Path(found).absolute())
 
     def fs(self, *arguments: str) -> str:
-        """Run `hadoop fs`; -> its standard output.
+        """Run `hadoop fs` with options and URIs; -> its standard output.
 
         Raises:
-            UserError: it failed; the message has the command and what it said.
+            UserError: it failed, and the message has the command and what it said; or a URI is a pattern.
         """
         return self._run(self._fs_command(arguments))
+
+    def get(self, uri: str, folder: Path) -> None:
+        """Copy a folder of HDFS to one of this machine, which is not there yet.
+
+        `hadoop fs` reads a local path as a URI, in which blanks and brackets are errors and `%41` is an A: it gets the
+        last name only, which is the program's own.
+
+        Raises:
+            UserError: as `fs`.
+        """
+        self._run(self._fs_command(("-get", uri, folder.name)), folder.parent)
 
     def size(self, uri: str) -> int:
         """-> bytes of a folder's files.
@@ -138,13 +167,14 @@ class Hadoop:
         )
 
     def _fs_command(self, arguments: Sequence[str]) -> list[str]:
+        refuse_patterns(*arguments)
         return [str(self.binary), "fs", *_CLIENT_OPTIONS, *arguments]
 
-    def _run(self, command: list[str]) -> str:
+    def _run(self, command: list[str], folder: Path | None = None) -> str:
         with (
             tempfile.TemporaryFile() as stdout,
             tempfile.TemporaryFile() as stderr,
-            _running(command, stderr, stdout=stdout) as process,
+            _running(command, stderr, stdout=stdout, folder=folder) as process,
         ):
             if status := process.wait():
                 raise _failure(command, status, _read(stderr))
@@ -174,6 +204,7 @@ def _running(
     stderr: IO[bytes],
     stdin: int = subprocess.DEVNULL,
     stdout: "IO[bytes] | int" = subprocess.DEVNULL,
+    folder: Path | None = None,
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """A command, killed if the block ends by an error.
 
@@ -185,6 +216,7 @@ def _running(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
+            cwd=folder,
             process_group=0,
             preexec_fn=die_with_parent(),  # noqa: PLW1509  # it only calls prctl
         )

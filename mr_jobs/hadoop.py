@@ -9,15 +9,17 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mrjob.hadoop import HadoopJobRunner
 
 from movimento_flat.errors import UserError
-from movimento_flat.hadoop import Hadoop, explain, last_words
+from movimento_flat.hadoop import PRIVATE, Hadoop, explain, last_words, refuse_patterns
 from movimento_flat.processes import die_with_parent
 from mr_jobs.join import MovimentoFlat, new_record_mark
 from mr_jobs.phases import Tell, phases_of_counters
@@ -127,8 +129,36 @@ def join_on_hadoop(
         tell: told of each phase that has ended, by Hadoop's counters.
 
     Raises:
-        UserError: a step failed; the message has what its task wrote to standard error.
+        UserError: a step failed, and the message has what its task wrote to standard error; or a URI is a pattern.
     """
+    refuse_patterns(small_tables, parts, work)
+    with _plain_name(local_work) as plain:
+        _join(hadoop, small_tables, small_bytes, movements, parts, work, plain, rules, options, watch, tell)
+
+
+@contextmanager
+def _plain_name(folder: Path) -> Iterator[Path]:
+    """-> another name of a folder, a link: Hadoop reads local files' names as URIs, in lists divided by commas."""
+    with TemporaryDirectory(prefix="movimento-flat-") as name:
+        link = Path(name) / "work"
+        link.symlink_to(folder.resolve())
+        yield link
+
+
+def _join(
+    hadoop: Hadoop,
+    small_tables: str,
+    small_bytes: int,
+    movements: MovementFolder,
+    parts: str,
+    work: str,
+    local_work: Path,
+    rules: Rules,
+    options: tuple[str, ...],
+    watch: Watch,
+    tell: Tell,
+) -> None:
+    """See `join_on_hadoop`."""
     arguments = ["--runner=hadoop", f"--output-dir={parts}", f"--hadoop-tmp-dir={work}"]
     arguments += [
         f"--local-tmp-dir={local_work}",
@@ -141,7 +171,7 @@ def join_on_hadoop(
         environment[KEY_FILE_VARIABLE] = str(rules.key_file.resolve())
         options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, local_work)}")
         rules = replace(rules, key_file=None)
-    arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in options)]
+    arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in (PRIVATE, *options))]
     arguments += [*rules.arguments(), f"--record-mark={new_record_mark()}", small_tables]
     job = MovimentoFlat(arguments)
     job.set_up_logging(quiet=True)
@@ -153,7 +183,7 @@ def _first_step(size: int, folder: Path) -> dict[str, str]:
     """-> properties of a first step of so many bytes; in the client's JVM it writes into a private folder."""
     if size > SMALL_BYTES:
         return _combined(FIRST_SPLIT_BYTES)
-    folders = dict.fromkeys(LOCAL_FOLDERS, str(folder.resolve() / "hadoop"))
+    folders = dict.fromkeys(LOCAL_FOLDERS, str(folder / "hadoop"))
     return SMALL_STEP | folders | _combined(max(size // AT_ONCE, LEAST_SPLIT_BYTES))
 
 
@@ -213,7 +243,9 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def _step_input_uris(self, step_num: int) -> list[str]:
         uris = list(super()._step_input_uris(step_num))
         if step_num == self._num_steps() - 1:
-            uris.append(self._movements())
+            movements = self._movements()
+            refuse_patterns(movements)
+            uris.append(movements)
         return uris
 
     def _run_hadoop(

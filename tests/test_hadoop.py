@@ -1,12 +1,15 @@
 """What Hadoop's commands print, as a person needs it; the cluster's own tests are in tests/cluster."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from command_line.engines.hadoop import HadoopEngine
+from command_line.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop, explain, last_words
-from mr_jobs.hadoop import JobReport, words_of_a_task
+from mr_jobs.hadoop import JobReport, join_on_hadoop, words_of_a_task
 
 DRIVER = """\
 26/11/24 10:28:30 INFO impl.YarnClientImpl: Submitted application application_1795516067664_0003
@@ -97,3 +100,53 @@ def test_no_hadoop_command_is_one_message(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("HADOOP_HOME", raising=False)
     with pytest.raises(UserError, match=r"no `hadoop` command.*\n.*ENGINE=docker"):
         Hadoop.find()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Hadoop:
+    """A `hadoop` that writes down its folder and its arguments, one a line."""
+    command = tmp_path / "hadoop"
+    command.write_text(
+        f'#!/bin/sh\npwd >>"{tmp_path}/said"\nprintf "%s\\n" "$@" >>"{tmp_path}/said"\ncat >/dev/null\necho 7\n'
+    )
+    command.chmod(0o755)
+    return Hadoop(command)
+
+
+def test_whatever_a_command_writes_into_hdfs_is_its_users_alone(recorder: Hadoop, tmp_path: Path) -> None:
+    """By an option: a cluster's own configuration may let everybody read."""
+    recorder.fs("-mkdir", "-p", "hdfs:///user/x")
+    with recorder.write("hdfs:///user/x/file") as file:
+        file.write(b"text")
+    assert (tmp_path / "said").read_text().count("-D\nfs.permissions.umask-mode=077\n") == 2
+
+
+@pytest.mark.parametrize("character", "*?[]{}^\\,\n\x1b")
+def test_a_name_that_hadoop_takes_for_a_pattern_is_refused(
+    character: str, recorder: Hadoop, tmp_path: Path
+) -> None:
+    uri = f"hdfs:///user/x{character}"
+    uses: list[Callable[[], object]] = [
+        lambda: recorder.fs("-rm", "-r", uri),
+        lambda: recorder.size(uri),
+        lambda: recorder.get(uri, tmp_path / "parts"),
+        lambda: recorder.write(uri).__enter__(),
+        lambda: join_on_hadoop(recorder, uri, 1, lambda: "hdfs:///m", "hdfs:///p", "hdfs:///w", tmp_path),
+        lambda: join_on_hadoop(recorder, "hdfs:///s", 1, lambda: "hdfs:///m", uri, "hdfs:///w", tmp_path),
+        lambda: HadoopEngine(uri).open(tmp_path, Console()).__enter__(),
+    ]
+    for use in uses:
+        with pytest.raises(UserError, match="for more than a letter") as refused:
+            use()
+        assert "\x1b" not in str(refused.value)
+    assert not (tmp_path / "said").exists()
+
+
+def test_a_folder_is_fetched_under_any_name(recorder: Hadoop, tmp_path: Path) -> None:
+    """`hadoop fs` would take a local path for a URI."""
+    folder = tmp_path / "out [1] %41 *"
+    folder.mkdir()
+    recorder.get("hdfs:///user/x/parts", folder / "parts")
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said[0] == str(folder)
+    assert said[-3:] == ["-get", "hdfs:///user/x/parts", "parts"]

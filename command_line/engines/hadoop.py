@@ -12,7 +12,7 @@ from command_line.progress import Console
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.hdfs_sink import HdfsSink
 from movimento_flat.errors import UserError
-from movimento_flat.hadoop import Hadoop
+from movimento_flat.hadoop import Hadoop, refuse_patterns
 from movimento_flat.state import state_dir
 from mr_jobs.hadoop import JobReport, join_on_hadoop
 from mr_jobs.phases import STEPS, Phase, Reached
@@ -53,6 +53,7 @@ class HadoopEngine:
     @contextmanager
     def open(self, work: Path, console: Console) -> Iterator["HadoopWorkspace"]:
         """See `Engine.open`. What killed runs have left on the cluster is removed first."""
+        refuse_patterns(self.folder)
         hadoop = Hadoop.find()
         folders = (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)
         with hdfs_run(hadoop, self.folder, folders, state_dir(), console) as run:
@@ -95,7 +96,7 @@ class HadoopWorkspace:
         fetched = self._work / "parts"
         with self._console.stage("fetch", total=_size_of_output(self._console.phases), unit="B") as progress:
             progress.look = lambda: progress.reach(_size(fetched))
-            self._hadoop.fs("-get", parts, str(fetched))
+            self._hadoop.get(parts, fetched)
         return sorted(fetched.glob("part-*"))
 
 

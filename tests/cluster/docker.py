@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import time
-import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +19,25 @@ from sql import statements
 from tests.conftest import ROOT, hear_interrupts
 
 SCRIPT = ROOT / "hadoop-docker" / "cluster"
-PROJECT = "movimento-flat-test"
+#: Another checkout's tests have another cluster.
+PROJECT = f"movimento-flat-test-{zlib.crc32(str(ROOT).encode())}"
 RUNS = "/user/movimento/movimento-flat"
 PYTHON = "/opt/movimento-flat/bin/python"
 WAIT_SECONDS = 240
 POLL_SECONDS = 0.02
+#: In the namenode's container, since HDFS is reached from there only; without the time that a JVM takes.
+LIST_FOLDER = """
+import json, sys, time, urllib.error, urllib.request
+def names(path):
+    url = f"http://namenode:9870/webhdfs/v1{path}?op=LISTSTATUS&user.name=hadoop"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return [entry["pathSuffix"] for entry in json.load(answer)["FileStatuses"]["FileStatus"]]
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return []
+        raise
+"""
 
 T = TypeVar("T")
 Result = subprocess.CompletedProcess[str]
@@ -113,26 +127,36 @@ class Cluster:
         """Run a command as HDFS's superuser, in the namenode's container."""
         return docker("exec", self.container("namenode"), *command)
 
-    def list_folder(self, path: str, namenode: str = "") -> list[str]:
-        """Names in a folder of HDFS, without the time that a JVM takes; empty where it is not there."""
-        url = f"http://{namenode or self.address('namenode', 9870)}/webhdfs/v1{path}?op=LISTSTATUS&user.name=hadoop"
-        try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return [entry["pathSuffix"] for entry in json.load(answer)["FileStatuses"]["FileStatus"]]
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return []
-            raise
+    def list_folder(self, path: str) -> list[str]:
+        """Names in a folder of HDFS; empty where it is not there."""
+        return self._python(f"{LIST_FOLDER}print(*names(sys.argv[1]), sep='\\n')", path).splitlines()
+
+    def wait_for_movements(self) -> str:
+        """Wait until a run writes movements into HDFS; -> the name of its folder."""
+        wait = f"""
+end = time.monotonic() + {WAIT_SECONDS}
+while True:
+    for run in names({RUNS!r}):
+        if any(name.endswith("._COPYING_") for name in names(f"{RUNS}/{{run}}/movements")):
+            print(run)
+            sys.exit()
+    assert time.monotonic() < end, "no run writes movements"
+    time.sleep({POLL_SECONDS})
+"""
+        return self._python(LIST_FOLDER + wait).strip()
+
+    def _python(self, script: str, *arguments: str) -> str:
+        return docker("exec", self.container("namenode"), "python3", "-c", script, *arguments)
 
     def applications(self, states: str = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING") -> list[dict[str, Any]]:
         """YARN's applications."""
-        url = f"http://{self.address('resourcemanager', 8088)}/ws/v1/cluster/apps?states={states}"
+        url = f"http://{self.address('web', 8088)}/ws/v1/cluster/apps?states={states}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return list((json.load(answer)["apps"] or {}).get("app", []))
 
     def nodes_of_tasks(self) -> dict[str, int]:
         """Nodemanager -> containers that run on it."""
-        url = f"http://{self.address('resourcemanager', 8088)}/ws/v1/cluster/nodes"
+        url = f"http://{self.address('web', 8088)}/ws/v1/cluster/nodes"
         with urllib.request.urlopen(url, timeout=10) as answer:
             nodes = json.load(answer)["nodes"]["node"]
         return {node["nodeHostName"]: node["numContainers"] for node in nodes if node["state"] == "RUNNING"}
@@ -164,9 +188,11 @@ class Cluster:
         raise AssertionError("the database does not run")
 
     def ip_address(self, service: str) -> str:
-        """Address of a service's container on the bridge."""
-        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        return docker("inspect", "--format", template, self.container(service)).strip()
+        """Address of a service's container in the network that this machine is in, or else in the cluster's."""
+        template = "{{json .NetworkSettings.Networks}}"
+        networks = json.loads(docker("inspect", "--format", template, self.container(service)))
+        network = networks.get(f"{PROJECT}_outside") or networks[f"{PROJECT}_default"]
+        return str(network["IPAddress"])
 
     def address(self, service: str, port: int) -> str:
         """Host and port at which this machine reaches a service's port."""
@@ -214,6 +240,13 @@ def docker(*arguments: str) -> str:
     """Run docker; -> its standard output."""
     result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"docker {' '.join(arguments)}: {result.stderr}"
+    return result.stdout
+
+
+def logs(container: str) -> str:
+    """What a container has said, by either of its streams."""
+    command = ["docker", "logs", container]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
     return result.stdout
 
 

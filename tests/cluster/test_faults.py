@@ -17,12 +17,12 @@ from tests.cluster.docker import PYTHON, RUNS, Cluster, Result, Running, docker,
 @contextmanager
 def paused_extraction(cluster: Cluster, running: Running) -> Iterator[None]:
     """The database stands still while movements are being written to HDFS, and goes on afterwards."""
-    namenode, database = cluster.address("namenode", 9870), cluster.database_process()
-    (run,) = wait_for(lambda: cluster.list_folder(RUNS, namenode), running.process)
-    wait_for(lambda: cluster.list_folder(f"{RUNS}/{run}/movements", namenode), running.process)
+    database = cluster.database_process()
+    run = cluster.wait_for_movements()
     os.kill(database, signal.SIGSTOP)
     try:
-        names = cluster.list_folder(f"{RUNS}/{run}/movements", namenode)
+        assert running.process.poll() is None, "the run ended before"
+        names = cluster.list_folder(f"{RUNS}/{run}/movements")
         assert any(name.endswith("._COPYING_") for name in names), f"the extraction had ended: {names}"
         yield
     finally:

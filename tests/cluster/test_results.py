@@ -11,17 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from merge.parts import CSV_NAME, REJECTED_NAME
+from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from movimento_flat.state import state_dir
+from mr_jobs.local import join_locally
+from mr_jobs.task_server import TaskServer
 from seed.private_server import PrivateServer
 from seed.private_server.programs import get_programs
 from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
-from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, wait_for
+from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, logs, wait_for
 from tests.conftest import PASSWORD, ROOT, Server, filled_database
+from tests.hostile import PROFILE_LINES
 from tests.mysql9 import MySQL9, free_port
+from tests.test_foreign_tsv import MOVEMENT
 
 RUN = "movimento_flat.run"
 
@@ -56,7 +60,7 @@ def test_no_secret_is_in_what_docker_and_the_run_show(cluster: Cluster, data: Da
         "ps", "--all", "--filter", f"label=com.docker.compose.project={PROJECT}", "--quiet"
     ).split()
     shown = docker("inspect", *names) + docker("history", "--no-trunc", PROJECT) + data.said
-    shown += "".join(docker("logs", name) for name in names)
+    shown += "".join(logs(name) for name in names)
     assert not any(secret in shown for secret in secrets)
     for path in cluster.secrets.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
@@ -140,6 +144,41 @@ def inline_records() -> list[str]:
     command = [sys.executable, "mr_jobs/join.py", "-r", "inline", "--quiet", *map(str, sample)]
     inline = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return sorted(inline.stdout.splitlines())
+
+
+JOIN_FOREIGN = """
+hadoop fs -rm -r -f -skipTrash foreign && hadoop fs -mkdir foreign && hadoop fs -put /output/tsv foreign/tsv
+movimento-flat join --from hdfs:///user/movimento/foreign/tsv --to hdfs:///user/movimento/foreign/parts
+hadoop fs -get foreign/parts /output/parts && hadoop fs -rm -r -skipTrash foreign
+"""
+
+
+def test_lines_of_foreign_tsv_end_on_the_cluster_where_they_end_on_one_machine(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """By default Hadoop would end one at a carriage return, take that of CR LF away, and a byte order mark."""
+    small, movements = tmp_path / "tsv" / "small_tables", tmp_path / "tsv" / "movements"
+    small.mkdir(parents=True)
+    movements.mkdir()
+    more = MOVEMENT.replace(b"\t4\t", b"\t5\t"), MOVEMENT.replace(b"\t4\t", b"\t6\t")
+    odd = more[0].replace(b"padaria", b"a\rb") + more[1].replace(b"\n", b"\r\n")
+    (small / "a.tsv").write_bytes(b"\xef\xbb\xbf" + PROFILE_LINES + b"A\t77\tAna\rMaria\tSouza\t30\r\n")
+    (movements / "a.tsv").write_bytes(b"\xef\xbb\xbf" + MOVEMENT + odd)
+    result = cluster.script("client", "sh", "-euc", JOIN_FOREIGN, OUTPUT=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    here = tmp_path / "here"
+    here.mkdir()
+    with TaskServer() as server:
+        parts = join_locally([small / "a.tsv"], lambda: [movements / "a.tsv"], here / "parts", here, server)
+    merged = []
+    for kind, files in (("local", parts), ("cluster", sorted((tmp_path / "parts").glob("part-*")))):
+        (tmp_path / kind).mkdir()
+        merge_parts(files, tmp_path / kind)
+        names = (CSV_NAME, REJECTED_NAME, "warnings.tsv")
+        merged.append({name: (tmp_path / kind / name).read_bytes() for name in names})
+    assert merged[0] == merged[1]
+    assert b'"a\rb"' in merged[1][CSV_NAME]
+    assert merged[1][REJECTED_NAME].count(b"malformed") == 1
 
 
 OLDER_HADOOP = ("--build-arg", "HADOOP_VERSION=3.3.5")

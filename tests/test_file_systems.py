@@ -5,6 +5,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,15 @@ def test_a_run_makes_no_link_and_changes_no_mode(
     for call in ("symlink", "link", "chmod", "fchmod", "chown"):
         monkeypatch.setattr(os, call, fail(errno.ENOSYS))
     rules, publishing = Rules(), Publishing(excel=True, parquet=True)
-    pipeline.run(filled.reader(), tmp_path / "out", LocalEngine(), 2, rules, publishing, Console(quiet=True))
+    pipeline.run(
+        nullcontext(filled.reader()),
+        tmp_path / "out",
+        LocalEngine(),
+        2,
+        rules,
+        publishing,
+        Console(quiet=True),
+    )
     assert (tmp_path / "out" / CSV).read_bytes() == expected_csv(filled)
 
 

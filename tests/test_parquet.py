@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -259,7 +260,9 @@ def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
     monkeypatch.setattr(parquet, "parquet_totals", lambda file: found(file) + Totals(0, 1))
     publishing = Publishing(parquet=True)
     with pytest.raises(UserError, match="so nothing is published"):
-        pipeline.run(nasty.reader(), tmp_path, LocalEngine(), 2, Rules(), publishing, Console(quiet=True))
+        pipeline.run(
+            nullcontext(nasty.reader()), tmp_path, LocalEngine(), 2, Rules(), publishing, Console(quiet=True)
+        )
     assert list(tmp_path.iterdir()) == []
 
 

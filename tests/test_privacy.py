@@ -164,7 +164,7 @@ def test_nothing_hidden_leaves_the_mapper(card: str, tmp_path: Path) -> None:
 def test_a_number_that_is_left_out_reaches_no_shuffle(tmp_path: Path) -> None:
     """Cards meet by a fingerprint then, whose key is a new one of the run: nobody can try which number has it."""
     dropped = Privacy(dropped=frozenset([CARD]))
-    keyed = [with_key(Rules(dropped), tmp_path / name) for name in ("one", "other")]
+    keyed = [with_key(Rules(dropped), tmp_path / name, print) for name in ("one", "other")]
     handed_on = [run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES[:5]), rules) for rules in keyed]
     for text in handed_on:
         assert not [secret for secret in SECRETS[:2] if secret in text]
@@ -198,7 +198,7 @@ def test_ids_that_may_be_card_numbers_are_masked_in_each_list(card: str, tmp_pat
         f"M\t{movement}\t0.00\tx\t2020-01-01 00:00:00\t{card_id}\n"
         f"M\t{movement[:-1]}5\t99999999999999.99\tx\t2020-01-01 00:00:00\t{unknown}\n"
     ).encode()
-    rules = with_key(Rules(Privacy(card)), tmp_path)
+    rules = with_key(Rules(Privacy(card)), tmp_path, print)
     parts = run_inline([lines], rules)
     merged = merge_parts(_files(parts, tmp_path), tmp_path)
     assert merged.rejected.movements == Totals(1, 9999999999999999)

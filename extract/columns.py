@@ -19,10 +19,10 @@ _TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum
 _BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
 _TYPES = {
     Kind.ID: _INTEGERS,
-    Kind.INTEGER: _INTEGERS,
+    Kind.WHOLE: _INTEGERS,
     Kind.TEXT: _INTEGERS | _TEXTS | _BYTES,
     Kind.MONEY: {"decimal"},
-    Kind.TIMESTAMP: {"datetime", "timestamp", "date"},
+    Kind.MOMENT: {"datetime", "timestamp", "date"},
 }
 MONEY_SCALE = 2
 
@@ -214,7 +214,7 @@ def _field(column: Column, found: SourceColumn, wire: Wire) -> str:
     if column.kind is Kind.TEXT:
         is_read_as_it_is = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
         return wire.sql_text(name if is_read_as_it_is else f"CONVERT({name} USING utf8mb4)")
-    if column.kind is Kind.TIMESTAMP and (found.data_type == "date" or found.precision):
+    if column.kind is Kind.MOMENT and (found.data_type == "date" or found.precision):
         return wire.sql_value(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
     if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or "zerofill" in found.column_type):
         return wire.sql_value(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")

@@ -23,10 +23,10 @@ _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 _TYPES: dict[Kind, dict[str, Any]] = {
     Kind.ID: {"type": "integer"},
-    Kind.INTEGER: {"type": "integer"},
+    Kind.WHOLE: {"type": "integer"},
     Kind.MONEY: {"type": "number", "decimalChar": "."},
     Kind.TEXT: {"type": "string"},
-    Kind.TIMESTAMP: {"type": "datetime", "format": _DATE_FORMAT},
+    Kind.MOMENT: {"type": "datetime", "format": _DATE_FORMAT},
 }
 
 Note = tuple[str, str]
@@ -112,7 +112,7 @@ def is_package_of_ours(path: Path) -> bool:
 
 
 def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
-    note, example = _note(flat, privacy), flat.example
+    note, example = _note(flat, privacy), flat.source.example
     if note == MASKED:
         example = mask(example.encode()).decode()
     english, portuguese = note or ("", "")
@@ -120,7 +120,8 @@ def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
         "name": flat.name,
         **_TYPES[flat.kind],
         "description": _in_both(
-            f"{flat.english}. {english}".rstrip(". "), f"{flat.portuguese}. {portuguese}".rstrip(". ")
+            f"{flat.source.english}. {english}".rstrip(". "),
+            f"{flat.source.portuguese}. {portuguese}".rstrip(". "),
         ),
     }
     return field if note in {CARD_TOKEN, PERSON_TOKEN, LEFT_EMPTY} else field | {"example": example}
@@ -128,7 +129,7 @@ def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
 
 def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:
     """What is to be said about a column in this delivery."""
-    if flat.kind is Kind.TIMESTAMP:
+    if flat.kind is Kind.MOMENT:
         return NO_DATE
     if flat.name == CARD and privacy.card != FULL:
         return MASKED if privacy.card == MASK else CARD_TOKEN

@@ -36,7 +36,7 @@ _LONGEST_AMOUNT = 36 + len(".00")
 #: Of the CSV, in a row group, which is held in memory.
 _GROUP_BYTES = 32 << 20
 
-_TYPES = {Kind.MONEY: MONEY, Kind.TIMESTAMP: MOMENT, Kind.INTEGER: pa.int64(), Kind.ID: pa.uint64()}
+_TYPES = {Kind.MONEY: MONEY, Kind.MOMENT: MOMENT, Kind.WHOLE: pa.int64(), Kind.ID: pa.uint64()}
 
 Column = Any
 Table = Any

@@ -124,10 +124,10 @@ def moment_cell(moment: str) -> str:
 
 _CELLS_OF_KIND: dict[Kind, Callable[[str], str]] = {
     Kind.ID: id_cell,
-    Kind.INTEGER: str,
+    Kind.WHOLE: str,
     Kind.MONEY: amount_cell,
     Kind.TEXT: text_cell,
-    Kind.TIMESTAMP: moment_cell,
+    Kind.MOMENT: moment_cell,
 }
 
 

@@ -105,7 +105,7 @@ def masked_columns(delivered: Delivered) -> tuple[str, ...]:
     """The compared columns in which card numbers may have been masked, but for those of card numbers themselves."""
     if delivered.privacy.card == FULL:
         return ()
-    kinds = (Kind.TEXT, Kind.INTEGER)
+    kinds = (Kind.TEXT, Kind.WHOLE)
     return tuple(name for name in compared_columns(delivered) if _KINDS[name] in kinds and name != CARD)
 
 
@@ -284,7 +284,7 @@ _KINDS = {flat.name: flat.kind for flat in FLAT_WITH_IDS}
 #: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
 _TEXTS = {
     Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",
-    Kind.TIMESTAMP: "LEFT(CONCAT({}, ' 00:00:00'), 19)",
+    Kind.MOMENT: "LEFT(CONCAT({}, ' 00:00:00'), 19)",
     Kind.ID: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
-    Kind.INTEGER: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
+    Kind.WHOLE: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
 }

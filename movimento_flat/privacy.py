@@ -77,7 +77,9 @@ class Privacy:
 
     def shows(self, table: Table) -> tuple[bool, ...]:
         """For each of a table's columns whether the CSV has it, but for ids."""
-        shown = {flat.column for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped}
+        shown = {
+            flat.source.name for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped
+        }
         return tuple(column in shown for column in table.column_names)
 
 

@@ -1,82 +1,301 @@
-"""The four source tables and the flat one: names, order, tags. No other module lists them."""
+"""The model: each column of the four tables, declared once. Everything that repeats it follows from here.
+
+`make docs` writes the tables of the READMEs, the data dictionary, `sql/mysql/tables.sql` and the schema of the manifest
+from it. One query is written by hand, so that there is something to compare with: `sql/expected.sql`.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Kind(Enum):
-    """What a source column must be for its text to be exact."""
+    """What a column must be in the source for its text to be exact."""
 
     ID = "an integer type"
-    INTEGER = "an integer type, or NULL"
+    WHOLE = "an integer type, or NULL"
     TEXT = "a text type"
     MONEY = "DECIMAL with at most 2 decimal places"
-    TIMESTAMP = "DATETIME or TIMESTAMP"
+    MOMENT = "DATETIME or TIMESTAMP"
 
 
-@dataclass(frozen=True)
+class Shows(Enum):
+    """What a column tells about a person. Free text may hold a card number, too: every text is looked through."""
+
+    NOTHING = "nothing"
+    CARD_NUMBER = "a card number"
+    GIVEN_NAME = "a name; a person's token stands here"
+    PERSON = "a person"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a source table that the flat table needs."""
+    """A column of a source table.
+
+    Attributes:
+        mysql: its type in MySQL and MariaDB.
+        english, portuguese: what it means, with the example, as the documents and the data package say it.
+        flat: its name in the flat table; empty where that has none. Ids are there only where they are asked for.
+        points_to: name of the table whose id it holds.
+        shows: what must be hidden where people or cards are.
+        may_be_null: whether the value may be missing.
+        check: condition that the table in MySQL must fulfil.
+        sample: how the sample data make it (`movimento_flat.sample_data`); empty where the row's own code does.
+        is_extracted: whether the join needs it; the others only exist in the source.
+    """
 
     name: str
     kind: Kind
+    mysql: str
+    english: str
+    portuguese: str = ""
+    example: str = ""
+    flat: str = ""
+    points_to: str = ""
+    shows: Shows = Shows.NOTHING
+    may_be_null: bool = False
+    check: str = ""
+    sample: str = ""
+    is_extracted: bool = True
 
 
 @dataclass(frozen=True)
 class Table:
-    """A source table; its columns are in the order of the tagged TSV."""
+    """A source table.
+
+    Attributes:
+        tag: the letter that begins its lines in tagged TSV. In the join, accounts and holders sort before cards.
+        english: what its rows are.
+        declared: all columns, those that are not extracted too.
+    """
 
     name: str
     tag: bytes
-    columns: tuple[Column, ...]
+    english: str
+    declared: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are extracted, in the order of the tagged TSV."""
+        return tuple(column for column in self.declared if column.is_extracted)
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """Column names in tagged TSV order."""
+        """Their names."""
         return tuple(column.name for column in self.columns)
 
+
+_ID = "BIGINT UNSIGNED"
 
 ASSOCIADO = Table(
     "associado",
     b"A",
+    "people who are members of the cooperative",
     (
-        Column("id", Kind.ID),
-        Column("nome", Kind.TEXT),
-        Column("sobrenome", Kind.TEXT),
-        Column("idade", Kind.INTEGER),
+        Column(
+            name="id",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="id of the card's holder, as `nome_associado`; the account's owner may be another",
+            portuguese="id do portador do cartão, como `nome_associado`; o titular da conta pode ser outro",
+            example="2007",
+            flat="id_associado",
+        ),
+        Column(
+            name="nome",
+            kind=Kind.TEXT,
+            mysql="VARCHAR(100)",
+            english="given name of the card's holder",
+            portuguese="prenome do portador do cartão",
+            example="Conceição",
+            flat="nome_associado",
+            shows=Shows.GIVEN_NAME,
+        ),
+        Column(
+            name="sobrenome",
+            kind=Kind.TEXT,
+            mysql="VARCHAR(100)",
+            english="surname",
+            portuguese="sobrenome do portador",
+            example="d'Ávila",
+            flat="sobrenome_associado",
+            shows=Shows.PERSON,
+            may_be_null=True,
+        ),
+        Column(
+            name="idade",
+            kind=Kind.WHOLE,
+            mysql="SMALLINT",
+            english="age in years",
+            portuguese="idade em anos",
+            example="37",
+            flat="idade_associado",
+            may_be_null=True,
+        ),
+        Column(
+            name="email",
+            kind=Kind.TEXT,
+            mysql="VARCHAR(255)",
+            english="electronic mail; not part of the flat table",
+            may_be_null=True,
+            is_extracted=False,
+        ),
     ),
 )
 CONTA = Table(
     "conta",
     b"C",
+    "accounts, each of one associate",
     (
-        Column("id", Kind.ID),
-        Column("tipo", Kind.TEXT),
-        Column("data_criacao", Kind.TIMESTAMP),
-        Column("id_associado", Kind.ID),
+        Column(
+            name="id",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="id of the account that is charged",
+            portuguese="id da conta que é debitada",
+            example="3009",
+            flat="id_conta",
+        ),
+        Column(
+            name="tipo",
+            kind=Kind.TEXT,
+            mysql="ENUM('corrente', 'poupanca', 'salario', 'investimento')",
+            english="kind of account",
+            portuguese="tipo da conta",
+            example="corrente",
+            flat="tipo_conta",
+        ),
+        Column(
+            name="data_criacao",
+            kind=Kind.MOMENT,
+            mysql="DATETIME",
+            english="when the account was opened",
+            portuguese="quando a conta foi aberta",
+            example="2019-12-31 08:00:00",
+            flat="data_criacao_conta",
+        ),
+        Column(
+            name="id_associado",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="owner of the account",
+            points_to="associado",
+            may_be_null=True,
+        ),
     ),
 )
 CARTAO = Table(
     "cartao",
     b"K",
+    "cards, each of one holder and one account",
     (
-        Column("id", Kind.ID),
-        Column("num_cartao", Kind.TEXT),
-        Column("nom_impresso", Kind.TEXT),
-        Column("data_criacao", Kind.TIMESTAMP),
-        Column("id_conta", Kind.ID),
-        Column("id_associado", Kind.ID),
+        Column(
+            name="id",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="id of the card",
+            portuguese="id do cartão",
+            example="4012",
+            flat="id_cartao",
+        ),
+        Column(
+            name="num_cartao",
+            kind=Kind.TEXT,
+            mysql="VARCHAR(19)",
+            english="card number, 13 to 19 digits, as text",
+            portuguese="número do cartão, de 13 a 19 dígitos, como texto",
+            example="4111111111111111",
+            flat="numero_cartao",
+            shows=Shows.CARD_NUMBER,
+            check="REGEXP '^[0-9]{13,19}$'",
+        ),
+        Column(
+            name="nom_impresso",
+            kind=Kind.TEXT,
+            mysql="VARCHAR(100)",
+            english="name embossed on the card",
+            portuguese="nome impresso no cartão",
+            example="CONCEICAO D AVILA",
+            flat="nome_impresso_cartao",
+            shows=Shows.PERSON,
+            may_be_null=True,
+        ),
+        Column(
+            name="data_criacao",
+            kind=Kind.MOMENT,
+            mysql="DATETIME",
+            english="when the card was issued",
+            portuguese="quando o cartão foi emitido",
+            example="2021-03-04 10:11:12",
+            flat="data_criacao_cartao",
+        ),
+        Column(
+            name="id_conta",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="account that is charged",
+            points_to="conta",
+            may_be_null=True,
+        ),
+        Column(
+            name="id_associado",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="holder; the holder of an additional card is not the account's owner",
+            points_to="associado",
+            may_be_null=True,
+        ),
     ),
 )
 MOVIMENTO = Table(
     "movimento",
     b"M",
+    "what was paid with a card, or paid back",
     (
-        Column("id", Kind.ID),
-        Column("vlr_transacao", Kind.MONEY),
-        Column("des_transacao", Kind.TEXT),
-        Column("data_movimento", Kind.TIMESTAMP),
-        Column("id_cartao", Kind.ID),
+        Column(
+            name="id",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="id of the movement",
+            portuguese="id do movimento",
+            example="1234567",
+            flat="id_movimento",
+        ),
+        Column(
+            name="vlr_transacao",
+            kind=Kind.MONEY,
+            mysql="DECIMAL(10, 2)",
+            english="amount in reais, a point and two digits; a refund is negative",
+            portuguese="valor em reais, com ponto e dois dígitos; um estorno é negativo",
+            example="-1234.50",
+            flat="vlr_transacao_movimento",
+        ),
+        Column(
+            name="des_transacao",
+            kind=Kind.TEXT,
+            mysql="VARCHAR(255)",
+            english="description as the shop sent it",
+            portuguese="descrição como o estabelecimento a enviou",
+            example='Padaria "Pão, Pão", 24h',
+            flat="des_transacao_movimento",
+            may_be_null=True,
+        ),
+        Column(
+            name="data_movimento",
+            kind=Kind.MOMENT,
+            mysql="DATETIME",
+            english="when it happened, `YYYY-MM-DD HH:MM:SS`",
+            portuguese="quando ocorreu, `AAAA-MM-DD HH:MM:SS`",
+            example="2024-02-29 23:59:59",
+            flat="data_movimento",
+        ),
+        Column(
+            name="id_cartao",
+            kind=Kind.ID,
+            mysql=_ID,
+            english="card that was used",
+            points_to="cartao",
+            may_be_null=True,
+        ),
     ),
 )
 
@@ -86,118 +305,45 @@ TABLES = (*SMALL_TABLES, MOVIMENTO)
 
 @dataclass(frozen=True)
 class FlatColumn:
-    """A column of the flat table, and the one it comes from.
+    """A column of the flat table: the source column that it comes from, and that one's table."""
 
-    Attributes:
-        english, portuguese: what it means, as README.md, the data dictionary and the data package say it.
-        example: a value of it.
-    """
-
-    name: str
     table: Table
-    column: str
-    english: str
-    portuguese: str
-    example: str
+    source: Column
+
+    @property
+    def name(self) -> str:
+        """Its name in the flat table."""
+        return self.source.flat
 
     @property
     def kind(self) -> Kind:
-        """The kind of the column it comes from."""
-        return next(column.kind for column in self.table.columns if column.name == self.column)
+        """The kind of the source column."""
+        return self.source.kind
 
 
-FLAT_TABLE = (
-    FlatColumn(
-        "nome_associado",
-        ASSOCIADO,
-        "nome",
-        "given name of the card's holder",
-        "prenome do portador do cartão",
-        "Conceição",
-    ),
-    FlatColumn("sobrenome_associado", ASSOCIADO, "sobrenome", "surname", "sobrenome do portador", "d'Ávila"),
-    FlatColumn("idade_associado", ASSOCIADO, "idade", "age in years", "idade em anos", "37"),
-    FlatColumn(
-        "vlr_transacao_movimento",
-        MOVIMENTO,
-        "vlr_transacao",
-        "amount in reais, a point and two digits; a refund is negative",
-        "valor em reais, com ponto e dois dígitos; um estorno é negativo",
-        "-1234.50",
-    ),
-    FlatColumn(
-        "des_transacao_movimento",
-        MOVIMENTO,
-        "des_transacao",
-        "description as the shop sent it",
-        "descrição como o estabelecimento a enviou",
-        'Padaria "Pão, Pão", 24h',
-    ),
-    FlatColumn(
-        "data_movimento",
-        MOVIMENTO,
-        "data_movimento",
-        "when it happened, `YYYY-MM-DD HH:MM:SS`",
-        "quando ocorreu, `AAAA-MM-DD HH:MM:SS`",
-        "2024-02-29 23:59:59",
-    ),
-    FlatColumn(
-        "numero_cartao",
-        CARTAO,
-        "num_cartao",
-        "card number, 13 to 19 digits, as text",
-        "número do cartão, de 13 a 19 dígitos, como texto",
-        "4111111111111111",
-    ),
-    FlatColumn(
-        "nome_impresso_cartao",
-        CARTAO,
-        "nom_impresso",
-        "name embossed on the card",
-        "nome impresso no cartão",
-        "CONCEICAO D AVILA",
-    ),
-    FlatColumn(
-        "data_criacao_cartao",
-        CARTAO,
-        "data_criacao",
-        "when the card was issued",
-        "quando o cartão foi emitido",
-        "2021-03-04 10:11:12",
-    ),
-    FlatColumn("tipo_conta", CONTA, "tipo", "kind of account", "tipo da conta", "corrente"),
-    FlatColumn(
-        "data_criacao_conta",
-        CONTA,
-        "data_criacao",
-        "when the account was opened",
-        "quando a conta foi aberta",
-        "2019-12-31 08:00:00",
-    ),
+def _flat_columns(*tables: Table) -> tuple[FlatColumn, ...]:
+    return tuple(FlatColumn(table, column) for table in tables for column in table.declared if column.flat)
+
+
+#: The flat table has a movement's columns between those of its holder, and of its card and account.
+FLAT_TABLE = tuple(
+    flat for flat in _flat_columns(ASSOCIADO, MOVIMENTO, CARTAO, CONTA) if flat.kind is not Kind.ID
 )
-#: Behind those, where a delivery has ids.
-FLAT_IDS = (
-    FlatColumn("id_movimento", MOVIMENTO, "id", "id of the movement", "id do movimento", "1234567"),
-    FlatColumn("id_cartao", CARTAO, "id", "id of the card", "id do cartão", "4012"),
-    FlatColumn(
-        "id_conta", CONTA, "id", "id of the account that is charged", "id da conta que é debitada", "3009"
-    ),
-    FlatColumn(
-        "id_associado",
-        ASSOCIADO,
-        "id",
-        "id of the card's holder, as `nome_associado`; the account's owner may be another",
-        "id do portador do cartão, como `nome_associado`; o dono da conta pode ser outro",
-        "2007",
-    ),
-)
+#: After those, where a delivery has ids.
+FLAT_IDS = tuple(flat for flat in _flat_columns(MOVIMENTO, CARTAO, CONTA, ASSOCIADO) if flat.kind is Kind.ID)
 FLAT_WITH_IDS = (*FLAT_TABLE, *FLAT_IDS)
-FLAT_COLUMNS = tuple(column.name for column in FLAT_TABLE)
-ID_COLUMNS = tuple(column.name for column in FLAT_IDS)
+FLAT_COLUMNS = tuple(flat.name for flat in FLAT_TABLE)
+ID_COLUMNS = tuple(flat.name for flat in FLAT_IDS)
+
+#: Columns by which the program itself does something.
 AMOUNT = "vlr_transacao_movimento"
 CARD = "numero_cartao"
 DESCRIPTION = "des_transacao_movimento"
 MOMENT = "data_movimento"
 ACCOUNT_KIND = "tipo_conta"
-#: The columns that name a person; the first one is where a token stands, if there is one.
-PEOPLE = ("nome_associado", "sobrenome_associado", "nome_impresso_cartao")
+AGE = "idade_associado"
+PRINTED_NAME = "nome_impresso_cartao"
+CARD_CREATED = "data_criacao_cartao"
+ACCOUNT_CREATED = "data_criacao_conta"
+#: The columns that show a person; a token stands in the first one, if there are tokens.
+PEOPLE = tuple(flat.name for flat in FLAT_TABLE if flat.source.shows in (Shows.GIVEN_NAME, Shows.PERSON))

@@ -20,10 +20,10 @@ DICTIONARY = (ROOT / "docs" / "data_dictionary.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 KINDS = {
     Kind.TEXT: "text",
-    Kind.INTEGER: "whole number",
+    Kind.WHOLE: "whole number",
     Kind.ID: "id",
     Kind.MONEY: "amount",
-    Kind.TIMESTAMP: "date and time",
+    Kind.MOMENT: "date and time",
 }
 
 
@@ -63,12 +63,12 @@ def told(columns: tuple[FlatColumn, ...]) -> list[list[str]]:
     return [
         [
             f"`{flat.name}`",
-            flat.english,
-            flat.portuguese,
-            f"`{flat.table.name}.{flat.column}`",
+            flat.source.english,
+            flat.source.portuguese,
+            f"`{flat.table.name}.{flat.source.name}`",
             KINDS[flat.kind],
-            "no" if (flat.table.name, flat.column) in not_null() else "yes",
-            f"`{flat.example}`",
+            "no" if (flat.table.name, flat.source.name) in not_null() else "yes",
+            f"`{flat.source.example}`",
         ]
         for flat in columns
     ]
@@ -119,4 +119,4 @@ def test_the_lists_escapes_are_those_of_tagged_tsv() -> None:
 
 def test_the_readmes_columns_are_the_schemas() -> None:
     (columns,) = [table for table in tables(README) if table[0][0] == f"`{FLAT_TABLE[0].name}`"]
-    assert columns == [[f"`{flat.name}`", flat.english] for flat in FLAT_TABLE]
+    assert columns == [[f"`{flat.name}`", flat.source.english] for flat in FLAT_TABLE]

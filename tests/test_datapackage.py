@@ -21,7 +21,7 @@ HIDDEN = [
     *("--drop", "idade_associado", "--since", "1900-01-01"),
 ]
 TOKENS = ["--card", "token", "--people", "full"]
-TYPES = {Kind.TEXT: "string", Kind.INTEGER: "integer", Kind.MONEY: "number", Kind.TIMESTAMP: "datetime"}
+TYPES = {Kind.TEXT: "string", Kind.WHOLE: "integer", Kind.MONEY: "number", Kind.MOMENT: "datetime"}
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +81,14 @@ def test_each_field_has_its_type_and_both_languages(delivery: Path) -> None:
     schema = package(delivery)["resources"][0]["schema"]
     assert schema["missingValues"] == [""]
     for field, flat in zip(schema["fields"], FLAT_TABLE, strict=True):
-        assert (field["name"], field["type"], field["example"]) == (flat.name, TYPES[flat.kind], flat.example)
-        assert field.get("format") == ("%Y-%m-%d %H:%M:%S" if flat.kind is Kind.TIMESTAMP else None)
+        assert (field["name"], field["type"], field["example"]) == (
+            flat.name,
+            TYPES[flat.kind],
+            flat.source.example,
+        )
+        assert field.get("format") == ("%Y-%m-%d %H:%M:%S" if flat.kind is Kind.MOMENT else None)
         assert field.get("decimalChar") == ("." if flat.kind is Kind.MONEY else None)
-        assert flat.english in field["description"] and flat.portuguese in field["description"]
+        assert flat.source.english in field["description"] and flat.source.portuguese in field["description"]
 
 
 def test_what_is_hidden_is_said_and_its_example_is_none_that_shows(nasty: Database, tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ no_ids = st.integers(1 << 64, 10**20 - 1).map(str)
 fields = {
     Kind.TEXT: texts,
     Kind.MONEY: amounts,
-    Kind.TIMESTAMP: moments | no_moments,
-    Kind.INTEGER: ages | no_ages,
+    Kind.MOMENT: moments | no_moments,
+    Kind.WHOLE: ages | no_ages,
     Kind.ID: ids | no_ids,
 }
 rows_of_any = st.tuples(*(st.just("") | fields[flat.kind] for flat in FLAT_WITH_IDS))
@@ -95,14 +95,14 @@ def _text(value: object) -> str | None:
 
 def has_value(kind: Kind, text: str | None) -> bool:
     """Whether Parquet has one for it, by other means than the program's."""
-    if kind is Kind.TIMESTAMP and text:
+    if kind is Kind.MOMENT and text:
         try:
             return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").year > 0
         except ValueError:
             return False
     if kind is Kind.ID:
         return not text or int(text).bit_length() <= 64
-    return kind is not Kind.INTEGER or not text or int(text).bit_length() < 64 or int(text) == -(1 << 63)
+    return kind is not Kind.WHOLE or not text or int(text).bit_length() < 64 or int(text) == -(1 << 63)
 
 
 def expected(rows: list[Row]) -> tuple[Rows, Counter[str]]:
@@ -160,7 +160,7 @@ def test_three_readers_see_the_csv_however_it_is_cut(
 
 def test_the_types_are_exact_and_the_kind_of_account_is_a_dictionary(tmp_path: Path) -> None:
     file, _ = written([], tmp_path)
-    types = {Kind.TEXT: pa.utf8(), Kind.MONEY: pa.decimal128(38, 2), Kind.INTEGER: pa.int64()}
+    types = {Kind.TEXT: pa.utf8(), Kind.MONEY: pa.decimal128(38, 2), Kind.WHOLE: pa.int64()}
     types |= {Kind.ID: pa.uint64()}
     for field, flat in zip(pq.read_schema(file), FLAT_WITH_IDS, strict=True):
         if flat.name == "tipo_conta":

@@ -127,7 +127,7 @@ def test_a_recipe_gives_each_type_each_value_and_each_centavo(
     load: Callable[[], tuple[Any, Decimal, Rows]], nasty: Database, delivery: Path
 ) -> None:
     types, total, rows = load()
-    kinds = [Kind.TEXT, Kind.INTEGER, Kind.MONEY, Kind.TIMESTAMP, Kind.ID]
+    kinds = [Kind.TEXT, Kind.WHOLE, Kind.MONEY, Kind.MOMENT, Kind.ID]
     assert types == {flat.name: TYPES[load][kinds.index(flat.kind)] for flat in columns_of(delivery)}
     expected = expected_rows(nasty, delivery)
     assert len(rows) == len(expected) > 2000
@@ -189,9 +189,9 @@ def test_the_recipe_for_r_gives_each_type_each_value_and_each_centavo(
     run_r(script, state_dir(), tmp_path)
     classes = {
         Kind.TEXT: "character",
-        Kind.INTEGER: "integer",
+        Kind.WHOLE: "integer",
         Kind.MONEY: "numeric",
-        Kind.TIMESTAMP: "POSIXct",
+        Kind.MOMENT: "POSIXct",
         Kind.ID: "character",
     }
     assert (tmp_path / "types").read_text().split() == [

@@ -43,8 +43,8 @@ ids = st.integers(0, 2**64 - 1).map(str)
 fields = {
     Kind.TEXT: texts,
     Kind.MONEY: amounts,
-    Kind.TIMESTAMP: moments,
-    Kind.INTEGER: ages,
+    Kind.MOMENT: moments,
+    Kind.WHOLE: ages,
     Kind.ID: ids,
 }
 rows_of_any = st.tuples(
@@ -64,7 +64,7 @@ def undo(place: int, cell: str) -> str:
         return cell.replace(" ", "")
     if KINDS[place] is Kind.MONEY:
         return f"{Decimal(cell.replace(',', '.')):.2f}" if cell else ""
-    if KINDS[place] is Kind.TIMESTAMP:
+    if KINDS[place] is Kind.MOMENT:
         return datetime.strptime(cell, "%d/%m/%Y %H:%M:%S").isoformat(" ") if cell else ""
     return cell.removeprefix("'")
 
@@ -219,9 +219,9 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
             field, cell = row[place] or "", found[place]
             if not field:
                 assert cell.kind == "empty"
-            elif kind in {Kind.MONEY, Kind.INTEGER, Kind.ID} and sum(map(str.isdigit, field)) <= 15:
+            elif kind in {Kind.MONEY, Kind.WHOLE, Kind.ID} and sum(map(str.isdigit, field)) <= 15:
                 assert (cell.kind, Decimal(cell.value)) == ("float", Decimal(field))
-            elif kind is Kind.TIMESTAMP and "-00" not in field:
+            elif kind is Kind.MOMENT and "-00" not in field:
                 assert (cell.kind, cell.value) == ("date", field.replace(" ", "T"))
             else:
                 # Line ends within a cell are line feeds there.

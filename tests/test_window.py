@@ -104,8 +104,8 @@ SUMMER_TIME = (
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        (window("2018-02-17 23:30:00"), [2, 4, 5]),
-        (window("2018-02-17 23:00:00"), [1, 2, 3, 4, 5]),
+        (window("2018-02-17 23:30:00", "2019-01-01"), [2, 4, 5]),
+        (window("2018-02-17 23:00:00", "2019-01-01"), [1, 2, 3, 4, 5]),
         (window(until="2018-02-17 23:30:00"), [1, 3]),
         (window("2018-02-17 23:30:00", "2018-02-18"), [2, 4]),
     ],
@@ -113,14 +113,17 @@ SUMMER_TIME = (
 def test_an_hour_that_comes_twice_is_inside_or_outside_both_times(
     database: Database, tmp_path: Path, limits: Window, expected: list[int]
 ) -> None:
-    """What counts is the text that the CSV shows, not which of the two moments the server takes it for."""
+    """What counts is the text that the CSV shows, not which of the two moments the server takes it for in an index."""
     database.create_tables()
+    later = ", ".join(f"({number}, 1, 'x', '2020-01-01', 1)" for number in range(6, 3000))
     database.execute(
         *SUMMER_TIME,
-        "ALTER TABLE movimento MODIFY data_movimento TIMESTAMP NULL",
+        "ALTER TABLE movimento MODIFY data_movimento TIMESTAMP NULL, ADD INDEX (data_movimento)",
         "SET SESSION time_zone = '+00:00'",
+        f"INSERT INTO movimento VALUES {later}",
         "INSERT INTO movimento VALUES (1, 1, 'x', '2018-02-18 01:15', 1), (2, 1, 'x', '2018-02-18 01:45', 1),"
         " (3, 1, 'x', '2018-02-18 02:15', 1), (4, 1, 'x', '2018-02-18 02:45', 1), (5, 1, 'x', '2018-02-18 03:00', 1)",
+        "ANALYZE TABLE movimento",
     )
     source = replace(database.reader(), time_zone=SUMMER, window=limits)
     _, lines = extracted(source, tmp_path / "lines")

@@ -89,7 +89,7 @@ def test_beside_online_schema_changes_each_extraction_is_one_committed_state_or_
     assert swaps >= EXTRACTIONS
     assert len(refused) <= EXTRACTIONS // 5, refused
     assert_committed(books, merged([log.result() for log in logs]), extracted, {})
-    print(f"{swaps} tables swapped, {len(refused)} extractions refused, {len(said)} by one connection")
+    print(f"{swaps} tables swapped, {len(said)} extractions by one connection, refused: {refused}")
 
 
 def extraction(bank: Database, folder: Path, number: int, said: list[str]) -> Books:

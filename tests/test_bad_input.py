@@ -220,7 +220,7 @@ def test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page(
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY",
-        "INSERT INTO movimento VALUES (4, 1, 'x', '2024-01-01', NULL), " + ", ".join([row] * 200),
+        "INSERT INTO movimento VALUES (2, 1, 'x', '2024-01-01', NULL), " + ", ".join([row] * 200),
     )
     _, lines = extracted(database.reader(), tmp_path)
     assert lines.count(f"M\t5\t1.00\t{'x' * 50}\t2024-01-01 00:00:00\t\\N\n".encode()) == 200

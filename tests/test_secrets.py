@@ -107,6 +107,7 @@ def test_a_password_does_not_show_when_a_run_fails(filled: Database, tmp_path: P
         "mysql://u:x/{}@h/d",
         "mysql://u:@{}@h/d",
         "mysql://{}@h:port/d",
+        "mysql://u@h:{}/d",
         "mysql://{}@[h/d",
         "mysql://{}@h",
         "mysql://{}@h/d#x",

@@ -14,7 +14,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.state import state_dir
 from seed.private_server import PrivateServer
 from seed.private_server import programs as programs_module
-from seed.private_server.programs import Programs, get_programs
+from seed.private_server.programs import Programs, find_programs, get_programs
 
 #: A process that holds a server until it is ended; its only line of output is the server's process id.
 OWNER = """
@@ -141,6 +141,16 @@ def test_two_that_need_the_programs_at_once_fetch_them_once(
 def test_without_any_way_to_a_server_each_refusal_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"(?s)apt-get is not on this machine.*mvn is not.*SOURCE="):
         get_programs(tmp_path, print, search_path=str(tmp_path))
+
+
+def test_half_an_installation_is_none(tmp_path: Path) -> None:
+    """Debian's mariadb-server-core without mariadb-client-core has no my_print_defaults."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("mariadbd", "mariadb-install-db", "my_print_defaults"):
+        assert find_programs(tmp_path / "state", str(programs)) is None
+        (programs / name).touch(mode=0o755)
+    assert find_programs(tmp_path / "state", str(programs))
 
 
 def test_sigterm_stops_the_server_too(tmp_path: Path, programs: Programs) -> None:

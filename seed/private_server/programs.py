@@ -100,9 +100,10 @@ def _fetch(state: Path, unpacked: Path, say: Say, search_path: str) -> Programs:
 
 
 def _on_path(search_path: str) -> Programs | None:
-    server = shutil.which("mariadbd", path=search_path)
-    installer = shutil.which("mariadb-install-db", path=search_path)
-    return Programs(Path(server), Path(installer)) if server and installer else None
+    """Return those of this machine. Debian's mariadb-server-core alone lacks what mariadb-install-db calls."""
+    names = ("mariadbd", "mariadb-install-db", "my_print_defaults")
+    server, installer, helper = (shutil.which(name, path=search_path) for name in names)
+    return Programs(Path(server), Path(installer)) if server and installer and helper else None
 
 
 def _unpacked(folder: Path) -> Programs | None:

@@ -129,7 +129,7 @@ class Cluster:
 
     def list_folder(self, path: str) -> list[str]:
         """Names in a folder of HDFS; empty where it is not there."""
-        return self._python(f"{LIST_FOLDER}print(*names(sys.argv[1]), sep='\\n')", path).splitlines()
+        return self._python(f"{LIST_FOLDER}print(*names(sys.argv[1]))", path).split()
 
     def wait_for_movements(self) -> str:
         """Wait until a run writes movements into HDFS; -> the name of its folder."""

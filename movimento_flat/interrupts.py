@@ -21,6 +21,11 @@ def hear_signals() -> None:
         signal.signal(number, _interrupt)
 
 
+def has_come() -> bool:
+    """Return whether a signal has come: Python drops KeyboardInterrupt where it strikes within its own callbacks."""
+    return _has_come
+
+
 def add(end: End) -> None:
     """Call `end` when a signal comes, and at once where one has come; it must not raise, nor take a lock.
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from command_line import main
 from extract.connection import TimeLimits
+from movimento_flat import interrupts
 from movimento_flat.errors import UserError
 from sql import READER
 from tests import fake_server
@@ -261,3 +263,11 @@ def test_while_its_own_database_is_made_and_filled(state: str, by: signal.Signal
     home = tmp_path / "home"
     with started("seed", "--movements", "2000000", home=home) as process:
         ends_by_one_signal(process, by, lambda: list(home.glob(state)))
+
+
+def test_an_interrupt_that_python_has_dropped_is_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one within a callback of the garbage collector: what fails next fails by it."""
+    monkeypatch.setattr(interrupts, "_has_come", True)
+    with pytest.raises(SystemExit) as ended:
+        main._fail(UserError("The connection broke."), main.USER_ERROR)
+    assert ended.value.code == main.INTERRUPTED

@@ -144,7 +144,7 @@ def test_without_any_engine_it_says_what_each_lacks(tmp_path: Path) -> None:
     """A machine without Docker, Hadoop, apt-get and Maven: nothing is on its PATH but what the shell needs."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sh", "dirname"):
+    for name in ("sh", "dirname", "cksum", "cut"):
         (programs / name).symlink_to(str(shutil.which(name)))
     home = tmp_path / "home"
     bare = {"PATH": str(programs), "MOVIMENTO_FLAT_HOME": str(home), "HADOOP_HOME": ""}

@@ -164,7 +164,10 @@ def test_nothing_hidden_leaves_the_mapper(card: str, tmp_path: Path) -> None:
 def test_a_number_that_is_left_out_reaches_no_shuffle(tmp_path: Path) -> None:
     """Cards meet by a fingerprint then, whose key is a new one of the run: nobody can try which number has it."""
     dropped = Privacy(dropped=frozenset([CARD]))
-    keyed = [with_key(Rules(dropped), tmp_path / name, print) for name in ("one", "other")]
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    keyed = [with_key(Rules(dropped), folder, print) for folder in folders]
     handed_on = [run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES[:5]), rules) for rules in keyed]
     for text in handed_on:
         assert not [secret for secret in SECRETS[:2] if secret in text]

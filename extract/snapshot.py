@@ -32,7 +32,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
 
 #: How often the tables may be changed while a snapshot begins.
-ATTEMPTS = 10
+ATTEMPTS = 20
 
 #: The last one is of a view whose definer may read its tables and not lock them.
 _LOCK_REFUSED = {
@@ -180,8 +180,7 @@ def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str
 
 def open_tables(connection: "Connection[Any]", tables: list[SourceTable]) -> None:
     """Keep the tables, and what views read, under their names until the connection's transaction ends."""
-    for table in tables:
-        connection.query(f"SELECT {table.identity} FROM {table.name} LIMIT 0")
+    connection.query(f"SELECT 1 FROM {', '.join(table.name for table in tables)} LIMIT 0")
 
 
 def describe(reader: "Connection[Any]") -> tuple[str, str, str]:

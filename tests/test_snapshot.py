@@ -377,7 +377,7 @@ def test_tables_that_never_stand_still_are_refused_after_some_attempts(
     statements.before = change
     with (
         statements.watched(),
-        pytest.raises(UserError, match=r"changed each of the 10 times.*\n.*nobody alters"),
+        pytest.raises(UserError, match=r"changed each of the 20 times.*\n.*nobody alters"),
     ):
         extracted(bank.reader(), tmp_path)
 

@@ -173,10 +173,11 @@ def _swap(cursor: pymysql.cursors.Cursor, table: str, number: int) -> None:
     for statement in (
         f"CREATE TABLE copy LIKE {table}",
         f"ALTER TABLE copy COMMENT 'copy {number}', ADD INDEX another_{number} ({columns.split(',')[-1]})",
-        f"CREATE TRIGGER inserted AFTER INSERT ON {table} FOR EACH ROW {replacement}",
+        # Deletions first: what the other triggers write to the copy must not stay there when it is deleted.
+        f"CREATE TRIGGER deleted AFTER DELETE ON {table} FOR EACH ROW DELETE FROM copy WHERE id = OLD.id",
         f"CREATE TRIGGER updated AFTER UPDATE ON {table} FOR EACH ROW {replacement}",
-        f"CREATE TRIGGER deleted AFTER DELETE ON {table} FOR EACH ROW DELETE IGNORE FROM copy WHERE id = OLD.id",
-        f"INSERT IGNORE INTO copy SELECT * FROM {table} LOCK IN SHARE MODE",
+        f"CREATE TRIGGER inserted AFTER INSERT ON {table} FOR EACH ROW {replacement}",
+        f"INSERT INTO copy SELECT * FROM {table} LOCK IN SHARE MODE ON DUPLICATE KEY UPDATE copy.id = copy.id",
         f"RENAME TABLE {table} TO old, copy TO {table}",
         "DROP TABLE old",
     ):

@@ -131,7 +131,7 @@ def join_on_hadoop(
     Raises:
         UserError: a step failed, and the message has what its task wrote to standard error; or a URI is a pattern.
     """
-    refuse_patterns(small_tables, parts, work)
+    refuse_patterns(small_tables, parts, work)  # movements lie beside the small tables
     with _plain_name(local_work) as plain:
         _join(hadoop, small_tables, small_bytes, movements, parts, work, plain, rules, options, watch, tell)
 
@@ -243,9 +243,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     def _step_input_uris(self, step_num: int) -> list[str]:
         uris = list(super()._step_input_uris(step_num))
         if step_num == self._num_steps() - 1:
-            movements = self._movements()
-            refuse_patterns(movements)
-            uris.append(movements)
+            uris.append(self._movements())
         return uris
 
     def _run_hadoop(

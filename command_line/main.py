@@ -32,7 +32,7 @@ from merge.output_folder import open_output
 from movimento_flat import __version__
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop import Hadoop
-from movimento_flat.interrupts import hear_signals
+from movimento_flat.interrupts import has_come, hear_signals
 from movimento_flat.schema import MOVIMENTO
 from mr_jobs.rules import Rules
 from mr_jobs.task_server import TaskServer
@@ -41,6 +41,7 @@ from seed.plan import Plan
 
 PROGRAM = "movimento-flat"
 USER_ERROR, INTERRUPTED = 1, 130
+_INTERRUPTED = "Interrupted; what was published before is as it was."
 
 SHELLS = ("bash", "zsh", "fish")
 COMPLETE_VARIABLE = "_MOVIMENTO_FLAT_COMPLETE"
@@ -388,7 +389,7 @@ def main() -> None:
         print(as_the_user_wrote(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail(UserError("Interrupted; what was published before is as it was."), INTERRUPTED)
+        _fail(UserError(_INTERRUPTED), INTERRUPTED)
     except UserError as error:
         _fail(error, USER_ERROR)
     except OSError as error:
@@ -401,9 +402,15 @@ def main() -> None:
             ),
             USER_ERROR,
         )
+    except Exception:  # an interrupted import may raise anything
+        if not has_come():
+            raise
+        _fail(UserError(_INTERRUPTED), INTERRUPTED)
 
 
 def _fail(error: UserError, status: int) -> None:
+    if has_come() and status == USER_ERROR:
+        error, status = UserError(_INTERRUPTED), INTERRUPTED
     print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(str(error))}", file=sys.stderr)
     sys.exit(status)
 

@@ -440,11 +440,15 @@ def main() -> None:
             ),
             USER_ERROR,
         )
+    except Exception:  # an interrupted import may raise anything
+        if not has_come():
+            raise
+        _fail(INTERRUPTION, INTERRUPTED)
 
 
 def _fail(error: UserError, status: int) -> None:
     """End with a message. What fails after a signal fails by it."""
-    if has_come():
+    if has_come() and status == USER_ERROR:
         error, status = INTERRUPTION, INTERRUPTED
     print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(str(error))}", file=sys.stderr)
     sys.exit(status)

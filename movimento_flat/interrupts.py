@@ -5,6 +5,7 @@ server answers, so whoever waits in a thread says here how the wait is ended.
 """
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,17 +14,19 @@ End = Callable[[], object]
 
 _ends: set[End] = set()
 _has_come = False
+_AGAIN_SECONDS = 0.01
+
+
+def has_come() -> bool:
+    """Return whether a signal has come: then an error is that of a wait which was ended."""
+    return _has_come
 
 
 def hear_signals() -> None:
     """Let SIGINT and SIGTERM interrupt the program from now on."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _interrupt)
-
-
-def has_come() -> bool:
-    """Return whether a signal has come: Python drops KeyboardInterrupt where it strikes within its own callbacks."""
-    return _has_come
+    sys.unraisablehook = _interrupt_again
 
 
 def add(end: End) -> None:
@@ -57,3 +60,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     for end in tuple(_ends):
         end()
     raise KeyboardInterrupt
+
+
+def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Interrupt a little later where a signal has hit a callback or `__del__`, whose exceptions Python ignores."""
+    if ignored.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(ignored)

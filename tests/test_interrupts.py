@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import main
 from extract.connection import TimeLimits
-from movimento_flat import interrupts
 from movimento_flat.errors import UserError
 from sql import READER
 from tests import fake_server
@@ -234,6 +232,49 @@ except KeyboardInterrupt:
     assert result.stdout == "ended\n"
 
 
+def test_a_signal_within_what_ignores_exceptions_is_not_lost() -> None:
+    script = """
+import os, signal
+from movimento_flat import interrupts
+interrupts.hear_signals()
+class Deleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+try:
+    Deleted()
+    while True:
+        pass
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (result.stdout, result.stderr) == ("interrupted\n", "")
+
+
+@pytest.mark.parametrize("error", ["UserError", "RuntimeError", "OSError"])
+def test_the_error_of_what_a_signal_has_ended_is_an_interruption(error: str) -> None:
+    """A wait ends by an error; an import of NumPy makes a RuntimeError of KeyboardInterrupt."""
+    script = f"""
+import os, signal, sys
+from command_line import main
+from movimento_flat.errors import UserError
+def failing(**options):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        raise {error}("it broke") from None
+main.cli.main = failing
+main.main()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 130
+    assert result.stderr == "movimento-flat: Interrupted; what was published before is as it was.\n"
+
+
 @SIGNALS
 @pytest.mark.parametrize("file", ["run/rejected.tsv", CSV, "run/*.excel.csv", "run/*.parquet"])
 def test_while_it_merges_audits_and_exports(
@@ -263,11 +304,3 @@ def test_while_its_own_database_is_made_and_filled(state: str, by: signal.Signal
     home = tmp_path / "home"
     with started("seed", "--movements", "2000000", home=home) as process:
         ends_by_one_signal(process, by, lambda: list(home.glob(state)))
-
-
-def test_an_interrupt_that_python_has_dropped_is_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one within a callback of the garbage collector: what fails next fails by it."""
-    monkeypatch.setattr(interrupts, "_has_come", True)
-    with pytest.raises(SystemExit) as ended:
-        main._fail(UserError("The connection broke."), main.USER_ERROR)
-    assert ended.value.code == main.INTERRUPTED

@@ -1,6 +1,7 @@
 """Ports that are no database, or one that stops: one message within a time, and one signal ends every wait."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,8 +112,15 @@ def test_an_answer_of_any_bytes_is_an_error_of_the_database(answer: bytes) -> No
 
 
 def test_a_name_that_no_resolver_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
+    ended = threading.Event()
+
+    def silent(*_: object, **__: object) -> list[object]:
+        ended.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
     assert "not resolved within 1 s" in failure(Source("reader", "db", "db.example", limits=SHORT))
+    ended.set()
 
 
 def test_localhost_needs_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from merge.delivered import WHOLE_FORMAT, Delivered
 from merge.manifest import MANIFEST_NAME
 from merge.output_folder import RUN_NAME
 from movimento_flat.errors import UserError
-from movimento_flat.state import state_dir
+from movimento_flat.state import state_dir, usual_state_dir
 from mr_jobs.rules import Rules
 
 #: These names are also in hadoop-docker/cluster, which has no Python.
@@ -154,11 +154,9 @@ def _data_folder() -> Path:
 def _old_places() -> list[Path]:
     """Return where earlier versions kept it: `make run` in the checkout, the command in the user's state folder."""
     folders = [_CHECKOUT_STATE]
-    with suppress(RuntimeError, UserError):  # without a home nothing was kept there
+    with suppress(UserError):  # without a home nothing was kept there
         folders.append(state_dir())
-        folders.append(
-            Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / FOLDER_NAME
-        )
+        folders.append(usual_state_dir())
     return [folder / DEFAULT_NAME for folder in dict.fromkeys(folders)]
 
 

@@ -115,8 +115,8 @@ class PageBook:
 def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
     """-> (lines, rows) of a page: one pair, more where it does not fit into one value of the server, none of no rows.
 
-    GROUP_CONCAT cuts what is too long with no more than a warning, so each answer is held against its count. What came
-    of a cut one says how many rows the next may have.
+    GROUP_CONCAT cuts what is too long and only warns, so the rows of each answer are compared with its count. A cut
+    answer tells how many rows the next one may have.
 
     Raises:
         UserError: one single row is too long for the server's max_allowed_packet.

@@ -14,6 +14,15 @@ def state_dir() -> Path:
     """
     if chosen := os.environ.get("MOVIMENTO_FLAT_HOME"):
         return Path(chosen).resolve()
+    return usual_state_dir()
+
+
+def usual_state_dir() -> Path:
+    """The folder in the user's state folder, also where $MOVIMENTO_FLAT_HOME names another.
+
+    Raises:
+        UserError: the user has no home.
+    """
     if base := os.environ.get("XDG_STATE_HOME"):
         return Path(base) / "movimento-flat"
     try:

@@ -133,7 +133,26 @@ def join_on_hadoop(
     """
     refuse_patterns(small_tables, parts, work)  # movements lie beside the small tables
     with _plain_name(local_work) as plain:
-        _join(hadoop, small_tables, small_bytes, movements, parts, work, plain, rules, options, watch, tell)
+        arguments = ["--runner=hadoop", f"--output-dir={parts}", f"--hadoop-tmp-dir={work}"]
+        arguments += [
+            f"--local-tmp-dir={plain}",
+            "--cleanup=NONE",
+            "--no-read-logs",
+            "--no-check-input-paths",
+        ]
+        environment = {}
+        if rules.key_file:
+            environment[KEY_FILE_VARIABLE] = str(rules.key_file.resolve())
+            options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, plain)}")
+            rules = replace(rules, key_file=None)
+        arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in (PRIVATE, *options))]
+        arguments += [*rules.arguments(), f"--record-mark={new_record_mark()}", small_tables]
+        job = MovimentoFlat(arguments)
+        job.set_up_logging(quiet=True)
+        with _Runner(
+            hadoop, small_bytes, environment, movements, watch, tell, **job._runner_kwargs()
+        ) as runner:
+            runner.run()
 
 
 @contextmanager
@@ -143,40 +162,6 @@ def _plain_name(folder: Path) -> Iterator[Path]:
         link = Path(name) / "work"
         link.symlink_to(folder.resolve())
         yield link
-
-
-def _join(
-    hadoop: Hadoop,
-    small_tables: str,
-    small_bytes: int,
-    movements: MovementFolder,
-    parts: str,
-    work: str,
-    local_work: Path,
-    rules: Rules,
-    options: tuple[str, ...],
-    watch: Watch,
-    tell: Tell,
-) -> None:
-    """See `join_on_hadoop`."""
-    arguments = ["--runner=hadoop", f"--output-dir={parts}", f"--hadoop-tmp-dir={work}"]
-    arguments += [
-        f"--local-tmp-dir={local_work}",
-        "--cleanup=NONE",
-        "--no-read-logs",
-        "--no-check-input-paths",
-    ]
-    environment = {}
-    if rules.key_file:
-        environment[KEY_FILE_VARIABLE] = str(rules.key_file.resolve())
-        options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, local_work)}")
-        rules = replace(rules, key_file=None)
-    arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in (PRIVATE, *options))]
-    arguments += [*rules.arguments(), f"--record-mark={new_record_mark()}", small_tables]
-    job = MovimentoFlat(arguments)
-    job.set_up_logging(quiet=True)
-    with _Runner(hadoop, small_bytes, environment, movements, watch, tell, **job._runner_kwargs()) as runner:
-        runner.run()
 
 
 def _first_step(size: int, folder: Path) -> dict[str, str]:

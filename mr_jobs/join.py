@@ -175,7 +175,6 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     def start_mapping(self) -> None:
         """Packs, and what makes rows by this job's rules."""
         self.start_packing()
-        self.mark = self._record_mark()
         rules = Rules.of(self.options)
         self.rows = Rows(rules.privacy, rules.key())
         self.spans = SpanPacker() if SpanPacker is not None else None
@@ -183,7 +182,6 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     def start_halving(self) -> None:
         """Packs, and what makes half profiles."""
         self.start_packing()
-        self.mark = self._record_mark()
         self.halver = Halver()
 
     def start_flattening(self) -> None:
@@ -234,16 +232,17 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         else:
             others = block.split(b"\n")
         if takes_records:
-            records, others = _parted(others, self.mark)
+            records, others = _parted(others, self._mark())
             yield from records
         of_line = self.rows.of_plain_line if is_plain else self.rows.of_line
         yield from self.packer.add(chain.from_iterable(map(of_line, others)))
 
-    def _record_mark(self) -> bytes:
+    def _mark(self) -> bytes:
         return bytes(self.options.record_mark, "ascii")
 
     def _marked(self, records: Iterable[Record]) -> Iterator[Record]:
-        return ((self.mark + key, pack) for key, pack in records)
+        mark = self._mark()
+        return ((mark + key, pack) for key, pack in records)
 
     def flatten(self, bucket: bytes, packs: Iterable[bytes]) -> Iterator[Record]:
         r"""Step 2. A bucket of cards, half profiles and movements -> `bucket \t kind \t rows`, card by card."""

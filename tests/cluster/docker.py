@@ -68,6 +68,7 @@ class Cluster:
             "COMPOSE_PROJECT_NAME": PROJECT,
             "MOVIMENTO_FLAT_HOME": str(self.home),
             "XDG_DATA_HOME": str(self.home / "data"),
+            "XDG_STATE_HOME": str(self.home / "state"),  # a key that this user keeps there is not asked for
         }
 
     def script(self, *arguments: str, **environment: str) -> Result:

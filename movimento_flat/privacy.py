@@ -26,13 +26,14 @@ class Privacy:
         card: `full` card numbers; `mask`, their first six and last four digits; or `token`, an HMAC-SHA-256.
         people: `full` names; or `token`, an HMAC-SHA-256 of the associate's id in the place of the given name,
             with no surname and no printed name.
-        dropped: columns of the flat table that the CSV does not have.
+        dropped: columns of the flat table that the CSV does not have; at least two stay.
         ids: whether the CSV has the ids of the four tables, too.
 
     Raises:
-        UserError: no such column, or the amounts, without which nothing could be proved; or ids where something is
-            hidden. An id is the same in each delivery and in the database, so it leads back to whatever was hidden:
-            such data would be no pseudonyms (LGPD, art. 13, § 4).
+        UserError: no such column, or the amounts, without which nothing could be proved; or no other column is left,
+            since a row whose only field is empty would be an empty line, which many readers skip; or ids where
+            something is hidden. An id is the same in each delivery and in the database, so it leads back to whatever
+            was hidden: such data would be no pseudonyms (LGPD, art. 13, § 4).
     """
 
     card: str = FULL
@@ -48,6 +49,11 @@ class Privacy:
             )
         if AMOUNT in self.dropped:
             raise UserError(f"{AMOUNT} cannot be left out: by it the accounts are proved.")
+        if len(self.columns) == 1:
+            raise UserError(
+                f"{AMOUNT} cannot be the only column: a row without an amount would be an empty line.",
+                "Keep at least one column more: many programs that read CSV skip empty lines.",
+            )
         if self.ids and self.hides:
             raise UserError(
                 "Ids lead back to what --card, --people and --drop hide, by the database or by another delivery.",

@@ -89,7 +89,9 @@ privacies = st.builds(
     Privacy,
     card=st.sampled_from(CARDS),
     people=st.sampled_from(PEOPLE),
-    dropped=st.frozensets(st.sampled_from([name for name in FLAT_COLUMNS if name != AMOUNT])),
+    dropped=st.frozensets(
+        st.sampled_from([name for name in FLAT_COLUMNS if name != AMOUNT]), max_size=len(FLAT_COLUMNS) - 2
+    ),
 )
 
 
@@ -305,11 +307,16 @@ def test_columns_are_left_out_and_the_rest_is_as_it_was(filled: Database, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("column", "said"), [("no_such", "Its columns are nome_associado"), (AMOUNT, "cannot be left out")]
+    ("dropped", "said"),
+    [
+        ({"no_such"}, "Its columns are nome_associado"),
+        ({AMOUNT}, "cannot be left out"),
+        (set(FLAT_COLUMNS) - {AMOUNT}, "cannot be the only column"),
+    ],
 )
-def test_a_column_that_cannot_be_left_out_is_named(column: str, said: str) -> None:
+def test_columns_that_cannot_be_left_out_are_named(dropped: set[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        Privacy(dropped=frozenset([column]))
+        Privacy(dropped=frozenset(dropped))
 
 
 def test_the_key_is_found_in_hadoops_credentials() -> None:

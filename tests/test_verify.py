@@ -696,12 +696,15 @@ def test_control_characters_and_blanks_are_the_same_on_both_sides(database: Data
     assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
 
 
-def test_a_delivery_of_amounts_alone_one_of_which_is_null(database: Database, tmp_path: Path) -> None:
+def test_a_delivery_of_two_columns_with_an_amount_that_is_null(database: Database, tmp_path: Path) -> None:
     few_rows(database, "(1, NULL, 'x', '2024-01-01', 1)", "(2, 1, 'x', '2024-01-01', 1)")
-    drop = [option for name in FLAT_COLUMNS if name != AMOUNT for option in ("--drop", name)]
+    kept = {AMOUNT, "nome_impresso_cartao"}
+    drop = [option for name in FLAT_COLUMNS if name not in kept for option in ("--drop", name)]
     result = run(database, tmp_path, "--excel", *drop)
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / CSV).read_bytes() == f"{AMOUNT}\n\n1.00\n".encode()
+    assert (
+        tmp_path / CSV
+    ).read_bytes() == f"{AMOUNT},nome_impresso_cartao\n,ANA REIS\n1.00,ANA REIS\n".encode()
     assert "holds the same rows now" in verify_delivery(tmp_path, database.reader(), Console()).as_text(None)
 
 

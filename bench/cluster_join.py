@@ -22,8 +22,8 @@ from bench.spark import PYSPARK  # noqa: E402
 from extract.extraction import MOVEMENTS_FOLDER, extract  # noqa: E402
 from extract.hdfs_sink import HdfsSink  # noqa: E402
 from extract.sink import FolderSink  # noqa: E402
-from merge.parts import CSV_NAME, merge_parts  # noqa: E402
-from seed.plan import Plan  # noqa: E402
+from movimento_flat.publish.parts import CSV_NAME, merge_parts  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 
 OURS, BROADCAST, SORT_MERGE, SORT = (
     "movimento-flat",

@@ -18,11 +18,11 @@ from bench.content import content  # noqa: E402
 from bench.measure import Timing, fresh, main, say  # noqa: E402
 from bench.sitting import Contestants, alternate, options, pinned, record, show  # noqa: E402
 from bench.spark import JDBC_DRIVER, PYSPARK  # noqa: E402
-from command_line.fictitious import database_name  # noqa: E402
-from merge.parts import CSV_NAME  # noqa: E402
+from movimento_flat.cli.fictitious import database_name  # noqa: E402
+from movimento_flat.publish.parts import CSV_NAME  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 from movimento_flat.schema import FLAT_COLUMNS  # noqa: E402
-from seed.plan import Plan  # noqa: E402
-from sql import READER  # noqa: E402
+from movimento_flat.sql_files import READER  # noqa: E402
 
 OURS, PYSPARK_RUN = "movimento-flat", "PySpark, partitions"
 SERVER = "database:3306"

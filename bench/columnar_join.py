@@ -34,11 +34,11 @@ from bench.columnar.profiles import (  # noqa: E402
 )
 from bench.columnar.source_rows import SourceRows  # noqa: E402
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER  # noqa: E402
-from merge.parts import merge_parts  # noqa: E402
 from movimento_flat.privacy import Privacy  # noqa: E402
+from movimento_flat.problem_lists import REJECTED  # noqa: E402
+from movimento_flat.publish.parts import merge_parts  # noqa: E402
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO  # noqa: E402
-from mr_jobs.local import join_locally  # noqa: E402
-from mr_jobs.report import REJECTED  # noqa: E402
+from mr_jobs.local_runner import join_locally  # noqa: E402
 from mr_jobs.task_server import TaskServer  # noqa: E402
 
 BLOCK = 4 << 20

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from bench.content import Content
 from bench.measure import HOME, STATE, Timing, fresh, ours, run, say
-from command_line.progress import Console
 from extract.source import Source
+from movimento_flat.cli.progress import Console
 from movimento_flat.money import Totals
-from seed.load import fill
-from seed.plan import SKEW, Plan
-from seed.private_server import PrivateServer
-from seed.private_server.programs import get_programs
-from sql import READER, reader_statements
+from movimento_flat.sample_data.load import fill
+from movimento_flat.sample_data.plan import SKEW, Plan
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sql_files import READER, reader_statements
 
 HOST = "127.0.0.1"
 #: Bytes of memory of a server that is filled. Cards come in no order, so each row of their index is a page of the disk

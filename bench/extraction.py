@@ -15,7 +15,7 @@ from bench.databases import Database, Server  # noqa: E402
 from bench.measure import STATE, Timing, fresh, main, ours, run, say  # noqa: E402
 from bench.sitting import Contestants, alternate, options, record, show  # noqa: E402
 from extract.extraction import MOVEMENTS_FOLDER  # noqa: E402
-from seed.plan import Plan  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 
 OURS, MYDUMPER = "movimento-flat extract", "mydumper"
 OUTPUT = STATE / "output"

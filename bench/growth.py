@@ -16,8 +16,8 @@ from bench.content import content  # noqa: E402
 from bench.databases import Server  # noqa: E402
 from bench.measure import STATE, main  # noqa: E402
 from bench.sitting import Contestants, alternate, options, record, table  # noqa: E402
-from merge.parts import CSV_NAME  # noqa: E402
-from seed.plan import Plan  # noqa: E402
+from movimento_flat.publish.parts import CSV_NAME  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 
 SIZES = (100_000, 1_000_000, 5_000_000, 20_000_000)
 SKEWS = {"flat": 1, "skewed": 10}

@@ -13,8 +13,8 @@ from bench.content import content  # noqa: E402
 from bench.databases import Server  # noqa: E402
 from bench.measure import STATE, main, say  # noqa: E402
 from bench.sitting import MB, alternate, options, record, show  # noqa: E402
-from merge.parts import CSV_NAME  # noqa: E402
-from seed.plan import Plan  # noqa: E402
+from movimento_flat.publish.parts import CSV_NAME  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 
 SPREAD, ONE_CARD = "usual_spread", "one_card"
 OUTPUT = STATE / "output"

@@ -18,9 +18,9 @@ from bench.environments import python_with  # noqa: E402
 from bench.measure import ROOT, STATE, Timing, fresh, main, ours, run, say  # noqa: E402
 from bench.sitting import Contestants, alternate, options, pinned, record, said_version, show  # noqa: E402
 from bench.spark import JDBC_DRIVER, JOIN, PYSPARK, jdbc_driver, spark_python  # noqa: E402
-from merge.parts import CSV_NAME  # noqa: E402
+from movimento_flat.publish.parts import CSV_NAME  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 from movimento_flat.schema import FLAT_COLUMNS  # noqa: E402
-from seed.plan import Plan  # noqa: E402
 
 OURS = "movimento-flat"
 #: Contestant -> what bench/rivals.py calls it.

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.databases import HOST, Database
 from bench.measure import STATE, Timing, fresh, run
 from bench.sitting import said_version
-from sql import READER
+from movimento_flat.sql_files import READER
 from tests.debian import unpacked
 
 PACKAGE = "mydumper"

@@ -1,7 +1,7 @@
 """A month of a national card network, calculated from what was measured: constants of docs/growth.md."""
 
 from bench.records import Record, Records
-from mr_jobs.hadoop import SPLIT_BYTES
+from mr_jobs.hadoop_runner import SPLIT_BYTES
 
 MISSING = "(not measured)"
 MOVEMENTS = 1_000_000_000

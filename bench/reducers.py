@@ -17,8 +17,8 @@ from bench.cluster import EXCHANGE, OUTPUTS, Client, versions  # noqa: E402
 from bench.cluster_join import ours, tagged_tsv  # noqa: E402
 from bench.measure import fresh, main, say  # noqa: E402
 from bench.sitting import Contestants, alternate, options, record, show  # noqa: E402
-from merge.parts import CSV_NAME, merge_parts  # noqa: E402
-from seed.plan import Plan  # noqa: E402
+from movimento_flat.publish.parts import CSV_NAME, merge_parts  # noqa: E402
+from movimento_flat.sample_data.plan import Plan  # noqa: E402
 
 NUMBERS = (2, 1, 4, 8)
 

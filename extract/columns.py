@@ -164,7 +164,7 @@ def _source_table(
     if missing:
         raise UserError(
             f"Table {table.name} lacks {', '.join(missing)}, or the account may not read it.",
-            "Compare with sql/tables.sql; to let the account read:"
+            "Compare with sql/mysql/tables.sql; to let the account read:"
             " GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
         )
     found = {column.name: columns[table.name, column.name] for column in table.columns}

@@ -9,7 +9,7 @@ from pymysql.connections import Connection
 from extract.source import Source
 from extract.sql_words import sql_words, unquoted
 from movimento_flat.errors import UserError
-from sql import READER, reader_statements
+from movimento_flat.sql_files import READER, reader_statements
 
 #: Privileges, as MySQL and MariaDB name them, that change nothing of a database. Whatever is not among them
 #: counts as one that can; EXECUTE does, since a routine has the rights of who made it.

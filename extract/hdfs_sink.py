@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
-from movimento_flat.hadoop import Hadoop
+from movimento_flat.hadoop_commands import Hadoop
 
 
 class HdfsSink:

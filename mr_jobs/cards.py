@@ -15,10 +15,7 @@ from operator import itemgetter
 
 from movimento_flat.money import centavos
 from movimento_flat.privacy import FULL, Privacy
-from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
-from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-from mr_jobs.buckets import NO_ID, REPORT, Record, SmallBuckets, by_slot
-from mr_jobs.report import (
+from movimento_flat.problem_lists import (
     DISAGREEMENT,
     FLAT,
     REJECTED,
@@ -28,7 +25,10 @@ from mr_jobs.report import (
     rejected_movement,
     with_masked_ids,
 )
-from mr_jobs.suspicions import Suspicions
+from movimento_flat.schema import ASSOCIADO, CONTA, MOVIMENTO
+from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+from mr_jobs.buckets import NO_ID, REPORT, Record, SmallBuckets, by_slot
+from mr_jobs.quality_checks import Suspicions
 
 try:
     from mr_jobs.usual_cards import Card, Cards

@@ -19,7 +19,7 @@ Output, sorted within each part: `bucket of cards \t kind \t rows`, the rows in 
 and the rest escaped as in tagged TSV.
 
     F  rows of the flat table, as CSV, in order of the movements' ids
-    R  rejected rows              (the columns of this and the following stand in mr_jobs.report)
+    R  rejected rows              (the columns of this and the following stand in movimento_flat.problem_lists)
     D  a card whose holder is not its account's owner
     W  warnings: what looks wrong and is delivered all the same
 
@@ -52,9 +52,9 @@ from movimento_flat.processes import keep_freed_memory  # noqa: E402
 from movimento_flat.schema import ASSOCIADO, CONTA  # noqa: E402
 from mr_jobs.buckets import NUMBERS_TAG, Packer, Record  # noqa: E402
 from mr_jobs.cards import Flattener  # noqa: E402
+from mr_jobs.job_options import Rules  # noqa: E402
 from mr_jobs.masters import Halver, duplicate_numbers  # noqa: E402
 from mr_jobs.rows import Rows  # noqa: E402
-from mr_jobs.rules import Rules  # noqa: E402
 
 try:
     from mr_jobs.spans import SpanPacker
@@ -95,7 +95,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
     OUTPUT_PROTOCOL = BytesProtocol
 
     def configure_args(self) -> None:
-        """mrjob's options, those of `mr_jobs.rules` and the mark of records, which each task is given, too."""
+        """mrjob's options, those of `mr_jobs.job_options` and the mark of records, which each task is given, too."""
         super().configure_args()
         Rules.add_options(self.add_passthru_arg)
         self.add_passthru_arg(

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from operator import itemgetter
 
+from movimento_flat.problem_lists import WARNING, Warn, warning
 from movimento_flat.schema import ASSOCIADO, CARTAO
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
 from mr_jobs.buckets import NO_ID, REPORT, Located, SmallBuckets, by_slot, locate
-from mr_jobs.report import WARNING, Warn, warning
 
 try:
     from mr_jobs.usual_masters import Masters

@@ -34,6 +34,7 @@ from movimento_flat.privacy import (
     fingerprint_key,
     person_token,
 )
+from movimento_flat.problem_lists import REJECTED, WARNING, Reject, Warn, rejected_line, warning
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO, TABLES, Table
 from movimento_flat.tagged_tsv import NULL, escape, unescape
 from mr_jobs.buckets import (
@@ -45,7 +46,6 @@ from mr_jobs.buckets import (
     locate_number,
     sortable,
 )
-from mr_jobs.report import REJECTED, WARNING, Reject, Warn, rejected_line, warning
 
 _is_short_id = re.compile(rb"0|[1-9]\d{0,18}").fullmatch
 #: Numbers of twenty digits have the order of their texts.

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import settings
 
 from extract.source import Source
+from movimento_flat.sample_data.load import fill
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
-from seed.load import fill
-from seed.plan import Plan
-from seed.private_server import PrivateServer
-from seed.private_server.programs import get_programs
-from sql import READER, reader_statements, statements
 from tests.mysql9 import MySQL9
 from tests.soak import LONG
 
@@ -57,13 +57,17 @@ class Database:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def oracle(self, name: str = "oracle") -> list[tuple[Any, ...]]:
-        """Rows of one of the scripts in sql/: of oracle.sql, oracle_with_ids.sql or rejected.sql."""
-        return self.query(statements(name)[0])
+    def expected(self, with_ids: bool = False) -> list[tuple[Any, ...]]:
+        """Return the rows that the CSV must have, by sql/expected.sql."""
+        return self.query(expected_rows(with_ids))
+
+    def rejected(self) -> list[tuple[Any, ...]]:
+        """Return reason and id of each movement that must be rejected, by sql/rejected.sql."""
+        return self.query(statements("rejected")[0])
 
     def create_tables(self) -> None:
         """The four tables, empty."""
-        self.execute(*statements("tables"))
+        self.execute(*statements("mysql/tables"))
 
     def reader(self) -> Source:
         """The database as the least-privilege account sees it: over TCP where the server listens."""

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from command_line.auditing import SPAN, Auditing
-from merge.csv_audit import audit
+from movimento_flat.cli.auditing import SPAN, Auditing
 from movimento_flat.errors import UserError
+from movimento_flat.publish.csv_audit import audit
+from movimento_flat.report.adding import Adding
+from movimento_flat.report.figures import Figures, Figuring
 from movimento_flat.schema import FLAT_COLUMNS
-from report.adding import Adding
-from report.figures import Figures, Figuring
 from tests.brute_force import as_csv
 
 COLUMNS = FLAT_COLUMNS
@@ -44,7 +44,7 @@ def figures_of(file: Path) -> Figures:
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[Path]:
     """A small span, so that a small file has many."""
-    with patch("command_line.auditing.SPAN", 10_000):
+    with patch("movimento_flat.cli.auditing.SPAN", 10_000):
         yield tmp_path / "flat.csv"
 
 

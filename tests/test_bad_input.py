@@ -19,7 +19,7 @@ from extract.pages import PAGE_BYTES
 from extract.source import Source, parse_source
 from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
-from sql import reader_statements
+from movimento_flat.sql_files import reader_statements
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.test_extract import extracted
 from tests.test_run import COMMAND, CSV, RUN, assert_user_error, run

@@ -12,8 +12,8 @@ from bench.cluster import AND_USED, shuffled_bytes, without_used
 from bench.content import content, movements_of_dump
 from bench.measure import Timing, run
 from bench.records import Records, read
-from merge.parts import CSV_NAME, merge_parts
 from movimento_flat.money import Totals
+from movimento_flat.publish.parts import CSV_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
 from mr_jobs.phases import Phase

@@ -13,8 +13,8 @@ from bench import columnar_join
 from bench.columnar.flat_rows import FlatRows
 from bench.columnar.profiles import CardNumbers, Profiles
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER
-from merge.parts import CSV_NAME, REJECTED_NAME, WARNINGS_NAME, merge_parts
 from movimento_flat.privacy import Privacy
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, WARNINGS_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from tests.brute_force import Tables, as_csv, flat_rows, warnings
 from tests.test_join import nasty_tables

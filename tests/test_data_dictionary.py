@@ -4,16 +4,16 @@ import re
 
 import pytest
 
-from merge.accounting import Audit
-from merge.datapackage import datapackage
-from merge.parquet import column_type
 from movimento_flat.card_numbers import mask
+from movimento_flat.exports.parquet import column_type
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
+from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
+from movimento_flat.publish.accounting import Audit
+from movimento_flat.publish.datapackage import datapackage
 from movimento_flat.schema import FLAT_IDS, FLAT_TABLE, FLAT_WITH_IDS, TABLES, FlatColumn, Kind
+from movimento_flat.sql_files import statements
 from movimento_flat.tagged_tsv import ESCAPES
-from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
-from sql import statements
 from tests.conftest import ROOT
 
 DICTIONARY = (ROOT / "docs" / "data_dictionary.md").read_text("utf-8")
@@ -44,9 +44,9 @@ def plain(cell: str) -> str:
 
 
 def not_null() -> set[tuple[str, str]]:
-    """-> table and column of what sql/tables.sql declares NOT NULL."""
+    """-> table and column of what sql/mysql/tables.sql declares NOT NULL."""
     found = set()
-    for statement in statements("tables"):
+    for statement in statements("mysql/tables"):
         (table,) = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", statement)
         found |= {(table, column) for column in re.findall(r"^ +(\w+) .*NOT NULL", statement, re.MULTILINE)}
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from command_line.doctor import NOTE, OK, PROBLEM, Finding, as_text, examine
-from seed.private_server.programs import find_programs
+from movimento_flat.cli.doctor import NOTE, OK, PROBLEM, Finding, as_text, examine
+from movimento_flat.sample_data.private_server.programs import find_programs
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.fake_server import says, serving
 from tests.test_make_run import environment

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from merge import csv_audit
-from merge.csv_audit import Block, audit
 from movimento_flat.money import Totals
+from movimento_flat.publish import csv_audit
+from movimento_flat.publish.csv_audit import Block, audit
+from movimento_flat.report import figures
+from movimento_flat.report.adding import BINS, Adding, Card
+from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures, Figuring
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
-from report import figures
-from report.adding import BINS, Adding, Card
-from report.figures import OTHER_MONTHS, UNDATED, Figures, Figuring
 from tests.brute_force import Row, as_csv
 
 MOMENTS = [

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from command_line import pipeline
-from command_line.engines.local import LocalEngine
-from command_line.pipeline import Publishing
-from command_line.progress import Console
-from merge.output_folder import open_output
+from movimento_flat.cli import pipeline
+from movimento_flat.cli.engines.local import LocalEngine
+from movimento_flat.cli.pipeline import Publishing
+from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
+from movimento_flat.publish.output_folder import open_output
 from movimento_flat.state import state_dir
-from mr_jobs.rules import Rules
+from mr_jobs.job_options import Rules
 from tests.conftest import Database
 from tests.exfat import mounted
 from tests.test_merge import PUBLISHED, publish

@@ -5,9 +5,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from mr_jobs.join import MovimentoFlat, new_record_mark
-from mr_jobs.local import join_locally
+from mr_jobs.local_runner import join_locally
 from mr_jobs.rows import Rows
 from mr_jobs.task_server import TaskServer
 from tests.hostile import PROFILE_LINES

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from command_line.engines.hadoop import HadoopEngine
-from command_line.progress import Console
+from movimento_flat.cli.engines.hadoop import HadoopEngine
+from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
-from movimento_flat.hadoop import Hadoop, explain, last_words
-from mr_jobs.hadoop import JobReport, join_on_hadoop, words_of_a_task
+from movimento_flat.hadoop_commands import Hadoop, explain, last_words
+from mr_jobs.hadoop_runner import JobReport, join_on_hadoop, words_of_a_task
 
 DRIVER = """\
 26/11/24 10:28:30 INFO impl.YarnClientImpl: Submitted application application_1795516067664_0003

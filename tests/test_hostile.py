@@ -13,24 +13,24 @@ from typing import Any, BinaryIO
 import pymysql
 import pytest
 
-from command_line import pipeline
-from command_line.progress import Console
 from extract import pages as pages_module
 from extract import source as source_module
 from extract.extraction import SmallTables
 from extract.sink import FolderSink
 from extract.source import Source
-from merge.csv_audit import audit
-from merge.output_folder import RUN_NAME
-from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.cli import pipeline
+from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
+from movimento_flat.publish.csv_audit import audit
+from movimento_flat.publish.output_folder import RUN_NAME
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server import server as server_module
+from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.sql_files import reader_statements
 from movimento_flat.state import state_dir
-from mr_jobs.rules import Rules
-from seed.private_server import PrivateServer
-from seed.private_server import server as server_module
-from seed.private_server.programs import get_programs
-from sql import reader_statements
+from mr_jobs.job_options import Rules
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.hostile import PROFILE, DatabaseCase, TsvCase, database_cases, expected_row, tsv_cases
 from tests.mysql9 import MySQL9

@@ -15,7 +15,7 @@ import pytest
 
 from extract.connection import TimeLimits
 from movimento_flat.errors import UserError
-from sql import READER
+from movimento_flat.sql_files import READER
 from tests import fake_server
 from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
 from tests.fake_server import Behaviour, greeting, says, serving
@@ -30,7 +30,7 @@ SIGNALS = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lam
 Condition = Callable[[], object]
 #: As the console script does. `python -m` ends by SIGINT itself, not with 130, where KeyboardInterrupt was raised in
 #: an exec(), such as that of a dataclass which is being imported; a shell sees 130 either way.
-COMMAND = [sys.executable, "-c", "from command_line.main import main; main()"]
+COMMAND = [sys.executable, "-c", "from movimento_flat.cli.main import main; main()"]
 
 
 @contextmanager
@@ -258,7 +258,7 @@ def test_the_error_of_what_a_signal_has_ended_is_an_interruption(error: str) -> 
     """A wait ends by an error; an import of NumPy makes a RuntimeError of KeyboardInterrupt."""
     script = f"""
 import os, signal, sys
-from command_line import main
+from movimento_flat.cli import main
 from movimento_flat.errors import UserError
 def failing(**options):
     try:

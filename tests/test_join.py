@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS
 from mr_jobs import buckets, cards
+from mr_jobs.job_options import Rules
 from mr_jobs.join import MovimentoFlat
-from mr_jobs.local import join_locally
-from mr_jobs.rules import Rules
+from mr_jobs.local_runner import join_locally
 from mr_jobs.task_server import TaskServer
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 

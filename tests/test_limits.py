@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from merge.limits import Limit, Limits, Strict, too_few_rows
+from movimento_flat.publish.limits import Limit, Limits, Strict, too_few_rows
 from tests.conftest import Database
 from tests.test_run import CSV, PUBLISHED, RUN, assert_user_error, command, run
 
@@ -88,7 +88,7 @@ def test_a_run_beyond_its_limits_publishes_nothing_and_keeps_its_lists(
         "--strict",
         "luhn",
     )
-    rejected = len(filled.oracle("rejected"))
+    rejected = len(filled.rejected())
     for _ in range(2):
         result = run(filled, tmp_path, *options)
         assert_user_error(result, "beyond its limits, so nothing is published")
@@ -190,7 +190,7 @@ def test_the_merge_stage_has_the_same_limits(filled: Database, tmp_path: Path) -
     assert command("extract", "--source", filled.url(), "--to", tsv).returncode == 0
     assert command("join", "--from", tsv, "--to", parts).returncode == 0
     merge = ("merge", "--from", parts, "--tsv", tsv, "--output", tmp_path / "out")
-    rejected = len(filled.oracle("rejected"))
+    rejected = len(filled.rejected())
     assert_user_error(command(*merge, "--max-rejected", str(rejected - 1)), f"rejected: {rejected:,}")
     assert command(*merge, "--max-rejected", str(rejected)).returncode == 0
 

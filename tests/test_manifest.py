@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from merge.manifest import FORMAT
+from movimento_flat.problem_lists import Reject, Warn
+from movimento_flat.publish.manifest import FORMAT
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
-from mr_jobs.report import Reject, Warn
 from tests.conftest import ROOT, Database
 from tests.test_run import RUN, run
 

@@ -7,11 +7,11 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from movimento_flat.problem_lists import WARNING, Warn
 from movimento_flat.schema import ASSOCIADO, CONTA
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
 from mr_jobs.buckets import Located
 from mr_jobs.masters import Halver, duplicate_numbers, half_profiles
-from mr_jobs.report import WARNING, Warn
 
 _slots = st.sampled_from(["00", "01", "07", "99"])
 _ids = st.sampled_from(["0", "7", "10", "123456", "1" * 16, "1" * 17, "18446744073709551615"])

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from command_line.progress import Console
-from command_line.verify_command import verify_delivery
+from movimento_flat.cli.progress import Console
+from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import TABLES
 from movimento_flat.state import state_dir
 from movimento_flat.tagged_tsv import escape, line
-from mr_jobs.rules import Rules
+from mr_jobs.job_options import Rules
 from tests.brute_force import Tables, as_csv
 from tests.conftest import Database, Server, new_database
 from tests.mysql9 import MySQL9

@@ -13,11 +13,11 @@ from zipfile import ZipFile
 import pytest
 
 from movimento_flat import __version__
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.sql_files import READER, reader_statements
 from movimento_flat.state import state_dir
-from seed.private_server import PrivateServer
-from seed.private_server.programs import get_programs
-from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.conftest import PASSWORD, ROOT, Database, filled_database
 from tests.mysql9 import free_port
@@ -123,7 +123,7 @@ def test_the_wheel_runs_in_a_bare_environment_without_a_checkout(
     output_of(
         *(program, "run", "--output", "out", "--source", small.url()), folder=tmp_path, MYSQL_PWD=PASSWORD
     )
-    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.oracle())
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.expected())
     job: tuple[str | Path, ...] = ("-r", "inline", "--no-conf", *SAMPLE)
     joined = output_of(bare / "bin" / "python", "-m", "mr_jobs.join", *job, folder=tmp_path)
     assert joined == output_of(sys.executable, ROOT / "mr_jobs" / "join.py", *job, folder=ROOT)
@@ -150,7 +150,7 @@ def test_the_wheel_runs_on_the_python_3_13_of_debian_trixie(
     in_machine(
         tree, tmp_path, f"venv/bin/movimento-flat run --output out --source {source}", MYSQL_PWD=PASSWORD
     )
-    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.oracle())
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.expected())
     joined = in_machine(tree, tmp_path, "venv/bin/python -m mr_jobs.join -r inline --no-conf *.tsv")
     expected = output_of(
         sys.executable, ROOT / "mr_jobs" / "join.py", "-r", "inline", "--no-conf", *SAMPLE, folder=ROOT

@@ -20,17 +20,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from command_line import pipeline
-from command_line.engines.local import LocalEngine
-from command_line.pipeline import Publishing
-from command_line.progress import Console
-from merge import csv_audit, parquet
-from merge.parquet import parquet_totals, write_parquet
-from merge.parts import PARQUET_NAME
+from movimento_flat.cli import pipeline
+from movimento_flat.cli.engines.local import LocalEngine
+from movimento_flat.cli.pipeline import Publishing
+from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
+from movimento_flat.exports import parquet
+from movimento_flat.exports.parquet import parquet_totals, write_parquet
 from movimento_flat.money import Totals, centavos
+from movimento_flat.publish import csv_audit
+from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
-from mr_jobs.rules import Rules
+from mr_jobs.job_options import Rules
 from tests.brute_force import Row, as_csv
 from tests.conftest import PASSWORD, ROOT, Database, Server
 from tests.nasty import NO_DATES, nasty_database
@@ -269,7 +270,7 @@ def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
 def test_without_pyarrow_it_is_refused_before_anything_is_read(nasty: Database, tmp_path: Path) -> None:
     """Without --parquet nothing asks for it."""
     nasty.reader()
-    without = "import sys; sys.modules['pyarrow'] = None; from command_line.main import main; main()"
+    without = "import sys; sys.modules['pyarrow'] = None; from movimento_flat.cli.main import main; main()"
     arguments = ["run", "--output", str(tmp_path / "out"), "--source", nasty.url()]
 
     def run_without(*options: str) -> subprocess.CompletedProcess[str]:

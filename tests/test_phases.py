@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-from mr_jobs.local import join_locally
+from mr_jobs.local_runner import join_locally
 from mr_jobs.phases import Phase, Reached, phases_of_counters
 from mr_jobs.task_server import TaskServer
 from tests.test_join import SAMPLE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line.engines.hadoop import default_hdfs_folder
+from movimento_flat.cli.engines.hadoop import default_hdfs_folder
 from movimento_flat.errors import UserError
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
@@ -69,7 +69,7 @@ def test_files_of_the_job_itself_are_no_patterns(tmp_path: Path) -> None:
 def test_each_stage_takes_folders_by_relative_names(small: Database, tmp_path: Path) -> None:
     def here(*arguments: str) -> None:
         environment = {**os.environ, "MYSQL_PWD": PASSWORD, "PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-m", "command_line.main", *arguments]
+        words = [sys.executable, "-m", "movimento_flat.cli.main", *arguments]
         subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
 
     here("extract", "--source", small.url(), "--to", "./tsv[1]")
@@ -108,7 +108,7 @@ def test_an_output_that_is_no_folder_is_refused_by_name(
     verb: list[str], output: str, said: str, tmp_path: Path
 ) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MOVIMENTO_FLAT_HOME": str(tmp_path / "home")}
-    words = [sys.executable, "-m", "command_line.main", *verb, "--output", output]
+    words = [sys.executable, "-m", "movimento_flat.cli.main", *verb, "--output", output]
     result = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert said in result.stderr
@@ -165,7 +165,7 @@ def test_standard_streams_may_be_closed(small: Database, closed: str, tmp_path: 
     words = f'exec "$@" {closed}'
     arguments = ["run", "--output", str(tmp_path / "out"), "--source", small.url(), "--json"]
     result = subprocess.run(
-        ["sh", "-c", words, "sh", sys.executable, "-m", "command_line.main", *arguments],
+        ["sh", "-c", words, "sh", sys.executable, "-m", "movimento_flat.cli.main", *arguments],
         cwd=ROOT,
         env={**os.environ, "MYSQL_PWD": PASSWORD},
         capture_output=True,

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from command_line.token_key import with_key
-from merge.csv_audit import audit
-from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.card_numbers import mask, mask_card_numbers
+from movimento_flat.cli.token_key import with_key
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.privacy import CARDS, PEOPLE, Privacy, fingerprint_key
+from movimento_flat.publish.csv_audit import audit
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS
 from mr_jobs.buckets import NUMBERS_TAG
+from mr_jobs.job_options import KEY_NAME, Rules, secrets_of
 from mr_jobs.rows import Rows
-from mr_jobs.rules import KEY_NAME, Rules, secrets_of
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 from tests.conftest import Database
 from tests.test_join import nasty_tables, run_inline, run_task, simulate
@@ -300,7 +300,7 @@ def test_columns_are_left_out_and_the_rest_is_as_it_was(filled: Database, tmp_pa
     result = run(filled, tmp_path, *(word for name in dropped for word in ("--drop", name)))
     assert result.returncode == 0, result.stderr
     kept = [place for place, name in enumerate(FLAT_COLUMNS) if name not in dropped]
-    rows = [tuple(row[place] for place in kept) for row in filled.oracle()]
+    rows = [tuple(row[place] for place in kept) for row in filled.expected()]
     assert (tmp_path / CSV).read_bytes() == as_csv([FLAT_COLUMNS[place] for place in kept], rows)
     assert run(filled, tmp_path).returncode == 0
     assert (tmp_path / CSV).read_bytes() == expected_csv(filled)

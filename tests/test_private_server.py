@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from movimento_flat.errors import UserError
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server import programs as programs_module
+from movimento_flat.sample_data.private_server.programs import Programs, find_programs, get_programs
 from movimento_flat.state import state_dir
-from seed.private_server import PrivateServer
-from seed.private_server import programs as programs_module
-from seed.private_server.programs import Programs, find_programs, get_programs
 
 #: A process that holds a server until it is ended; its only line of output is the server's process id.
 OWNER = """
 import signal, sys, time
 from pathlib import Path
-from seed.private_server import PrivateServer
-from seed.private_server import programs as programs_module
-from seed.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server import programs as programs_module
+from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.state import state_dir
 say = lambda sentence: print(sentence, file=sys.stderr)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

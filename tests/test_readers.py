@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from merge.csv_audit import audit
+from movimento_flat.publish.csv_audit import audit
 from movimento_flat.schema import FLAT_COLUMNS, MOVIMENTO
 from movimento_flat.tagged_tsv import Escaped, Marked, escape, unescape
 from mr_jobs.rows import csv_field

@@ -77,7 +77,7 @@ def test_every_message_of_the_table_is_one_of_the_program() -> None:
     (section,) = [text for text in sections(ENGLISH) if text.startswith("When something goes wrong")]
     messages = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
     assert len(messages) > 8
-    folders = ("command_line", "extract", "merge", "movimento_flat", "mr_jobs", "seed", "hadoop-docker")
+    folders = ("movimento_flat.cli", "extract", "merge", "movimento_flat", "mr_jobs", "seed", "hadoop-docker")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     # Python may be writing others, which have another name until they are whole.
     code = "\n".join(

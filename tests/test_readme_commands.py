@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from merge.parts import PARQUET_NAME
+from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.test_make_run import environment

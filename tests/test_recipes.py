@@ -66,7 +66,7 @@ def expected_rows(database: Database, delivery: Path) -> Rows:
     """What the plain join in the database says; neither an empty text nor a date that is none has a value here."""
     return [
         tuple(None if value == "" or value in NO_DATES else value for value in row)
-        for row in database.oracle("oracle_with_ids" if has_ids(delivery) else "oracle")
+        for row in database.expected(has_ids(delivery))
     ]
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from merge.parts import WARNINGS_NAME, merge_parts
 from movimento_flat.privacy import Privacy
-from mr_jobs.report import Warn
-from mr_jobs.rules import Rules
+from movimento_flat.problem_lists import Warn
+from movimento_flat.publish.parts import WARNINGS_NAME, merge_parts
+from mr_jobs.job_options import Rules
 from tests.brute_force import Row, Tables, warnings
 from tests.conftest import Database
 from tests.test_join import run_inline, simulate

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from merge.parts import DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
 from movimento_flat.money import Totals
+from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
+from movimento_flat.publish.parts import DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.report import brazil
+from movimento_flat.report.figures import Figures
+from movimento_flat.report.findings import Findings, read_findings
+from movimento_flat.report.page import REPORT_NAME, page
+from movimento_flat.report.reasons import REJECTED, WARNINGS
+from movimento_flat.report.svg import stacked_columns, ticks
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
-from mr_jobs.report import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
-from report import brazil
-from report.figures import Figures
-from report.findings import Findings, read_findings
-from report.page import REPORT_NAME, page
-from report.reasons import REJECTED, WARNINGS
-from report.svg import stacked_columns, ticks
 from tests.brute_force import Row
 from tests.conftest import Database
 from tests.test_figures import figures_of, files, written, written_rows
@@ -157,12 +157,12 @@ def test_a_run_says_what_the_database_says(filled: Database, delivered: Path) ->
     report = delivered / REPORT_NAME
     assert report.stat().st_mode & 0o777 == 0o600
     text = check_that_it_does_nothing(report.read_text("utf-8")).text
-    oracle = [dict(zip(FLAT_COLUMNS, row, strict=True)) for row in filled.oracle()]
-    total = sum(int(str(row[AMOUNT]).replace(".", "")) for row in oracle)
+    expected = [dict(zip(FLAT_COLUMNS, row, strict=True)) for row in filled.expected()]
+    total = sum(int(str(row[AMOUNT]).replace(".", "")) for row in expected)
     content = json.loads((delivered / "manifest.json").read_text("utf-8"))
-    assert f"Movimentos {brazil.number(len(oracle))} linhas do CSV" in text
+    assert f"Movimentos {brazil.number(len(expected))} linhas do CSV" in text
     assert brazil.money(total).replace("\u00a0", " ") in text
-    days = sorted(str(row["data_movimento"])[:10] for row in oracle)
+    days = sorted(str(row["data_movimento"])[:10] for row in expected)
     assert f"{brazil.day(date.fromisoformat(days[0]))} a {brazil.day(date.fromisoformat(days[-1]))}" in text
     by_kind = filled.query(
         "SELECT tipo, COUNT(*), CAST(SUM(vlr_transacao) * 100 AS SIGNED) FROM movimento"

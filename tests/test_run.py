@@ -19,7 +19,7 @@ CSV = "movimento_flat.csv"
 RUN = "movimento_flat.run"
 #: What OUTPUT has after a run, in the order of names.
 PUBLISHED = ["datapackage.json", CSV, RUN]
-COMMAND = [sys.executable, "-m", "command_line.main"]
+COMMAND = [sys.executable, "-m", "movimento_flat.cli.main"]
 
 
 Result = subprocess.CompletedProcess[str]
@@ -50,7 +50,7 @@ def run(database: Database, output: Path, *arguments: str) -> Result:
 
 
 def expected_csv(database: Database) -> bytes:
-    return as_csv(FLAT_COLUMNS, database.oracle())
+    return as_csv(FLAT_COLUMNS, database.expected())
 
 
 def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_csv_is_what_a_plain_join_in_the_database_gives(
     rejected = [
         line.split("\t") for line in (tmp_path / RUN / "rejected.tsv").read_text("utf-8").splitlines()[1:]
     ]
-    assert sorted((row[0], row[2]) for row in rejected) == sorted(filled.oracle("rejected"))
+    assert sorted((row[0], row[2]) for row in rejected) == sorted(filled.rejected())
     assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
 
 

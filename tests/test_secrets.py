@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from command_line.main import cli
 from extract.source import address, parse_source, read_password
+from movimento_flat.cli.main import cli
 from movimento_flat.errors import UserError
-from sql import READER, reader_statements
+from movimento_flat.sql_files import READER, reader_statements
 from tests.conftest import ROOT, Database
 from tests.test_run import COMMAND, CSV
 
@@ -194,14 +194,14 @@ def test_a_password_file_that_everybody_may_read_is_named(
 def test_the_mode_of_a_mounted_secret_is_not_its_readers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("command_line.options.MOUNTED_SECRETS", tmp_path)
+    monkeypatch.setattr("movimento_flat.cli.options.MOUNTED_SECRETS", tmp_path)
     assert _said_of(tmp_path, 0o444, [], capsys) == ""
 
 
 def test_in_the_clusters_container_the_password_file_has_the_users_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("command_line.shown._SHOWN", {str(tmp_path / "password"): "SHOWN"})
+    monkeypatch.setattr("movimento_flat.cli.container_paths._SHOWN", {str(tmp_path / "password"): "SHOWN"})
     monkeypatch.setenv("SHOWN", "./my password")
     said = _said_of(tmp_path, 0o644, [], capsys)
     assert said.endswith("the password file ./my password.\n  -> chmod 600 ./my password\n")

@@ -7,11 +7,11 @@ import pytest
 
 from movimento_flat.errors import UserError
 from movimento_flat.luhn import check_digit, is_luhn
+from movimento_flat.sample_data.generate import TROUBLESOME, Generator
+from movimento_flat.sample_data.load import fill
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.schema import TABLES
-from seed.generate import TROUBLESOME, Generator
-from seed.load import fill
-from seed.plan import Plan
-from seed.private_server import PrivateServer
 from tests.conftest import Database
 
 
@@ -47,8 +47,8 @@ def test_a_clean_plan_rejects_nothing_and_a_dirty_one_has_every_reason(
     database: Database, filled: Database
 ) -> None:
     fill_database(database, Plan(movements=2000))
-    assert database.oracle("rejected") == []
-    reasons = Counter(reason for reason, _ in filled.oracle("rejected"))
+    assert database.rejected() == []
+    reasons = Counter(reason for reason, _ in filled.rejected())
     assert set(reasons) == {
         "movement_without_card",
         "unknown_card",

@@ -1,4 +1,4 @@
-"""The servers that sql/tables.sql promises: what tests ask of the private one, asked of each kind of them."""
+"""The servers that sql/mysql/tables.sql promises: what tests ask of the private one, asked of each kind of them."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
+from movimento_flat.sql_files import READER
 from movimento_flat.state import state_dir
-from seed.private_server import PrivateServer
-from seed.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
-from sql import READER
 from tests import test_bad_input, test_extract, test_grants, test_run, test_sql, test_verify, test_window
 from tests.conftest import Database, Server, filled_database
 from tests.mysql9 import MySQL9

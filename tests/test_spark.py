@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from merge.parts import CSV_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, merge_parts
 from movimento_flat.state import state_dir
 from tests.conftest import ROOT
 from tests.spark import spark_environment

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merge import spreadsheet
-from merge.spreadsheet import (
+from movimento_flat.exports import spreadsheet
+from movimento_flat.exports.spreadsheet import (
     amount_cell,
     card_cell,
     file_names,

@@ -4,7 +4,7 @@ import pymysql
 import pytest
 
 from movimento_flat.schema import TABLES
-from sql import reader_statements, statements
+from movimento_flat.sql_files import reader_statements, statements
 from tests.conftest import Database
 
 
@@ -68,5 +68,5 @@ def test_the_readers_password_is_quoted() -> None:
 
 
 def test_statements_come_without_comments() -> None:
-    assert len(statements("tables")) == 4
-    assert not any("--" in statement for statement in statements("oracle"))
+    assert len(statements("mysql/tables")) == 4
+    assert not any("--" in statement for statement in statements("expected"))

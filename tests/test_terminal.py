@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from command_line.main import cli
-from command_line.shown import as_the_user_wrote
-from seed.private_server import PrivateServer
+from movimento_flat.cli.container_paths import as_the_user_wrote
+from movimento_flat.cli.main import cli
+from movimento_flat.sample_data.private_server import PrivateServer
 from tests.conftest import PASSWORD, ROOT, Database, filled_database
 from tests.test_run import COMMAND, CSV, RUN, command, run
 
@@ -25,7 +25,7 @@ COMMANDS = sorted(cli.commands)
 #: Two stages, a second and a half of 3,000 rows, and one that ends at once.
 SLOW = """
 import time
-from command_line.progress import Console
+from movimento_flat.cli.progress import Console
 console = Console({options})
 with console.stage("slow", total=4000) as progress:
     for _ in range(3):

@@ -11,10 +11,10 @@ import pytest
 from extract.source import Source
 from extract.tls import OFF, VERIFY, Tls, is_loopback
 from movimento_flat.errors import UserError
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sql_files import READER, reader_statements
 from movimento_flat.state import state_dir
-from seed.private_server import PrivateServer
-from seed.private_server.programs import get_programs
-from sql import READER, reader_statements
 from tests.certificates import Authority
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.mysql9 import MySQL9, free_port

@@ -12,11 +12,11 @@ from threading import Barrier
 
 import pytest
 
-from command_line import token_key
-from command_line.token_key import key_fingerprint_of, with_kept_key, with_key
+from movimento_flat.cli import token_key
+from movimento_flat.cli.token_key import key_fingerprint_of, with_kept_key, with_key
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
-from mr_jobs.rules import Rules
+from mr_jobs.job_options import Rules
 from tests.conftest import ROOT, Database
 from tests.test_make_run import environment, make_run
 from tests.test_run import CSV, RUN, assert_user_error, command, run

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movimento_flat.privacy import MASK, TOKEN, Privacy
+from movimento_flat.problem_lists import DISAGREEMENT, FLAT, REJECTED, WARNING
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
 from mr_jobs.buckets import Record, sortable
 from mr_jobs.cards import Flattener
-from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING
 
 NOW = "2025-01-01 00:00:00"
 _MOMENTS = ["2024-05-05 10:00:00", "2024-05-05 10:00:01", "2024-05-05 10:01:00", NOW, "2025-01-01 00:00:01"]

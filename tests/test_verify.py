@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from command_line.progress import Console
-from command_line.verify_command import verify_delivery
-from merge import verify_database
-from merge.manifest import checksum
+from movimento_flat.cli.progress import Console
+from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
 from movimento_flat.money import centavos
+from movimento_flat.publish.manifest import checksum
+from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
-from seed.private_server import PrivateServer
+from movimento_flat.verify import database as verify_database
 from tests.brute_force import Row, as_csv
 from tests.conftest import ROOT, Database, new_database
 from tests.test_run import CSV, RUN, Result, assert_user_error, command, run

@@ -16,9 +16,9 @@ from extract.columns import inspect
 from extract.pages import PageBook
 from extract.source import Source
 from extract.window import Window
-from merge.parts import REJECTED_NAME
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
+from movimento_flat.publish.parts import REJECTED_NAME
 from movimento_flat.schema import FLAT_COLUMNS, TABLES
 from tests.brute_force import as_csv
 from tests.conftest import Database
@@ -261,8 +261,8 @@ def test_a_run_publishes_the_movements_of_the_window_and_its_accounts_balance(
     since, until = "2024-02-29 12:00:00", "2024-07-01 00:00:00"
     result = run(filled, tmp_path, "--since", since, "--until", until[:10])
     assert result.returncode == 0, result.stderr
-    rows = [row for row in filled.oracle() if since <= row[DATE] < until]
-    assert 0 < len(rows) < len(filled.oracle())
+    rows = [row for row in filled.expected() if since <= row[DATE] < until]
+    assert 0 < len(rows) < len(filled.expected())
     assert (tmp_path / CSV).read_bytes() == as_csv(FLAT_COLUMNS, rows)
     manifest = json.loads((tmp_path / RUN / "manifest.json").read_text())
     counted = filled.query(
@@ -286,7 +286,7 @@ def test_the_stages_one_by_one_know_the_window(filled: Database, tmp_path: Path)
     ):
         result = command(*step)
         assert result.returncode == 0, result.stderr
-    rows = [row for row in filled.oracle() if row[DATE] >= "2024-06-01 10:00:00"]
+    rows = [row for row in filled.expected() if row[DATE] >= "2024-06-01 10:00:00"]
     assert (output / CSV).read_bytes() == as_csv(FLAT_COLUMNS, rows)
     manifest = json.loads((output / RUN / "manifest.json").read_text())
     assert manifest["source"]["since"] == "2024-06-01 10:00:00"

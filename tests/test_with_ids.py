@@ -15,14 +15,14 @@ from frictionless import validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from command_line.progress import Console
-from command_line.verify_command import verify_delivery
-from merge.parts import PARQUET_NAME, REJECTED_NAME
+from movimento_flat.cli.progress import Console
+from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
+from movimento_flat.publish.parts import PARQUET_NAME, REJECTED_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
 from mr_jobs import buckets, cards
-from mr_jobs.rules import Rules
+from mr_jobs.job_options import Rules
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import ROOT, Database, Server, new_database
 from tests.nasty import TEXTS
@@ -33,7 +33,6 @@ from tests.test_verify import changed, forge, manifest, rows_of, verify, write_r
 
 COLUMNS = (*FLAT_COLUMNS, *ID_COLUMNS)
 RULES = Rules(Privacy(ids=True))
-ORACLE = "oracle_with_ids"
 #: Small and large ones, and those beside the ends of a bucket and of what a float and an int64 hold.
 HUGE = [1, 99, 100, 101, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 2]
 
@@ -100,7 +99,7 @@ def delivery(
 
 
 def expected(database: Database) -> bytes:
-    return as_csv(COLUMNS, database.oracle(ORACLE))
+    return as_csv(COLUMNS, database.expected(with_ids=True))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -137,18 +136,18 @@ def test_a_card_of_two_equal_accounts_is_ambiguous_only_where_their_ids_show(tmp
 def test_the_csv_is_what_a_plain_join_in_the_database_gives(delivery: tuple[Database, Path]) -> None:
     database, output = delivery
     assert (output / CSV).read_bytes() == expected(database)
-    rows = [row[: len(FLAT_COLUMNS)] for row in database.oracle(ORACLE)]
-    assert rows == database.oracle()
+    rows = [row[: len(FLAT_COLUMNS)] for row in database.expected(with_ids=True)]
+    assert rows == database.expected()
     rejected = [
         line.split("\t") for line in (output / RUN / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
     ]
-    assert sorted((row[0], row[2]) for row in rejected) == sorted(database.oracle("rejected"))
+    assert sorted((row[0], row[2]) for row in rejected) == sorted(database.rejected())
     assert len({row[0] for row in rejected}) == 4
 
 
 def test_the_ids_are_those_of_the_rows_that_the_columns_come_from(filled: Database) -> None:
     """Read one by one, without a join; some holder is not the account's owner."""
-    rows = random.Random(1).sample(filled.oracle(ORACLE), 300)
+    rows = random.Random(1).sample(filled.expected(with_ids=True), 300)
     owners = set()
     for row in rows:
         movement, card, account, holder = row[-4:]
@@ -168,7 +167,7 @@ def test_without_it_the_bytes_are_those_of_before(filled: Database, tmp_path: Pa
     """Also where OUTPUT has a delivery with ids."""
     assert run(filled, tmp_path, "--with-ids").returncode == 0
     assert run(filled, tmp_path).returncode == 0
-    assert (tmp_path / CSV).read_bytes() == as_csv(FLAT_COLUMNS, filled.oracle())
+    assert (tmp_path / CSV).read_bytes() == as_csv(FLAT_COLUMNS, filled.expected())
     assert "ids" not in manifest(tmp_path)["privacy"]
 
 
@@ -176,8 +175,8 @@ def test_a_window_has_ids_and_is_verified(filled: Database, tmp_path: Path) -> N
     since, until = "2024-02-29 12:00:00", "2024-07-01 00:00:00"
     result = run(filled, tmp_path, "--with-ids", "--since", since, "--until", until)
     assert result.returncode == 0, result.stderr
-    rows = [row for row in filled.oracle(ORACLE) if since <= row[5] < until]
-    assert 0 < len(rows) < len(filled.oracle())
+    rows = [row for row in filled.expected(with_ids=True) if since <= row[5] < until]
+    assert 0 < len(rows) < len(filled.expected())
     assert (tmp_path / CSV).read_bytes() == as_csv(COLUMNS, rows)
     result = verify(tmp_path, filled)
     assert result.returncode == 0, result.stderr
@@ -226,7 +225,7 @@ def read_csv(file: Path, delimiter: str = ",", encoding: str = "utf-8") -> list[
 
 def test_the_other_files_have_each_id(delivery: tuple[Database, Path]) -> None:
     database, output = delivery
-    ids = [[int(value) for value in row[-4:]] for row in database.oracle(ORACLE)]
+    ids = [[int(value) for value in row[-4:]] for row in database.expected(with_ids=True)]
     parquet = polars.read_parquet(output / RUN / PARQUET_NAME)
     assert parquet.columns == list(COLUMNS)
     assert set(parquet.select(ID_COLUMNS).dtypes) == {polars.UInt64}
@@ -251,7 +250,7 @@ def test_the_manifest_is_valid_and_frictionless_finds_each_row(delivery: tuple[D
     ]
     report = validate(str(output / "datapackage.json"))
     assert report.valid, report.flatten(["rowNumber", "fieldName", "type", "note"])[:5]
-    assert report.tasks[0].stats["rows"] == len(database.oracle())
+    assert report.tasks[0].stats["rows"] == len(database.expected())
 
 
 def test_the_report_is_that_of_the_delivery_without_ids(filled: Database, tmp_path: Path) -> None:

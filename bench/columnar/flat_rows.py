@@ -43,6 +43,7 @@ from bench.columnar.profiles import in_csv, shown
 from bench.columnar.quality_checks import movement_checks, unlike_names, warning_row
 from movimento_flat.money import centavos
 from movimento_flat.privacy import FULL, Privacy
+from movimento_flat.problem_lists import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, with_masked_ids
 from movimento_flat.schema import (
     ACCOUNT_CREATED,
     AMOUNT,
@@ -56,7 +57,6 @@ from movimento_flat.schema import (
     PRINTED_NAME,
 )
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-from mr_jobs.report import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, with_masked_ids
 
 _NULL = NULL.decode()
 _A, _C, _M = (table.tag for table in (ASSOCIADO, CONTA, MOVIMENTO))

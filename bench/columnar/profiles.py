@@ -35,9 +35,9 @@ from bench.columnar.frames import (
 )
 from bench.columnar.quality_checks import fails_luhn, is_odd_age, warning_row
 from movimento_flat.privacy import Privacy
+from movimento_flat.problem_lists import WARNING, Warn
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_TABLE, Table
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-from mr_jobs.report import WARNING, Warn
 
 #: Stands before the key of a bucket of card numbers.
 NUMBERS = b"N"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from movimento_flat.problem_lists import Warn
 from movimento_flat.schema import ACCOUNT_CREATED, AMOUNT, CARD_CREATED, MOMENT, Table
-from mr_jobs.report import Warn
 
 #: Sorts after each moment: no movement lies in the future of it.
 NO_CLOCK = "~"
@@ -25,7 +25,7 @@ _WORD = r"[\p{L}\p{N}--\p{Nd}]{2,}"
 def warning_row(
     reason: Warn, table: Table, identity: str, card: pl.Expr | str, value: pl.Expr | str
 ) -> pl.Expr:
-    """Return WARNING_COLUMNS of `mr_jobs.report`; `value` is what looks wrong, never a card number."""
+    """Return WARNING_COLUMNS of `movimento_flat.problem_lists`; `value` is what looks wrong, never a card number."""
     parts = (pl.lit(reason.value), pl.lit(table.name), identity, card, value)
     return pl.concat_str(*parts, separator="\t").alias("row")
 

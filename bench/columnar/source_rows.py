@@ -21,9 +21,9 @@ from movimento_flat.privacy import (
     fingerprint_key,
     person_token,
 )
+from movimento_flat.problem_lists import Reject, rejected_line
 from movimento_flat.schema import TABLES, Column, Kind, Shows, Table
 from movimento_flat.tagged_tsv import NULL, escape, unescape
-from mr_jobs.report import Reject, rejected_line
 
 _NULL = NULL.decode()
 _TAG = "tag"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from merge.parts import CSV_NAME
+from movimento_flat.publish.parts import CSV_NAME
 from tests.cluster.docker import RUNS, Cluster
 from tests.conftest import ROOT
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import pymysql
 from pymysql.connections import Connection
 
-from sql import statements
 from tests.conftest import ROOT, hear_interrupts
 
 SCRIPT = ROOT / "hadoop-docker" / "cluster"
@@ -174,10 +173,10 @@ while True:
             autocommit=True,
         )
 
-    def oracle(self, database: str, name: str = "oracle") -> list[tuple[Any, ...]]:
-        """Rows of one of the scripts in sql/: of oracle.sql, oracle_with_ids.sql or rejected.sql."""
+    def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
         with self.admin(database) as admin, admin.cursor() as cursor:
-            cursor.execute(statements(name)[0])
+            cursor.execute(statement)
             return list(cursor.fetchall())
 
     def database_process(self) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from merge.csv_rows import read_rows
-from merge.parts import CSV_NAME
+from movimento_flat.publish.csv_rows import read_rows
+from movimento_flat.publish.parts import CSV_NAME
 from tests.cluster.docker import PROJECT, RUNS, Cluster, client_containers, docker, wait_for
 from tests.cluster.test_results import loopback_server
 from tests.conftest import PASSWORD, filled_database

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from merge.parts import CSV_NAME
+from movimento_flat.publish.parts import CSV_NAME
 from tests.cluster.conftest import DATA, Data
 from tests.cluster.docker import PYTHON, RUNS, Cluster, Result, Running, docker, wait_for
 

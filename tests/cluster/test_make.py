@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from merge.csv_rows import read_rows
-from merge.parts import CSV_NAME
+from movimento_flat.publish.csv_rows import read_rows
+from movimento_flat.publish.parts import CSV_NAME
 from tests.cluster.docker import Cluster, Result
 from tests.conftest import ROOT
 

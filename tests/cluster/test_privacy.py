@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 from pymysql.connections import Connection
 
-from merge.parts import CSV_NAME
-from sql import READER, reader_statements
+from movimento_flat.publish.parts import CSV_NAME
+from movimento_flat.sql_files import READER, reader_statements
 from tests.cluster.docker import PROJECT, RUNS, Cluster, docker, logs, wait_for
 from tests.cluster.test_access import run_without_removal
 from tests.cluster.test_results import loopback_server

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from merge.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
+from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
-from mr_jobs.local import join_locally
+from mr_jobs.local_runner import join_locally
 from mr_jobs.task_server import TaskServer
-from seed.private_server import PrivateServer
-from seed.private_server.programs import get_programs
-from sql import READER, reader_statements
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
 from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, logs, wait_for
@@ -31,10 +31,10 @@ RUN = "movimento_flat.run"
 
 
 def test_the_csv_is_what_a_plain_join_in_the_database_gives(cluster: Cluster, data: Data) -> None:
-    assert data.csv == as_csv(FLAT_COLUMNS, cluster.oracle(DATABASE))
+    assert data.csv == as_csv(FLAT_COLUMNS, cluster.query(DATABASE, expected_rows()))
     rejected = (data.output / RUN / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
     reasons = [(row.split("\t")[0], row.split("\t")[2]) for row in rejected]
-    assert sorted(reasons) == sorted(cluster.oracle(DATABASE, "rejected"))
+    assert sorted(reasons) == sorted(cluster.query(DATABASE, statements("rejected")[0]))
     assert sorted(path.name for path in data.output.iterdir()) == ["datapackage.json", CSV_NAME, RUN]
 
 
@@ -95,7 +95,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_here(state: Path, output: Path, *options: str) -> bytes:
     """The CSV of the local engine."""
     subprocess.run(
-        [sys.executable, "-m", "command_line.main", "run", "--output", str(output), *DATA, *options],
+        [sys.executable, "-m", "movimento_flat.cli.main", "run", "--output", str(output), *DATA, *options],
         env={**os.environ, "MOVIMENTO_FLAT_HOME": str(state)},
         cwd=ROOT,
         capture_output=True,
@@ -114,7 +114,7 @@ def test_the_same_bytes_come_from_the_local_engine_with_ids_too(
     result = cluster.run(tmp_path / "cluster", *DATA, "--with-ids")
     assert result.returncode == 0, result.stderr
     csv = (tmp_path / "cluster" / CSV_NAME).read_bytes()
-    rows = cluster.oracle(DATABASE, "oracle_with_ids")
+    rows = cluster.query(DATABASE, expected_rows(with_ids=True))
     assert csv == as_csv((*FLAT_COLUMNS, *ID_COLUMNS), rows)
     assert csv == run_here(state, tmp_path / "here", "--with-ids")
     assert data.csv == as_csv(FLAT_COLUMNS, [row[: len(FLAT_COLUMNS)] for row in rows])
@@ -271,4 +271,4 @@ def test_a_source_on_this_machines_loopback_is_read_by_the_container(
         assert status == 0, said
         assert PASSWORD not in said
         assert "One connection only" not in said
-        assert (tmp_path / CSV_NAME).read_bytes() == as_csv(FLAT_COLUMNS, own.oracle())
+        assert (tmp_path / CSV_NAME).read_bytes() == as_csv(FLAT_COLUMNS, own.expected())

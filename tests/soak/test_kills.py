@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from command_line.progress import Console
-from command_line.verify_command import verify_delivery
-from merge.manifest import checksum
+from movimento_flat.cli.progress import Console
+from movimento_flat.cli.verify_command import verify_delivery
+from movimento_flat.publish.manifest import checksum
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
 from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS

@@ -11,9 +11,9 @@ from extract.extraction import extract
 from extract.sink import FolderSink
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
+from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.schema import FLAT_COLUMNS, TABLES
 from movimento_flat.state import state_dir
-from seed.private_server import PrivateServer
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import Database, new_database
 from tests.mysql9 import MySQL9

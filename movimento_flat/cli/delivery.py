@@ -1,0 +1,148 @@
+"""The last two stages: the join's parts become the CSV and what lies beside it, proved and published."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from extract.extraction import Extraction
+from movimento_flat.cli.auditing import Auditing
+from movimento_flat.cli.pipeline import Publishing
+from movimento_flat.cli.progress import Console
+from movimento_flat.errors import UserError
+from movimento_flat.exports.spreadsheet import write_spreadsheet
+from movimento_flat.privacy import Privacy
+from movimento_flat.publish.accounting import Audit, check_identity
+from movimento_flat.publish.datapackage import PACKAGE_NAME, datapackage
+from movimento_flat.publish.delivered import Delivered
+from movimento_flat.publish.limits import Limits, too_few_rows
+from movimento_flat.publish.manifest import MANIFEST_NAME, Delivery, FurtherFile, write_json
+from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
+from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
+from movimento_flat.report.page import write_report
+from movimento_flat.schema import MOVIMENTO
+
+
+def merge_and_publish(
+    folder: OutputFolder,
+    parts: list[Path],
+    extraction: Extraction,
+    privacy: Privacy,
+    publishing: Publishing,
+    engine: str,
+    source: str,
+    key_fingerprint: str | None,
+    console: Console,
+) -> Delivery:
+    """Merge the join's parts, prove that nothing is missing, and publish.
+
+    The manifest knows each file that is published: whatever lies in the run's folder when it is written.
+
+    Raises:
+        UserError: the accounting identity does not hold, or a limit is broken.
+    """
+    results = folder.work / "run"
+    results.mkdir(mode=0o700)
+    merging = results / CSV_NAME
+    size = sum(part.stat().st_size for part in parts)
+    with Auditing(merging, privacy.columns, publishing.report, size) as auditing:
+        with console.stage("merge", unit="B", total=size) as progress:
+            merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
+        movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows
+        with console.stage("audit", total=movements) as progress:
+            audited, figures = auditing.result(progress)
+            check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
+    csv = merging.rename(folder.work / CSV_NAME)
+    delivery = Delivery(
+        extraction,
+        audited,
+        merged,
+        privacy,
+        engine,
+        source,
+        console.seconds,
+        key_fingerprint=key_fingerprint,
+    )
+    _refuse_beyond(publishing.limits, folder, delivery, results, console)
+    package = folder.work / PACKAGE_NAME
+    write_json(package, datapackage(audited, privacy, extraction.taken_at, extraction.time_zone))
+    left_out: dict[str, Counter[str]] = {}
+    if publishing.excel:
+        with console.stage("excel", total=audited.totals.rows) as progress:
+            write_spreadsheet(csv, audited.totals.rows, results, progress)
+    if publishing.parquet:
+        with console.stage("parquet", total=audited.totals.rows) as progress:
+            left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
+    if figures:
+        with console.stage("report"):
+            write_report(results, figures, delivery.as_json())
+    further = {
+        file.name: replace(FurtherFile.of(file), left_out=left_out.get(file.name, Counter()))
+        for file in (package, *sorted(results.iterdir()))
+    }
+    delivery = replace(delivery, further=further)
+    delivery.write(results)
+    folder.publish(csv, package, results)
+    return delivery
+
+
+def _write_parquet(
+    csv: Path,
+    audited: Audit,
+    privacy: Privacy,
+    results: Path,
+    progress: Callable[[int], None],
+    console: Console,
+) -> Counter[str]:
+    """Write it, and read it once more; -> the fields that it cannot hold, by column.
+
+    Raises:
+        UserError: it cannot hold the CSV's amounts.
+    """
+    from movimento_flat.exports.parquet import parquet_totals, write_parquet  # noqa: PLC0415  # PyArrow may not be here
+
+    left_out = write_parquet(csv, privacy.columns, results, progress)
+    if (found := parquet_totals(results / PARQUET_NAME)) != audited.totals:
+        raise UserError(
+            f"{PARQUET_NAME} has {found}, the CSV {audited.totals}, so nothing is published.",
+            "Please report this, with the version of PyArrow.",
+        )
+    for name, count in left_out.items():
+        console.say(f"{PARQUET_NAME}: {count:,} values of {name} are none that Parquet has, and null in it.")
+    return left_out
+
+
+def _refuse_beyond(
+    limits: Limits, folder: OutputFolder, delivery: Delivery, results: Path, console: Console
+) -> None:
+    """Raises:
+    UserError: a limit is broken; the lists are where the user finds them.
+    """
+    merged, rows = delivery.merged, delivery.audit.totals.rows
+    movements = delivery.extraction.tables[MOVIMENTO.name].rows
+    broken = limits.broken(
+        movements, merged.rejected.movements.rows, merged.rejected.reasons + merged.warnings
+    )
+    if not limits.may_shrink and (previous := _previous(folder.path, delivery, console)):
+        broken += too_few_rows(previous.csv.rows, rows)
+    if not broken:
+        return
+    refused = folder.refuse(results)
+    raise UserError(
+        "The run is beyond its limits, so nothing is published; what was published before is as it was.\n"
+        + "\n".join(f"  {line}" for line in broken),
+        f"The lists are in {refused}: mend what they name, or allow more.",
+    )
+
+
+def _previous(output: Path, delivery: Delivery, console: Console) -> Delivered | None:
+    """-> what OUTPUT holds of the same window."""
+    manifest = output / RUN_NAME / MANIFEST_NAME
+    if not manifest.exists():
+        return None
+    try:
+        previous = Delivered.read(manifest)
+    except UserError as error:
+        console.say(f"The rows are not compared with those of the previous delivery: {error.what}")
+        return None
+    return previous if previous.span == Delivered.of(delivery.as_json()).span else None

@@ -1,0 +1,250 @@
+"""`movimento-flat doctor`: whether a run would work here. It asks what a run asks, and writes nothing."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from extract.columns import SourceTable, inspect
+from extract.grants import refuse_writers
+from extract.snapshot import describe, lock
+from extract.source import Source
+from extract.tls import OFF
+from movimento_flat.cli.progress import broken
+from movimento_flat.cli.summary import Paint
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop_commands import Hadoop
+from movimento_flat.sample_data.private_server.programs import INSTALL, fetcher, find_programs
+from movimento_flat.state import state_dir
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+_COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
+
+NEWEST_TESTED = (3, 13)
+#: A core's task of the local runner has this at most (`bench/hot_card.py`); the disk is told of before it is full.
+TASK_BYTES = 200_000_000
+LITTLE_DISK_BYTES = 2_000_000_000
+#: A Docker engine that does not answer within this time is none.
+DOCKER_SECONDS = 20
+
+CLUSTER = Path(__file__).resolve().parent.parent.parent / "hadoop-docker" / "cluster"
+_LEVEL, _SUBJECT, _TEXT = 9, 15, 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: OK; NOTE, which hinders no run; or PROBLEM.
+        subject: what was looked at, in a word.
+        what: how it is.
+        next_step: what to do about it.
+    """
+
+    level: str
+    subject: str
+    what: str
+    next_step: str = ""
+
+
+def examine(output: Path, source: Source | None) -> list[Finding]:
+    """Look at everything that a run into `output` needs; without a `source`, by a database of its own."""
+    engines = [_docker(), _local(source), _hadoop(source)]
+    if any(engine.level == OK for engine in engines):  # then no other one is missed
+        engines = [replace(engine, level=NOTE) if engine.level == PROBLEM else engine for engine in engines]
+    return [
+        _python(),
+        _memory(),
+        _disk("OUTPUT", output),
+        _disk("state", state_dir()),
+        *engines,
+        *(_database(source) if source else ()),
+    ]
+
+
+def works(findings: list[Finding]) -> bool:
+    """Whether a run would work, by one engine at least."""
+    return all(finding.level != PROBLEM for finding in findings)
+
+
+def as_text(findings: list[Finding], width: int | None, paint: Paint) -> str:
+    """-> a line for each finding, and one for what to do; lines are broken where `width` is the terminal's."""
+    lines: list[str] = []
+    for finding in findings:
+        begin = paint(f"{finding.level:{_LEVEL}}", fg=_COLOURS[finding.level])
+        begin += f"{finding.subject:{_SUBJECT}}"
+        for text in (finding.what, finding.next_step and f"-> {finding.next_step}"):
+            for part in text.splitlines():
+                for line in broken(part, width and max(width - _LEVEL - _SUBJECT, _TEXT)):
+                    lines.append(begin + line)
+                    begin = " " * (_LEVEL + _SUBJECT)
+    return "\n".join(lines)
+
+
+def verdict(findings: list[Finding]) -> str:
+    """-> the sentence at the end."""
+    if works(findings):
+        usable = [finding.subject for finding in findings if finding.level == OK and "=" in finding.subject]
+        return f"A run would work here, by {' or '.join(usable)}."
+    count = sum(finding.level == PROBLEM for finding in findings)
+    return f"A run would not work here: {count} problem{'s' if count > 1 else ''}."
+
+
+def _python() -> Finding:
+    what = f"{platform.python_version()} ({sys.executable})"
+    if sys.version_info[:2] > NEWEST_TESTED:
+        newest = ".".join(map(str, NEWEST_TESTED))
+        return Finding(
+            NOTE, "Python", what, f"It is tested up to {newest}; if a run fails, take that: make PYTHON=..."
+        )
+    return Finding(OK, "Python", what)
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = os.cpu_count() or 1
+    what = f"{_gigabytes(total)} for {cores} cores"
+    if total < cores * TASK_BYTES:
+        return Finding(NOTE, "memory", what, f"Tasks have up to {TASK_BYTES / 1e6:.0f} MB each: --cores 1")
+    return Finding(OK, "memory", what)
+
+
+def _disk(subject: str, folder: Path) -> Finding:
+    """The folder need not be there yet: then it is about the one in which it would be made."""
+    place = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not place.is_dir():
+        return Finding(PROBLEM, subject, f"{place} is not a folder.", "Name another one.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding(PROBLEM, subject, f"{place} may not be written to.", "Name a folder of your own.")
+    free = shutil.disk_usage(place).free
+    what = f"{_gigabytes(free)} free for {folder}"
+    if free < LITTLE_DISK_BYTES:
+        return Finding(NOTE, subject, what, "That is little: a run has its tables there several times.")
+    return Finding(OK, subject, what)
+
+
+def _docker() -> Finding:
+    subject = "ENGINE=docker"
+    if not CLUSTER.exists():
+        return Finding(PROBLEM, subject, "Only a clone of the repository brings the cluster.", "Clone it.")
+    try:
+        result = subprocess.run(
+            [CLUSTER, "check"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=DOCKER_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(PROBLEM, subject, "The Docker engine does not answer.", "Start it anew.")
+    if result.returncode == 0:
+        return Finding(OK, subject, result.stdout.strip())
+    what, _, next_step = result.stderr.strip().removeprefix("movimento-flat: ").partition("\n  -> ")
+    return Finding(PROBLEM, subject, what, next_step)
+
+
+def _local(source: Source | None) -> Finding:
+    subject = "ENGINE=local"
+    if source:
+        return Finding(OK, subject, "mrjob's local runner on this machine's cores")
+    if programs := find_programs(state_dir()):
+        return Finding(OK, subject, f"with a database of its own: {programs.server}")
+    if program := fetcher():
+        return Finding(
+            OK, subject, f"with a database of its own; {program} fetches MariaDB's programs at the first run"
+        )
+    return Finding(PROBLEM, subject, "There is no MariaDB server, nor apt-get or mvn to fetch one.", INSTALL)
+
+
+def _hadoop(source: Source | None) -> Finding:
+    """An engine beside which there is no database of its own needs the one that ENGINE=local has, too."""
+    subject = "ENGINE=hadoop"
+    try:
+        hadoop = Hadoop.find()
+        hadoop.fs("-ls", "-d", "hdfs:///")
+    except UserError as error:
+        return _failed(subject, error)
+    database = _local(source)
+    return replace(database, subject=subject, what=f"the cluster of {hadoop.binary}; {database.what}")
+
+
+def _database(source: Source) -> Iterator[Finding]:
+    """What a run asks of its database, in the same order; it ends where nothing can go on."""
+    subject = "database"
+    try:
+        with source.connect() as connection:
+            _, clock, server = describe(connection)
+            yield Finding(
+                OK, subject, f"{source} answers: {server}, its clock in {source.time_zone}: {clock}"
+            )
+            yield _tls(connection, source)
+            yield _account(connection, source)
+            subject = "tables"
+            tables = inspect(connection, source.window)
+            names = ", ".join(table.name for table in tables)
+            yield Finding(OK, subject, f"{names}: all InnoDB, and their columns fit")
+            subject = "rows"
+            yield _rows(connection, tables)
+            subject = "LOCK TABLES"
+            yield _lock(connection, tables)
+    except UserError as error:
+        yield _failed(subject, error)
+    except pymysql.MySQLError as error:
+        yield _failed(subject, source.explain(error))
+
+
+def _tls(connection: "Connection[Any]", source: Source) -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")
+        _, version = cursor.fetchone() or ("", "")
+    if version:
+        return Finding(OK, "TLS", f"{version}, the server's certificate and name are verified")
+    if source.tls.mode == OFF:
+        return Finding(
+            NOTE, "TLS", "off, as asked", "Everybody on the way can read along and change what comes."
+        )
+    return Finding(OK, "TLS", "none, and none needed: the server is on this machine")
+
+
+def _account(connection: "Connection[Any]", source: Source) -> Finding:
+    try:
+        refuse_writers(connection, source)
+    except UserError as error:
+        level = NOTE if source.allow_writer else PROBLEM
+        return Finding(level, "account", error.what, error.next_step)
+    return Finding(OK, "account", f"{source.user} can read and not write")
+
+
+def _rows(connection: "Connection[Any]", tables: list[SourceTable]) -> Finding:
+    """A view may have the right columns and yet not be readable."""
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"SELECT {table.line} FROM {table.rows} LIMIT 1")
+    return Finding(OK, "rows", "of each table one has been read")
+
+
+def _lock(connection: "Connection[Any]", tables: list[SourceTable]) -> Finding:
+    refusals: list[str] = []
+    if lock(connection, tables, refusals.append):
+        connection.query("UNLOCK TABLES")
+        return Finding(OK, "LOCK TABLES", "granted: several connections read one common snapshot")
+    return Finding(NOTE, "LOCK TABLES", "\n".join(refusals), "GRANT LOCK TABLES makes the extraction faster.")
+
+
+def _failed(subject: str, error: UserError) -> Finding:
+    return Finding(PROBLEM, subject, error.what, error.next_step)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"

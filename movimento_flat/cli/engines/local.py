@@ -1,0 +1,91 @@
+"""mrjob's local runner, on the cores of this machine."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
+from extract.sink import FolderSink
+from movimento_flat.cli.progress import Console
+from mr_jobs.job_options import Rules
+from mr_jobs.phases import Reached
+from mr_jobs.task_server import TaskServer
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """See `movimento_flat.cli.engines.Engine`.
+
+    Attributes:
+        cores: map or reduce tasks at once; all cores when None.
+    """
+
+    cores: int | None = None
+    name: str = "local"
+
+    @contextmanager
+    def open(self, work: Path, console: Console) -> Iterator["LocalWorkspace"]:
+        """See `Engine.open`."""
+        cores = self.cores or os.cpu_count() or 1
+        console.say(f"The join runs on this machine: mrjob's local runner, {cores} tasks at once.")
+        with TaskServer() as server:
+            yield LocalWorkspace(work, server, cores, console)
+
+
+class LocalWorkspace:
+    """Folders in the run's work folder, which goes away with it."""
+
+    def __init__(self, work: Path, server: TaskServer, cores: int, console: Console) -> None:
+        self._tsv = work / "tagged_tsv"
+        self._work = work
+        self._server = server
+        self._cores = cores
+        self._console = console
+        self.sink = FolderSink(self._tsv)
+
+    def join(
+        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+    ) -> list[Path]:
+        """See `Workspace.join`."""
+        rules = replace(rules, now=small_tables().clock)
+        parts = self._work / "parts"
+        return join_here(
+            self._tsv, rules, movements_complete, parts, self._work, self._server, self._cores, self._console
+        )
+
+
+def join_here(
+    tagged_tsv: Path,
+    rules: Rules,
+    movements_complete: Callable[[], int | None],
+    parts: Path,
+    work: Path,
+    server: TaskServer,
+    cores: int | None,
+    console: Console,
+) -> list[Path]:
+    """Join the two folders in `tagged_tsv` on this machine, and show how far it is; see `Workspace.join`."""
+    from mr_jobs.local_runner import join_locally  # noqa: PLC0415  # mrjob takes its time, while the small tables are read
+
+    count: int | None = None
+
+    def movements() -> list[Path]:
+        nonlocal count
+        count = movements_complete()
+        return _tsv_files(tagged_tsv / MOVEMENTS_FOLDER)
+
+    with console.stage("join") as progress:
+
+        def watched(reached: Callable[[], Reached]) -> None:
+            progress.look = lambda: progress.show_join(reached(), count)
+
+        small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
+        tell = console.phases.append
+        return join_locally(small_tables, movements, parts, work, server, rules, cores, watched, tell)
+
+
+def _tsv_files(folder: Path) -> list[Path]:
+    """The complete files of a folder of tagged TSV, in order."""
+    return sorted(folder.glob("*.tsv"))

@@ -1,0 +1,118 @@
+"""A run's own folder in HDFS, removed when the run ends; or by the next run, where it was killed.
+
+A run writes its folder's name into a file here and holds a lock on that file. The lock is the kernel's and
+ends with the process, so a file without a lock is a run that was killed, and no clock decides.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+from movimento_flat.cli.progress import Console
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop_commands import Hadoop
+
+
+@dataclass(frozen=True)
+class HdfsRun:
+    """A run on the cluster.
+
+    Attributes:
+        folder: URI of its own folder in HDFS.
+        tag: what its applications on YARN are marked with.
+        wait: returns when its folders are there; UserError: the cluster does not answer.
+    """
+
+    folder: str
+    tag: str
+    wait: Callable[[], object]
+
+
+@contextmanager
+def hdfs_run(
+    hadoop: Hadoop, base: str, folders: tuple[str, ...], state: Path, console: Console
+) -> Iterator[HdfsRun]:
+    """Register a run, make `folders` in its own one, and remove everything of it from the cluster at the end.
+
+    Each command of Hadoop takes half a second before it does anything: the folders are made while the program connects
+    to the database, and removed while it merges.
+    """
+    registry = state / "hadoop_runs"
+    registry.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _remove_killed_runs(hadoop, registry, console)
+    tag = f"movimento-flat-{secrets.token_hex(8)}"
+    folder = f"{base.rstrip('/')}/{tag}"
+    descriptor = _register(registry / tag, folder)
+    pool = ThreadPoolExecutor(1)
+    made = pool.submit(_make_folders, hadoop, registry / tag, folder, folders)
+
+    def remove(kill: bool = False) -> None:
+        wait([made])
+        pool.shutdown()
+        _try_to_remove(hadoop, registry / tag, folder, console, kill)
+        os.close(descriptor)
+
+    try:
+        yield HdfsRun(folder, tag, made.result)
+    except UserError:
+        # Its applications have ended, or could not be reached.
+        remove()
+        raise
+    except BaseException:
+        remove(kill=True)
+        raise
+    Thread(target=remove).start()
+
+
+def _make_folders(hadoop: Hadoop, registered: Path, folder: str, folders: tuple[str, ...]) -> None:
+    try:
+        hadoop.fs("-mkdir", "-p", *(f"{folder}/{name}" for name in folders))
+    except UserError:
+        registered.unlink()
+        raise
+
+
+def _register(file: Path, folder: str) -> int:
+    """The file has its name only when it is locked: another run must not take it for a killed one's."""
+    unnamed = file.with_name(f".{file.name}")
+    descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.write(descriptor, folder.encode())
+    unnamed.rename(file)
+    return descriptor
+
+
+def _remove_killed_runs(hadoop: Hadoop, registry: Path, console: Console) -> None:
+    for file in sorted(registry.glob("movimento-flat-*")):
+        with file.open() as opened:
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            folder = opened.read()
+            console.say(f"Removing what a killed run left on the cluster: {folder}.")
+            _remove(hadoop, file, folder, kill=True)
+
+
+def _try_to_remove(hadoop: Hadoop, registered: Path, folder: str, console: Console, kill: bool) -> None:
+    """A cluster that does not answer any more must not hide why the run ends; the next run tries again."""
+    if not registered.exists():
+        return
+    try:
+        _remove(hadoop, registered, folder, kill)
+    except UserError as error:
+        console.say(f"{folder} could not be removed now, the next run will: {error.what}")
+
+
+def _remove(hadoop: Hadoop, registered: Path, folder: str, kill: bool) -> None:
+    """The name of the file of a run is its tag."""
+    if kill:
+        hadoop.kill_jobs(registered.name)
+    hadoop.fs("-rm", "-r", "-f", "-skipTrash", folder)
+    registered.unlink(missing_ok=True)

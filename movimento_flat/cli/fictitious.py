@@ -1,0 +1,133 @@
+"""The program's own database with fictitious data: made at the first run, kept for the next.
+
+It lies on a private server of this machine, or on the one that the Docker cluster brings, whose address and
+secrets are in the environment of its client container.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from json import dumps
+from pathlib import Path
+from typing import Any, Protocol
+
+from pymysql.connections import Connection
+
+from extract.source import Source, address, read_password
+from extract.tls import OFF, Tls
+from movimento_flat.cli.progress import Console
+from movimento_flat.sample_data.load import fill
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sql_files import READER, reader_statements
+from movimento_flat.state import state_dir
+
+DEFAULT_MOVEMENTS = 100_000
+DEFAULT_SEED = 1
+
+#: URL of the cluster's server and its administrator, and the folder of both accounts' passwords.
+SERVER_VARIABLE = "MOVIMENTO_FLAT_SERVER"
+SECRETS_VARIABLE = "MOVIMENTO_FLAT_SECRETS"
+
+#: What has been filled is written down where it lies: no file here can contradict it.
+_BOOK = (
+    "CREATE DATABASE IF NOT EXISTS movimento_flat CHARACTER SET utf8mb4",
+    "CREATE TABLE IF NOT EXISTS movimento_flat.filled"
+    " (name VARCHAR(64) PRIMARY KEY COMMENT 'a database whose filling has ended', plan TEXT)",
+)
+
+
+class Server(Protocol):
+    """A server on which this program may make databases."""
+
+    def connect(self, database: str | None = None) -> "Connection[Any]":
+        """Connect as the administrator."""
+
+    def reader(self, database: str) -> Source:
+        """The database as the reader account sees it."""
+
+
+@contextmanager
+def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
+    """-> the database of `plan`, filled if it is not yet, as the reader account sees it.
+
+    Raises:
+        UserError: no server can be had here, or another run uses it.
+    """
+    with _server(console) as server:
+        name = database_name(plan)
+        _fill_once(server, name, plan, console)
+        source = server.reader(name)
+        with server.connect() as admin, admin.cursor() as cursor:
+            host = "localhost" if source.unix_socket else "%"
+            for statement in reader_statements(name, source.password, source.user, host):
+                cursor.execute(statement)
+        yield source
+
+
+def database_name(plan: Plan) -> str:
+    """What the database of a plan is called."""
+    rows = (plan.movements, plan.cards, plan.accounts, plan.associates)
+    return "_".join(["sicooperative", *map(str, rows), str(plan.seed), str(round(plan.dirty * 1_000_000))])
+
+
+@contextmanager
+def _server(console: Console) -> Iterator[Server]:
+    if url := os.environ.get(SERVER_VARIABLE):
+        yield _ClusterServer(url, Path(os.environ[SECRETS_VARIABLE]))
+        return
+    with PrivateServer(state_dir(), console.say) as server:
+        yield _OwnServer(server)
+
+
+@dataclass(frozen=True)
+class _OwnServer:
+    server: PrivateServer
+
+    def connect(self, database: str | None = None) -> "Connection[Any]":
+        return self.server.connect(database)
+
+    def reader(self, database: str) -> Source:
+        password = self.server.reader_password()
+        return Source(READER, database, unix_socket=str(self.server.socket), password=password)
+
+
+@dataclass(frozen=True)
+class _ClusterServer:
+    url: str
+    secrets: Path
+
+    def connect(self, database: str | None = None) -> "Connection[Any]":
+        admin = replace(self._address, database=database or "", password=self._password("admin"))
+        return admin.connect(local_infile=True)
+
+    def reader(self, database: str) -> Source:
+        return replace(self._address, user=READER, database=database, password=self._password("reader"))
+
+    @property
+    def _address(self) -> Source:
+        """The server is this program's own, beside its client on a network of their own: no TLS."""
+        return replace(address(self.url), tls=Tls(OFF))
+
+    def _password(self, account: str) -> str:
+        return read_password(self.secrets / f"{account}_password")
+
+
+def _fill_once(server: Server, name: str, plan: Plan, console: Console) -> None:
+    """The database is whole when the book has it; what a killed run left of it is dropped."""
+    with server.connect() as admin, admin.cursor() as cursor:
+        for statement in _BOOK:
+            cursor.execute(statement)
+        if cursor.execute("SELECT 1 FROM movimento_flat.filled WHERE name = %s", (name,)):
+            console.say(f"Database {name}: as an earlier run filled it.")
+            return
+        console.say(f"Database {name}: filled with fictitious data now.")
+        cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+    with server.connect(name) as admin, console.stage("seed", total=plan.rows) as progress:
+        fill(admin, plan, progress)
+        with admin.cursor() as cursor:
+            content = dumps(asdict(plan), default=str)
+            cursor.execute("INSERT INTO movimento_flat.filled VALUES (%s, %s)", (name, content))
+        admin.commit()

@@ -1,0 +1,458 @@
+"""The command line `movimento-flat`: options in, one stage or all of them, a message and an exit status out."""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from click.shell_completion import get_completion_class
+
+from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
+from extract.hdfs_sink import HdfsSink
+from extract.sink import FolderSink, Sink
+from extract.source import Source
+from extract.window import Window
+from movimento_flat import __version__
+from movimento_flat.cli import options, pipeline, summary
+from movimento_flat.cli.container_paths import as_the_user_wrote
+from movimento_flat.cli.doctor import PROBLEM, as_text, examine, verdict, works
+from movimento_flat.cli.engines import Engine
+from movimento_flat.cli.engines.local import join_here
+from movimento_flat.cli.fictitious import fictitious_database
+from movimento_flat.cli.help import EXIT_STATUS, Choice, Group
+from movimento_flat.cli.pipeline import Publishing
+from movimento_flat.cli.places import OutputFolder, Place, is_uri
+from movimento_flat.cli.progress import Console, paint
+from movimento_flat.cli.streams import open_closed_streams
+from movimento_flat.cli.summary import Summary
+from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_kept_key, with_key
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop_commands import Hadoop
+from movimento_flat.interrupts import has_come, hear_signals
+from movimento_flat.publish.manifest import EXTRACTION_NAME, as_json, extraction_as_json, extraction_from_json
+from movimento_flat.publish.output_folder import open_output
+from movimento_flat.sample_data.load import fill
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.schema import MOVIMENTO
+from mr_jobs.job_options import Rules
+from mr_jobs.task_server import TaskServer
+
+PROGRAM = "movimento-flat"
+USER_ERROR, INTERRUPTED = 1, 130
+INTERRUPTION = UserError("Interrupted; what was published before is as it was.")
+
+SHELLS = ("bash", "zsh", "fish")
+COMPLETE_VARIABLE = "_MOVIMENTO_FLAT_COMPLETE"
+
+OUTPUT = OutputFolder()
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_STATUS,
+)
+@click.version_option(__version__, prog_name=PROGRAM)
+def cli() -> None:
+    """Card movements from MySQL, joined by Hadoop MapReduce, as one CSV.
+
+    \b
+    movimento-flat run --output ./out
+    movimento-flat run --output ./out --source mysql://reader@db.example:3306/sicooperative
+    movimento-flat verify ./out
+    movimento-flat doctor
+    """
+
+
+@cli.command()
+@click.option("--output", required=True, type=OUTPUT, help="Folder for the CSV; made if need be.")
+@options.engine
+@options.database_to_read
+@options.window
+@options.connections
+@options.rules
+@options.publishing
+@options.plan
+@options.console
+@options.profile
+@options.as_json
+def run(
+    output: Path,
+    engine: Engine,
+    database: Source | None,
+    window: Window,
+    connections: int,
+    rules: Rules,
+    publishing: Publishing,
+    plan: Plan,
+    console: Console,
+    profile: bool,
+    as_json: bool,
+) -> None:
+    """Everything: from a database to OUTPUT/movimento_flat.csv.
+
+    Without --source it makes a database of its own, with fictitious data, and keeps it for the next run.
+
+    \b
+    movimento-flat run --output ./out --movements 1000000
+    movimento-flat run --output ./out --source mysql://reader@db.example/sicooperative --tls-ca ca.pem
+    movimento-flat run --output ./out --source ... --card mask --since 2024-01-01 --max-rejected 0.1%
+    movimento-flat run --output ./out --quiet --json
+    """
+    if not database:
+        # How many rows it has was asked for: fewer than before are no loss.
+        publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
+    source = _source(database, plan, window, console)
+    delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
+    phases = console.phases if profile else ()
+    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose, phases), console, as_json)
+
+
+@contextmanager
+def _source(database: Source | None, plan: Plan, window: Window, console: Console) -> Iterator[Source]:
+    """Return the database that is read: the user's, or the program's own, which is filled if it is not yet."""
+    with nullcontext(database) if database else fictitious_database(plan, console) as source:
+        yield replace(source, window=window)
+
+
+@cli.command("seed")
+@options.database
+@options.plan
+@options.console
+def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
+    """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own.
+
+    \b
+    movimento-flat seed --movements 1000000 --seed 7
+    movimento-flat seed --source mysql://admin@127.0.0.1/trial --dirty 0.02
+    """
+    if database:
+        connection = database.connect(local_infile=True)
+        with console.stage("seed", total=plan.rows) as progress:
+            fill(connection, plan, progress)
+        connection.close()
+        console.say(f"{database}: filled with {plan.movements:,} fictitious movements.")
+    else:
+        with fictitious_database(plan, console):
+            pass
+
+
+@cli.command("extract")
+@options.database_to_read
+@options.window
+@options.connections
+@click.option(
+    "--to", "folder", required=True, type=Place(), help="New folder for tagged TSV, or its URI in HDFS."
+)
+@options.console
+def extract_command(
+    database: Source | None, window: Window, connections: int, folder: str, console: Console
+) -> None:
+    """Stage 1: from a database to tagged TSV.
+
+    \b
+    movimento-flat extract --source mysql://reader@db.example/sicooperative --to ./tsv
+    movimento-flat extract --source mysql://reader@db.example/sicooperative --to hdfs:///tmp/tsv
+    """
+    if not database:
+        raise click.UsageError("--source is needed.")
+    sink = _new_sink(folder)
+    with console.stage("extract") as progress:
+        extraction = extract(
+            replace(database, window=window),
+            sink,
+            connections,
+            console.say,
+            progress,
+            expected=progress.expect,
+        )
+    with sink.file(EXTRACTION_NAME) as file:
+        file.write(as_json(extraction_as_json(extraction) | {"address": str(database)}))
+    rows = extraction.tables[MOVIMENTO.name].rows
+    console.say(
+        f"{folder}: {rows:,} movements and their cards, accounts and associates; next: movimento-flat join"
+    )
+
+
+def _new_sink(folder: str) -> Sink:
+    if is_uri(folder):
+        hadoop = Hadoop.find()
+        hadoop.fs("-mkdir", folder)
+        hadoop.fs("-mkdir", *(f"{folder}/{name}" for name in (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)))
+        return HdfsSink(hadoop, folder)
+    if Path(folder).exists() and any(Path(folder).iterdir()):
+        raise UserError(f"{folder} is not empty.", "Name a new folder.")
+    return FolderSink(Path(folder))
+
+
+@cli.command()
+@click.option(
+    "--from",
+    "folder",
+    required=True,
+    type=Place(),
+    help="Tagged TSV of stage 1: a folder, or its URI in HDFS.",
+)
+@click.option(
+    "--to",
+    "parts",
+    required=True,
+    type=Place(),
+    help="New folder for the join's sorted parts; a URI in HDFS where --from is one.",
+)
+@options.rules
+@click.option("--now", help="Clock of the source when it was read: movements after it lie in the future.")
+@options.cores
+@options.properties
+@options.console
+@options.profile
+def join(
+    folder: str,
+    parts: str,
+    rules: Rules,
+    now: str | None,
+    cores: int | None,
+    properties: tuple[str, ...],
+    console: Console,
+    profile: bool,
+) -> None:
+    """Stage 2: from tagged TSV to the join's sorted parts.
+
+    Where the tagged TSV lies in HDFS the cluster joins it, else mrjob's local runner.
+
+    \b
+    movimento-flat join --from ./tsv --to ./parts
+    movimento-flat join --from hdfs:///tmp/tsv --to hdfs:///tmp/parts -D mapreduce.job.reduces=8
+    """
+    if is_uri(folder) != is_uri(parts):
+        raise click.UsageError("--from and --to are both folders of this machine, or both in HDFS.")
+    if not is_uri(folder):
+        if not Path(folder).is_dir():
+            raise click.UsageError(f"{folder} is not a folder.")
+        if Path(parts).exists():
+            raise UserError(f"{parts} is there already.", "Name a new folder.")
+        Path(parts).parent.mkdir(parents=True, exist_ok=True)
+    # What lies between the steps is about as large as the parts: it goes to their disk.
+    with TemporaryDirectory(
+        prefix="movimento-flat-", dir=None if is_uri(parts) else Path(parts).parent
+    ) as name:
+        scratch = Path(name)
+        rules = with_key(replace(rules, now=now), scratch, console.say)
+        if is_uri(folder):
+            _join_on_cluster(folder, parts, rules, scratch, properties, console)
+        else:
+            with TaskServer() as server:
+                join_here(Path(folder), rules, lambda: None, Path(parts), scratch, server, cores, console)
+    console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
+    for phase in console.phases if profile else ():
+        console.show(f"{phase.name} {phase.step}: {phase}")
+
+
+def _join_on_cluster(
+    folder: str, parts: str, rules: Rules, scratch: Path, properties: tuple[str, ...], console: Console
+) -> None:
+    from movimento_flat.cli.engines.hadoop import join_with_progress  # noqa: PLC0415  # so does mrjob's part of Hadoop
+
+    work = f"{parts.rstrip('/')}.work"
+    hadoop = Hadoop.find()
+    small_tables, movements = f"{folder}/{SMALL_TABLES_FOLDER}", f"{folder}/{MOVEMENTS_FOLDER}"
+    join_with_progress(
+        hadoop,
+        small_tables,
+        hadoop.size(small_tables),
+        movements,
+        lambda: None,
+        parts,
+        work,
+        scratch,
+        rules,
+        properties,
+        console,
+    )
+    hadoop.fs("-rm", "-r", "-f", "-skipTrash", work)
+
+
+@cli.command()
+@click.option("--from", "parts", required=True, type=options.EXISTING_FOLDER, help="Sorted parts of stage 2.")
+@click.option(
+    "--tsv", required=True, type=options.EXISTING_FOLDER, help="Tagged TSV of stage 1, for the accounts."
+)
+@click.option("--output", required=True, type=OUTPUT, help="Folder for the CSV.")
+@options.rules
+@options.publishing
+@options.console
+@options.as_json
+def merge(
+    parts: Path,
+    tsv: Path,
+    output: Path,
+    rules: Rules,
+    publishing: Publishing,
+    console: Console,
+    as_json: bool,
+) -> None:
+    """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
+
+    --card, --people, --drop, --with-ids and --key-file are those of stage 2.
+
+    \b
+    movimento-flat merge --from ./parts --tsv ./tsv --output ./out
+    """
+    from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # NumPy takes its time to import
+
+    try:
+        description = json.loads((tsv / EXTRACTION_NAME).read_text())
+        extraction, address = extraction_from_json(description), description["address"]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{tsv / EXTRACTION_NAME} is damaged: {error}.", "Extract again into a new folder."
+        ) from error
+    key_fingerprint = key_fingerprint_of(with_kept_key(rules, console.say))
+    with open_output(output) as folder:
+        refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
+        part_files = sorted(parts.glob("part-*"))
+        delivery = merge_and_publish(
+            folder,
+            part_files,
+            extraction,
+            rules.privacy,
+            publishing,
+            "local",
+            address,
+            key_fingerprint,
+            console,
+        )
+    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
+
+
+@cli.command()
+@click.argument("output", type=options.EXISTING_FOLDER)
+@options.database
+@options.console
+@options.as_json
+def verify(output: Path, database: Source | None, console: Console, as_json: bool) -> None:
+    """Whether OUTPUT still is what its manifest says; with --source also, whether the database holds the same.
+
+    The database counts, adds up and hashes its rows in plain SQL; it is only read.
+
+    \b
+    movimento-flat verify ./out
+    movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
+    """
+    from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # so here
+
+    _conclude(verify_delivery(output, database, console), console, as_json)
+
+
+@cli.command(epilog="Exit status: 0 make run would work, 1 it would not, 2 wrong options, 130 interrupted.")
+@click.option("--output", default="out", show_default=True, type=OUTPUT, help="Folder for the CSV.")
+@options.database_to_read
+@options.console
+def doctor(output: Path, database: Source | None, console: Console) -> int:
+    """Whether a run would work here, and what to do where it would not: nothing is installed or written.
+
+    It looks at each engine, memory and disk; and with --source at the database: TLS, account, tables, columns, and
+    whether they can be locked for the moment in which snapshots begin.
+
+    \b
+    movimento-flat doctor
+    movimento-flat doctor --output ./out --source mysql://reader@db.example/sicooperative
+    """
+    findings = examine(output, database)
+    console.show(as_text(findings, console.width, paint))
+    console.say(verdict(findings))
+    if works(findings):
+        return 0
+    if console.quiet:
+        problems = [finding for finding in findings if finding.level == PROBLEM]
+        print(as_text(problems, console.width, paint), file=sys.stderr)
+    return USER_ERROR
+
+
+@cli.command()
+@click.argument("shell", type=Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options and values.
+
+    \b
+    bash:  eval "$(movimento-flat completion bash)"     in ~/.bashrc
+    zsh:   eval "$(movimento-flat completion zsh)"      in ~/.zshrc
+    fish:  movimento-flat completion fish > ~/.config/fish/completions/movimento-flat.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind
+    click.echo(kind(cli, {}, PROGRAM, COMPLETE_VARIABLE).source())
+
+
+def _conclude(done: Summary, console: Console, as_json: bool) -> None:
+    """The one summary at the end: for a person, or for a machine.
+
+    Raises:
+        UserError: standard output does not take it.
+    """
+    if not as_json:
+        console.show(done.as_text(console.width, paint))
+        return
+    try:
+        print(done.as_json(), flush=True)
+    except OSError as error:
+        sys.stdout = None  # else Python would try once more at its end
+        raise UserError(
+            f"The summary could not be written to standard output: {error.strerror}.",
+            "What the command had to do it has done.",
+        ) from error
+
+
+def _shown(path: Path) -> Path:
+    return Path(as_the_user_wrote(str(path)))
+
+
+def main() -> None:
+    """The console script: the one place where an error becomes a message and an exit status."""
+    open_closed_streams()
+    os.umask(0o077)  # what the program writes is for its user alone
+    try:
+        hear_signals()
+        sys.exit(cli.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, standalone_mode=False))
+    except click.ClickException as error:
+        said = StringIO()
+        error.show(said)
+        print(as_the_user_wrote(said.getvalue()), end="", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail(INTERRUPTION, INTERRUPTED)
+    except UserError as error:
+        _fail(error, USER_ERROR)
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        next_step = "Free some space" if error.errno == errno.ENOSPC else "Mend that"
+        _fail(
+            UserError(
+                f"A file could not be read or written: {error.strerror or error}{place}.",
+                f"{next_step} and run it again; what was published before is as it was.",
+            ),
+            USER_ERROR,
+        )
+    except Exception:  # an interrupted import may raise anything
+        if not has_come():
+            raise
+        _fail(INTERRUPTION, INTERRUPTED)
+
+
+def _fail(error: UserError, status: int) -> None:
+    """End with a message. What fails after a signal fails by it."""
+    if has_come() and status == USER_ERROR:
+        error, status = INTERRUPTION, INTERRUPTED
+    print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(str(error))}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

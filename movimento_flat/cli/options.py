@@ -1,0 +1,418 @@
+"""Options of the command line, in groups: what several commands share, each group given to them as one object."""
+
+import inspect
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from extract.connection import TimeLimits
+from extract.source import TIME_LIMIT_SECONDS, Source, forget_password, parse_source
+from extract.tls import OFF, VERIFY, Tls
+from extract.window import Window
+from movimento_flat.cli.container_paths import as_the_user_wrote
+from movimento_flat.cli.engines import Engine
+from movimento_flat.cli.engines.local import LocalEngine
+from movimento_flat.cli.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
+from movimento_flat.cli.help import SECTIONS, Choice, one_of
+from movimento_flat.cli.pipeline import Publishing
+from movimento_flat.cli.places import Place
+from movimento_flat.cli.progress import Console
+from movimento_flat.errors import UserError
+from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
+from mr_jobs.job_options import Rules
+
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+#: Where Docker, Podman and Compose mount secrets: readable for all users of the container, which is nobody else's.
+MOUNTED_SECRETS = Path("/run/secrets")
+
+MOMENT = click.DateTime()
+MOMENT_FORM = "YYYY-MM-DD, 'YYYY-MM-DD HH:MM:SS' or YYYY-MM-DDTHH:MM:SS, as the CSV has it"
+
+LOCAL, HADOOP = "local", "hadoop"
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+
+def group(name: str, title: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
+    """A decorator of a command: it gets what `build` makes of these options as its parameter `name`.
+
+    `build` has a parameter for each option. `title` is their heading in the command's help.
+    """
+    names = inspect.signature(build).parameters
+    SECTIONS.update(dict.fromkeys(names, title))
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def with_group(**values: Any) -> Any:
+            own = {option: values.pop(option) for option in names}
+            return command(**values, **{name: build(**own)})
+
+        decorated: Command = with_group
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+_DATABASE = "Database"
+
+_source = click.option("--source", metavar="URL", help="mysql://user@host:port/database of the four tables.")
+_password_file = click.option(
+    "--password-file",
+    type=EXISTING_FILE,
+    help="Its password is the first line of this file; else MYSQL_PWD, else a prompt.",
+)
+_time_zone = click.option(
+    "--time-zone",
+    default="-03:00",
+    show_default=True,
+    help="Zone in which TIMESTAMP columns are written; DATETIME columns are written as they are.",
+)
+_tls = click.option(
+    "--tls",
+    type=Choice([VERIFY, OFF]),
+    help="verify: by TLS, with the server's certificate and name held against its authority; off: without TLS."
+    "  [default: verify, but off to this machine's own loopback or socket]",
+)
+_tls_ca = click.option(
+    "--tls-ca",
+    type=EXISTING_FILE,
+    help="Certificate (PEM) of the authority to trust.  [default: the system's]",
+)
+_read_timeout = click.option(
+    "--read-timeout",
+    default=TimeLimits().answer,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(1, 1_000_000),
+    help="Give up a server that says nothing for so long; it is silent while it counts a large table, too.",
+)
+_allow_writer = click.option(
+    "--allow-writer", is_flag=True, help="Read even by an account that could change the database."
+)
+_time_limit = click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    default=TIME_LIMIT_SECONDS,
+    show_default=True,
+    type=click.IntRange(1),
+    help="End the reading after so long: while it lasts, who wants to alter the tables waits, and all others behind.",
+)
+
+
+def _database(
+    source: str | None, password_file: Path | None, tls: str | None, tls_ca: Path | None, read_timeout: float
+) -> Source | None:
+    if tls == OFF and tls_ca:
+        raise click.UsageError("--tls-ca names whom to trust, which --tls off does not ask.")
+    if source:
+        if password_file:
+            _warn_of_readers(password_file)
+        limits = TimeLimits(answer=read_timeout)
+        return replace(parse_source(source, password_file), tls=Tls(tls, tls_ca), limits=limits)
+    forget_password()
+    return None
+
+
+def _warn_of_readers(password_file: Path) -> None:
+    """It is read all the same: who mounts secrets into a container may not be free to choose their mode."""
+    mounted = password_file.resolve().is_relative_to(MOUNTED_SECRETS)
+    if password_file.stat().st_mode & stat.S_IROTH and not mounted:
+        said = f"Other users of this machine may read the password file {password_file}."
+        text = as_the_user_wrote(f"{said}\n  -> chmod 600 {password_file}")
+        Console(quiet=click.get_current_context().params["quiet"]).show(text)
+
+
+def _database_to_read(
+    source: str | None,
+    password_file: Path | None,
+    tls: str | None,
+    tls_ca: Path | None,
+    read_timeout: float,
+    allow_writer: bool,
+    time_zone: str,
+    time_limit: int,
+) -> Source | None:
+    database = _database(source, password_file, tls, tls_ca, read_timeout)
+    return database and replace(
+        database, allow_writer=allow_writer, time_zone=time_zone, time_limit=time_limit
+    )
+
+
+_connection = (_source, _password_file, _tls, _tls_ca, _read_timeout)
+#: -> database: the one of --source, or None without it.
+database = group("database", _DATABASE, _database, *_connection)
+database_to_read = group(
+    "database", _DATABASE, _database_to_read, *_connection, _allow_writer, _time_zone, _time_limit
+)
+
+
+def _window(since: datetime | None, until: datetime | None, as_of: datetime | None) -> Window:
+    if since and until and since >= until:
+        raise click.UsageError("--since must be before --until.")
+    return Window(since, until, as_of)
+
+
+#: -> window: which rows are read.
+window = group(
+    "window",
+    "Which rows",
+    _window,
+    click.option("--since", type=MOMENT, metavar="TIME", help=f"Only movements from then on: {MOMENT_FORM}."),
+    click.option("--until", type=MOMENT, metavar="TIME", help="Only movements before then."),
+    click.option(
+        "--as-of",
+        type=MOMENT,
+        metavar="TIME",
+        help="All tables as they were then; they must be WITH SYSTEM VERSIONING (MariaDB).",
+    ),
+)
+
+connections = click.option(
+    "--connections", default=2, show_default=True, type=click.IntRange(1, 16), help="Readers at once."
+)
+SECTIONS["connections"] = _DATABASE
+cores = click.option("--cores", type=click.IntRange(1), help="Tasks at once.  [default: all cores]")
+properties = click.option(
+    "-D",
+    "properties",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Property of the join's jobs on a cluster, for example mapreduce.job.queuename=nightly; may be repeated.",
+)
+
+
+def _engine(engine: str, cores: int | None, hdfs_folder: str | None, properties: tuple[str, ...]) -> Engine:
+    if engine == HADOOP:
+        # mrjob's part of Hadoop takes its time to import.
+        from movimento_flat.cli.engines.hadoop import HadoopEngine, default_hdfs_folder  # noqa: PLC0415
+
+        return HadoopEngine(hdfs_folder or default_hdfs_folder(), properties)
+    return LocalEngine(cores)
+
+
+#: -> engine: on which the join runs.
+engine = group(
+    "engine",
+    "Where the join runs",
+    _engine,
+    click.option(
+        "--engine",
+        default=LOCAL,
+        show_default=True,
+        type=Choice([LOCAL, HADOOP]),
+        help="Where the join runs: here, or on the cluster of the hadoop command.",
+    ),
+    cores,
+    click.option(
+        "--hdfs-folder",
+        metavar="URI",
+        type=Place(),
+        help="Where runs work in HDFS.  [default: movimento-flat in your home there]",
+    ),
+    properties,
+)
+
+
+def _rules(card: str, people: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None) -> Rules:
+    try:
+        return Rules(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
+    except UserError as error:
+        raise click.UsageError(f"{error.what} {error.next_step}") from error
+
+
+#: -> rules: what the delivery shows of cards and people.
+rules = group(
+    "rules",
+    "What shows of cards and people",
+    _rules,
+    click.option(
+        "--card",
+        type=Choice(CARDS),
+        default=FULL,
+        show_default=True,
+        help="Card numbers in full; masked, with their first six and last four digits; or as tokens.",
+    ),
+    click.option(
+        "--people",
+        type=Choice(PEOPLE),
+        default=FULL,
+        show_default=True,
+        help="Names in full; or a token of the associate in place of the name, and no printed name.",
+    ),
+    click.option(
+        "--drop",
+        multiple=True,
+        metavar="COLUMN",
+        shell_complete=one_of(*FLAT_COLUMNS),
+        help="A column to leave out of the CSV; may be repeated.",
+    ),
+    click.option(
+        "--with-ids",
+        is_flag=True,
+        help=f"Write {', '.join(ID_COLUMNS)}, too, behind the other columns; only where nothing is hidden.",
+    ),
+    click.option(
+        "--key-file",
+        type=click.Path(path_type=Path),
+        help="Key of tokens, the same in each run; made if it is not there."
+        "  [default: $XDG_DATA_HOME/movimento-flat/token_key, which is ~/.local/share/movimento-flat/token_key]",
+    ),
+)
+
+
+def _limit(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that parses each text of an option; what is none is a usage error."""
+
+    def parsed(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        try:
+            if parameter.multiple:
+                return tuple(map(parse, value))
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return parsed
+
+
+def _publishing(
+    excel: bool,
+    parquet: bool,
+    report: bool,
+    max_rejected: Limit | None,
+    strict: tuple[Strict, ...],
+    allow_shrink: bool,
+    allow_new_key: bool,
+) -> Publishing:
+    return Publishing(excel, parquet, report, Limits(max_rejected, strict, allow_shrink), allow_new_key)
+
+
+#: -> publishing: what is published, and within which limits.
+publishing = group(
+    "publishing",
+    "What is published",
+    _publishing,
+    click.option(
+        "--excel",
+        is_flag=True,
+        help="Write a file for Excel and LibreOffice in pt-BR, too, beside the manifest.",
+    ),
+    click.option(
+        "--parquet",
+        is_flag=True,
+        help="Write a Parquet file, too, beside the manifest; needs PyArrow.",
+    ),
+    click.option(
+        "--report/--no-report",
+        default=True,
+        show_default=True,
+        help="Write report.html, a page in Portuguese for managers, beside the manifest.",
+    ),
+    click.option(
+        "--max-rejected",
+        metavar="N|P%",
+        callback=_limit(Limit.parse),
+        help="Publish nothing if more movements than that, or than that share of them, are rejected.",
+    ),
+    click.option(
+        "--strict",
+        metavar="REASON[=N|P%]",
+        multiple=True,
+        callback=_limit(Strict.parse),
+        shell_complete=one_of(*REASONS),
+        help="Publish nothing if a reason of rejections or warnings is found, or more often than that;"
+        " may be repeated.",
+    ),
+    click.option(
+        "--allow-shrink",
+        is_flag=True,
+        help=f"Publish even if fewer than {LEAST_PERCENT} % of the previous delivery's rows are there.",
+    ),
+    click.option(
+        "--allow-new-key",
+        is_flag=True,
+        help="Publish even if the previous delivery's tokens were made by another key.",
+    ),
+)
+
+
+def _plan(
+    movements: int, cards: int | None, accounts: int | None, associates: int | None, seed: int, dirty: float
+) -> Plan:
+    return Plan(
+        movements=movements, cards=cards, accounts=accounts, associates=associates, seed=seed, dirty=dirty
+    )
+
+
+#: -> plan: of the fictitious database.
+plan = group(
+    "plan",
+    "Fictitious database",
+    _plan,
+    click.option(
+        "--movements",
+        default=DEFAULT_MOVEMENTS,
+        show_default=True,
+        type=click.IntRange(0),
+        help="Fictitious movements.",
+    ),
+    *(
+        click.option(f"--{table}", type=click.IntRange(0), help=f"Fictitious {table}.  [default: {share}]")
+        for table, share in (
+            ("cards", "1 for 10 movements"),
+            ("accounts", "3 for 4 cards"),
+            ("associates", "2 for 3 accounts"),
+        )
+    ),
+    click.option(
+        "--seed",
+        default=DEFAULT_SEED,
+        show_default=True,
+        help="The same seed gives the same fictitious database.",
+    ),
+    click.option(
+        "--dirty",
+        default=0.0,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        help="Share of fictitious rows that are damaged, to see what is rejected.",
+    ),
+)
+
+
+def _console(verbose: bool, quiet: bool) -> Console:
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet are opposites.")
+    return Console(quiet, verbose)
+
+
+_MESSAGES = "Messages"
+#: -> console: on which the command speaks.
+console = group(
+    "console",
+    _MESSAGES,
+    _console,
+    click.option("-v", "--verbose", is_flag=True, help="Say more: stages, what was read, versions."),
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+)
+profile = click.option(
+    "--profile", is_flag=True, help="Say what each phase of the join has cost: tasks, seconds, bytes."
+)
+SECTIONS["profile"] = _MESSAGES
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Write the summary as one JSON object to standard output."
+)
+SECTIONS["as_json"] = _MESSAGES

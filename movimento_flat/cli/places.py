@@ -1,0 +1,60 @@
+"""Folders that a user names: of this machine, and in HDFS. None is a pattern, whatever characters are in its name."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from movimento_flat.errors import UserError
+from movimento_flat.hadoop_commands import refuse_patterns
+
+_find_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match
+#: Scheme -> how a file is copied there.
+_COPIES = {
+    **dict.fromkeys(("hdfs", "viewfs", "webhdfs"), "hadoop fs -put ./out/movimento_flat.csv {uri}"),
+    **dict.fromkeys(("s3", "s3a", "s3n"), "aws s3 cp ./out/movimento_flat.csv {uri}"),
+    "gs": "gcloud storage cp ./out/movimento_flat.csv {uri}",
+    **dict.fromkeys(("abfs", "abfss", "wasb", "wasbs"), "azcopy copy ./out/movimento_flat.csv {uri}"),
+}
+
+
+def is_uri(place: str) -> bool:
+    """Return whether a place is not a folder of this machine."""
+    return bool(_find_scheme(place))
+
+
+class OutputFolder(click.Path):
+    """A folder of this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; a value that is empty or a URI is a usage error."""
+        if str(value) == "":
+            self.fail("The folder's name is empty.", param, ctx)
+        if found := _find_scheme(str(value)):
+            scheme = found[1].lower()
+            copy = _COPIES.get(scheme, "").format(uri=value)
+            next_step = f"Name a folder, and copy the file afterwards: {copy}" if copy else "Name a folder."
+            self.fail(f"'{value}' is a URI ({scheme}), not a folder of this machine. {next_step}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Place(click.ParamType):  # type: ignore[type-arg]
+    """A folder of this machine, then as an absolute path, or a URI that the hadoop command takes."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as text; an empty name, and a URI that Hadoop would take for a pattern, are usage errors."""
+        if value == "":
+            self.fail("The name is empty.", param, ctx)
+        if not is_uri(value):
+            return str(Path(value).absolute())
+        try:
+            refuse_patterns(value)
+        except UserError as error:
+            self.fail(f"{error.what} {error.next_step}", param, ctx)
+        return str(value)

@@ -1,0 +1,197 @@
+"""The secret key of tokens: made once, kept in a file of its owner alone, so that tokens of two runs are the same.
+
+It has one place for each user, however the program is started, and that is no state folder: what lies there can be
+made again, and `make clean` removes it. The same key is never made twice.
+"""
+
+import hmac
+import os
+import secrets
+import shlex
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from movimento_flat.errors import UserError
+from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
+from movimento_flat.publish.manifest import MANIFEST_NAME
+from movimento_flat.publish.output_folder import RUN_NAME
+from movimento_flat.state import state_dir, usual_state_dir
+from mr_jobs.job_options import Rules
+
+#: These names are also in hadoop-docker/cluster, which has no Python.
+FOLDER_NAME, DEFAULT_NAME = "movimento-flat", "token_key"
+_CHECKOUT_STATE = Path(__file__).resolve().parent.parent.parent / ".movimento-flat"
+_BYTES = 32
+_SHORTEST = 32
+_OF_OTHERS = 0o077
+#: Hex digits of a fingerprint: enough to tell keys apart, and none of the key or of a token.
+_FINGERPRINT_LENGTH = 16
+_FINGERPRINT_OF = b"movimento-flat: which key made these tokens"
+
+Say = Callable[[str], None]
+
+
+def with_key(rules: Rules, scratch: Path, say: Say) -> Rules:
+    """The rules of one run: with the file of the key, or none where nothing is hidden by one.
+
+    Tokens take the key that is kept, which is made if it is not there. Card numbers that are masked, or left out, take
+    a new one each time, in the folder `scratch`: by it cards with the same number find each other, without it.
+
+    Raises:
+        UserError: the file cannot be read or made, other users may read it, or it holds no key; or a key lies where an
+            earlier version kept it.
+    """
+    return replace(rules, key_file=_key_file(rules, scratch, say))
+
+
+def with_kept_key(rules: Rules, say: Say) -> Rules:
+    """The rules of a merge: with the file of the key by which the join made its tokens, if there are any.
+
+    Raises:
+        UserError: as `with_key`, or there is none.
+    """
+    if not rules.privacy.needs_key:
+        return rules
+    kept = _place(rules, say)
+    if not kept.exists():
+        raise UserError(f"There is no key {kept}.", "Name the --key-file of the join.")
+    _check(kept)
+    return replace(rules, key_file=kept.resolve())
+
+
+def key_fingerprint_of(rules: Rules) -> str | None:
+    """Return what tells the key of tokens from others and gives nothing of it away; None where there are no tokens."""
+    if not rules.privacy.needs_key:
+        return None
+    return hmac.digest(rules.key(), _FINGERPRINT_OF, "sha256").hex()[:_FINGERPRINT_LENGTH]
+
+
+def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bool, say: Say) -> None:
+    """Refuse tokens that would not join with those of the delivery in OUTPUT; say it where nobody can tell.
+
+    Raises:
+        UserError: they are by another key, and it is not said that this is right.
+    """
+    manifest = output / RUN_NAME / MANIFEST_NAME
+    if key_fingerprint is None or may_be_new or not manifest.exists():
+        return
+    try:
+        previous = Delivered.read(manifest)
+    except UserError as error:
+        say(f"The key of tokens is not compared with that of the previous delivery: {error.what}")
+        return
+    if previous.privacy.needs_key and previous.format < WHOLE_FORMAT:
+        say("The previous delivery has tokens too, and does not say by which key.")
+    elif previous.key_fingerprint not in {None, key_fingerprint}:
+        raise UserError(
+            f"The previous delivery in {output} has tokens by the key {previous.key_fingerprint}, and this run would"
+            f" make them by {key_fingerprint}: the same card would get another token.",
+            "Name the key of before by --key-file (make: KEY_FILE), or --allow-new-key.",
+        )
+
+
+def _key_file(rules: Rules, scratch: Path, say: Say) -> Path | None:
+    if rules.privacy.needs_key:
+        kept = _place(rules, say)
+        if not kept.exists():
+            _make(kept)
+        _check(kept)
+        return kept.resolve()
+    if not rules.privacy.hides_numbers:
+        return None
+    _write_new(scratch / DEFAULT_NAME)
+    return scratch / DEFAULT_NAME
+
+
+def _place(rules: Rules, say: Say) -> Path:
+    """Return where the key is kept, or is to be made.
+
+    Raises:
+        UserError: there is no home for it, or one lies where an earlier version kept it and none here.
+    """
+    if rules.key_file:
+        return rules.key_file
+    place = _data_folder() / FOLDER_NAME / DEFAULT_NAME
+    old = [file for file in _old_places() if file.exists()]
+    if place.exists():
+        for file in old:
+            if file.read_bytes().strip() != place.read_bytes().strip():
+                say(f"An earlier version kept another key in {file}. It is not used; {place} is. Remove one.")
+    elif old:
+        moves = (
+            f"mkdir -p -m 700 {shlex.quote(str(place.parent))} && mv {shlex.quote(str(file))} {shlex.quote(str(place))}"
+            for file in old
+        )
+        raise UserError(
+            f"The key of tokens is kept in {place} now, and an earlier version made"
+            f" {' and '.join(map(str, old))}: with a new key no token would be as before.",
+            "\n  or ".join(moves),
+        )
+    return place
+
+
+def _data_folder() -> Path:
+    """Return the user's folder for data (XDG Base Directory Specification).
+
+    Raises:
+        UserError: there is none.
+    """
+    chosen = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if chosen.is_absolute():
+        return chosen
+    try:
+        return Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise UserError(
+            "This user has no home folder, in which the key of tokens would be kept.",
+            "Name a file for it: --key-file (make: KEY_FILE).",
+        ) from error
+
+
+def _old_places() -> list[Path]:
+    """Return where earlier versions kept it: `make run` in the checkout, the command in the user's state folder."""
+    folders = [_CHECKOUT_STATE]
+    with suppress(UserError):  # without a home nothing was kept there
+        folders.append(state_dir())
+        folders.append(usual_state_dir())
+    return [folder / DEFAULT_NAME for folder in dict.fromkeys(folders)]
+
+
+def _make(file: Path) -> None:
+    """Make it complete or not at all, and only once where two runs need it at the same time."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
+            _write_new(Path(folder) / file.name)
+            with suppress(FileExistsError):  # another run was first
+                os.link(Path(folder) / file.name, file)
+    except OSError as error:
+        raise UserError(
+            f"The key {file} cannot be made: {error.strerror}.", "Name another --key-file."
+        ) from error
+
+
+def _write_new(file: Path) -> None:
+    """Write a new key, on the disk before anybody uses it."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(secrets.token_hex(_BYTES) + "\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _check(file: Path) -> None:
+    try:
+        mode, content = file.stat().st_mode, file.read_bytes().strip()
+    except OSError as error:
+        raise UserError(f"The key {file} cannot be read: {error.strerror}.") from error
+    if mode & _OF_OTHERS:
+        raise UserError(f"Other users of this machine may read the key {file}.", f"chmod 600 {file}")
+    if len(content) < _SHORTEST or not content.isalnum() or not content.isascii():
+        raise UserError(
+            f"{file} holds no key: {_SHORTEST} letters and digits or more.",
+            "Name the right --key-file, or one that is not there yet: it is made.",
+        )

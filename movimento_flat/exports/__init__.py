@@ -1,0 +1,1 @@
+"""Writes the finished CSV once more in other formats."""

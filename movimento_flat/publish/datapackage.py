@@ -1,0 +1,142 @@
+"""datapackage.json: a Data Package with a Table Schema, by which tools load and check the CSV without guessing.
+
+https://specs.frictionlessdata.io/data-package/ and .../table-schema/, version 1. A package describes files below its
+own folder only, so it lies beside the CSV.
+
+A column of dates is `datetime`, whatever is in it. A date that the database has and no calendar, as 0000-00-00, is in
+the CSV as it is; a validator names it, which is right: no other type or missing value in the package hides it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from movimento_flat.card_numbers import mask
+from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
+from movimento_flat.publish.accounting import Audit
+from movimento_flat.publish.parts import CSV_NAME
+from movimento_flat.schema import CARD, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind
+
+PACKAGE_NAME = "datapackage.json"
+_NAME = "movimento_flat"
+_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+_TYPES: dict[Kind, dict[str, Any]] = {
+    Kind.ID: {"type": "integer"},
+    Kind.WHOLE: {"type": "integer"},
+    Kind.MONEY: {"type": "number", "decimalChar": "."},
+    Kind.TEXT: {"type": "string"},
+    Kind.MOMENT: {"type": "datetime", "format": _DATE_FORMAT},
+}
+
+Note = tuple[str, str]
+#: English and Portuguese.
+NO_DATE = (
+    "A date that no calendar has, such as 0000-00-00 00:00:00, stands as the database has it",
+    "Uma data que nenhum calendário tem, como 0000-00-00 00:00:00, fica como está no banco de dados",
+)
+MASKED = (
+    "Only the first six and the last four digits show",
+    "Só aparecem os seis primeiros e os quatro últimos dígitos",
+)
+MASKED_WITHIN = ("Card numbers in it are masked", "Números de cartão no texto estão mascarados")
+CARD_TOKEN = (
+    "A token stands in its place: `t` and 32 hexadecimal digits, the same for the same number",
+    "Em seu lugar há um token: `t` e 32 dígitos hexadecimais, o mesmo para o mesmo número",
+)
+PERSON_TOKEN = (
+    "A token stands in its place: `p` and 32 hexadecimal digits, the same for the same associate",
+    "Em seu lugar há um token: `p` e 32 dígitos hexadecimais, o mesmo para o mesmo associado",
+)
+LEFT_EMPTY = ("It is left empty", "Fica vazio")
+
+
+def datapackage(audit: Audit, privacy: Privacy, snapshot: str, time_zone: str) -> dict[str, Any]:
+    """-> the package's content, which is the same for the same CSV of the same snapshot.
+
+    Args:
+        audit: of the CSV.
+        privacy: what the CSV shows.
+        snapshot: when it was taken, `YYYY-MM-DD HH:MM:SS` in UTC, maybe with a fraction.
+        time_zone: in which TIMESTAMP columns are written.
+    """
+    fields = [_field(flat, privacy) for flat in FLAT_WITH_IDS if flat.name in privacy.columns]
+    return {
+        "profile": "tabular-data-package",
+        "name": _NAME,
+        "title": "Movimentos de cartão / Card movements",
+        "description": _in_both(
+            f"One row for each movement of a card, as of {snapshot} UTC. DATETIME columns are the wall clock of the"
+            f" cooperative, TIMESTAMP columns are in the zone {time_zone}. NULL and the empty text are empty fields",
+            f"Uma linha para cada movimento de um cartão, em {snapshot} UTC. Colunas DATETIME são o relógio da"
+            f" cooperativa, colunas TIMESTAMP estão no fuso {time_zone}. NULL e o texto vazio são campos vazios",
+        ),
+        "created": f"{snapshot.replace(' ', 'T')}Z",
+        "resources": [
+            {
+                "profile": "tabular-data-resource",
+                "name": _NAME,
+                "path": CSV_NAME,
+                "format": "csv",
+                "mediatype": "text/csv",
+                "encoding": "utf-8",
+                "bytes": audit.bytes,
+                "hash": f"sha256:{audit.sha256}",
+                "rows": audit.totals.rows,
+                "dialect": {
+                    "delimiter": ",",
+                    "lineTerminator": "\n",
+                    "quoteChar": '"',
+                    "doubleQuote": True,
+                    "skipInitialSpace": False,
+                    "header": True,
+                    "caseSensitiveHeader": True,
+                },
+                "schema": {"fields": fields, "missingValues": [""]},
+            }
+        ],
+    }
+
+
+def is_package_of_ours(path: Path) -> bool:
+    """Whether this file is a package of this program, and none that a user has put there.
+
+    Raises:
+        OSError: it is there and cannot be read.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("name") == _NAME
+
+
+def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
+    note, example = _note(flat, privacy), flat.source.example
+    if note == MASKED:
+        example = mask(example.encode()).decode()
+    english, portuguese = note or ("", "")
+    field = {
+        "name": flat.name,
+        **_TYPES[flat.kind],
+        "description": _in_both(
+            f"{flat.source.english}. {english}".rstrip(". "),
+            f"{flat.source.portuguese}. {portuguese}".rstrip(". "),
+        ),
+    }
+    return field if note in {CARD_TOKEN, PERSON_TOKEN, LEFT_EMPTY} else field | {"example": example}
+
+
+def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:
+    """What is to be said about a column in this delivery."""
+    if flat.kind is Kind.MOMENT:
+        return NO_DATE
+    if flat.name == CARD and privacy.card != FULL:
+        return MASKED if privacy.card == MASK else CARD_TOKEN
+    if flat.name in PEOPLE and privacy.people == TOKEN:
+        return PERSON_TOKEN if flat.name == PEOPLE[0] else LEFT_EMPTY
+    return MASKED_WITHIN if flat.kind is Kind.TEXT and privacy.card != FULL else None
+
+
+def _in_both(english: str, portuguese: str) -> str:
+    return f"pt: {portuguese}. en: {english}."

@@ -1,0 +1,198 @@
+"""Rows of the four tables, invented from a seed.
+
+Faker makes pools of names and shops, and the rows draw from them: one by one it would take minutes a million.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from datetime import date, timedelta
+from random import Random
+from typing import TypeVar
+
+from movimento_flat.sample_data.card_number import card_number
+from movimento_flat.sample_data.plan import Plan
+
+Row = tuple[object, ...]
+Value = TypeVar("Value")
+
+CHUNK = 50_000
+ADDITIONAL_HOLDERS = 0.10
+UNKNOWN_AGES = 0.01
+IDLE_CARDS = 0.20
+REFUNDS = 0.03
+EMBOSSED_LENGTH = 26
+ACCOUNT_KINDS = ("corrente", "poupanca", "salario", "investimento")
+#: How busy each month is, January first.
+BUSY_MONTHS = (2, 2, 3, 3, 4, 3, 3, 3, 3, 3, 4, 6)
+FIRST_YEAR, DAYS_OF_ISSUE = date(2012, 1, 1), 4000
+
+#: Descriptions as terminals and web shops really send them: what breaks a careless CSV.
+TROUBLESOME = (
+    'Restaurante "Sabor & Arte"',
+    "Padaria do Zé, filial 2",
+    "Mercado\tSão João",
+    "Hotel Maré\nrecepção",
+    "Loja\r\nOnline",
+    "C:\\vendas\\2024",
+    "\\N",
+    "Café ☕ da Praça 😀",
+    "=SOMA(A1;A2)",
+    "-10% de desconto",
+    "'aspas' e \"aspas\"",
+    "separador \x1e de registro",
+    "",
+    " espaço ",
+    None,
+    None,
+)
+TROUBLESOME_SHARE = 0.05
+
+#: Of dirty databases.
+IMPOSSIBLE_AGES = (-1, 131, 999)
+REPEATED_NUMBER = "4111111111111111"
+ODD_MOMENTS = ("1999-12-31 23:59:59", "2999-01-01 00:00:00")
+
+
+class Generator:
+    """Draws the rows of one plan. Each table is drawn from random numbers of its own."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        from faker import Faker  # noqa: PLC0415  # a tenth of a second, which runs without a seed need not wait
+
+        faker = Faker("pt_BR")
+        faker.seed_instance(plan.seed)
+        self._given = [faker.first_name() for _ in range(600)]
+        self._family = [faker.last_name() for _ in range(900)]
+        self._shops = [f"{faker.company()} {faker.city()}"[:120] for _ in range(1500)]
+        numbers = self._random("people")
+        self._people = [
+            (
+                numbers.choice(self._given),
+                " ".join(numbers.choices(self._family, k=numbers.choice((1, 2, 2)))),
+            )
+            for _ in range(plan.associates or 0)
+        ]
+        self._owners = self._spread(plan.accounts or 0, plan.associates or 0, self._random("owners"))
+        self._accounts = self._spread(plan.cards or 0, plan.accounts or 0, self._random("accounts"))
+
+    def associado(self) -> Iterator[Row]:
+        """-> id, nome, sobrenome, idade, email."""
+        numbers = self._random("associado")
+        for identity, (given, family) in enumerate(self._people, 1):
+            age = None if numbers.random() < UNKNOWN_AGES else numbers.randint(18, 95)
+            age = self._odd(age, numbers.choice(IMPOSSIBLE_AGES), numbers) if self.plan.dirty else age
+            address = f"{_plain(given)}.{_plain(family)}{identity}@example.com".lower().replace(" ", ".")
+            yield identity, given, family, age, address
+
+    def conta(self) -> Iterator[Row]:
+        """-> id, tipo, data_criacao, id_associado."""
+        numbers = self._random("conta")
+        for identity, owner in enumerate(self._owners, 1):
+            kind = numbers.choices(ACCOUNT_KINDS, (6, 3, 2, 1))[0]
+            yield identity, kind, self._moment(numbers), self._damaged(owner, len(self._people), numbers)
+
+    def cartao(self) -> Iterator[Row]:
+        """-> id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado (the holder)."""
+        numbers = self._random("cartao")
+        for identity, account in enumerate(self._accounts, 1):
+            holder = self._owners[account - 1]
+            if numbers.random() < ADDITIONAL_HOLDERS:
+                holder = numbers.randint(1, len(self._people))
+            number = card_number(identity, numbers)
+            name = _embossed(*self._people[holder - 1])
+            if self.plan.dirty:
+                number = self._odd(number, number[:-1] + str((int(number[-1]) + 1) % 10), numbers)
+                number = self._odd(number, REPEATED_NUMBER, numbers)
+                name = self._odd(name, "TITULAR", numbers)
+            yield (
+                identity,
+                number,
+                name,
+                self._moment(numbers),
+                self._damaged(account, len(self._owners), numbers),
+                self._damaged(holder, len(self._people), numbers),
+            )
+
+    def movimento(self) -> Iterator[list[Row]]:
+        """-> chunks of id, vlr_transacao, des_transacao, data_movimento, id_cartao."""
+        numbers = self._random("movimento")
+        used = numbers.sample(range(1, len(self._accounts) + 1), k=_used_cards(len(self._accounts)))
+        amounts = [_amount(numbers) for _ in range(20_000)]
+        descriptions = self._descriptions()
+        days = self._days()
+        times = [
+            f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}" for second in range(86_400)
+        ]
+        for start in range(0, self.plan.movements, CHUNK):
+            identities = range(start + 1, min(start + CHUNK, self.plan.movements) + 1)
+            size = len(identities)
+            cards: list[object] = [
+                used[int(len(used) * numbers.random() ** self.plan.skew)] for _ in identities
+            ]
+            if self.plan.dirty:
+                cards = [self._damaged(card, len(self._accounts), numbers) for card in cards]
+            moments = [
+                f"{days[identity * len(days) // (self.plan.movements + 1)]} {time}"
+                for identity, time in zip(identities, numbers.choices(times, k=size), strict=True)
+            ]
+            chosen_amounts, texts = numbers.choices(amounts, k=size), numbers.choices(descriptions, k=size)
+            if self.plan.dirty:
+                chosen_amounts = [self._odd(amount, "0.00", numbers) for amount in chosen_amounts]
+                moments = [self._odd(moment, numbers.choice(ODD_MOMENTS), numbers) for moment in moments]
+            yield list(zip(identities, chosen_amounts, texts, moments, cards, strict=True))
+
+    def _random(self, purpose: str) -> Random:
+        return Random(f"{self.plan.seed} {purpose}")
+
+    def _spread(self, rows: int, targets: int, numbers: Random) -> list[int]:
+        """For each row the id it points to: every target once where there are enough rows, then any."""
+        return [
+            identity if identity <= targets else numbers.randint(1, targets)
+            for identity in range(1, rows + 1)
+        ]
+
+    def _damaged(self, identity: object, largest: int, numbers: Random) -> object:
+        """The id as it is; or, for the dirty share, NULL or one that leads nowhere."""
+        if numbers.random() >= self.plan.dirty:
+            return identity
+        return None if numbers.random() < 0.5 else largest + numbers.randint(1, 1000)
+
+    def _odd(self, usual: Value, odd: Value, numbers: Random) -> Value:
+        """The usual value; or, for the dirty share, one that deserves a warning."""
+        return odd if numbers.random() < self.plan.dirty else usual
+
+    def _descriptions(self) -> list[str | None]:
+        repeated = round(len(self._shops) * TROUBLESOME_SHARE / (1 - TROUBLESOME_SHARE) / len(TROUBLESOME))
+        return [*self._shops, *TROUBLESOME * max(1, repeated)]
+
+    def _days(self) -> list[date]:
+        """Each day of the plan as often as its month is busy."""
+        length = (self.plan.end - self.plan.start).days + 1
+        days = (self.plan.start + timedelta(day) for day in range(length))
+        return [day for day in days for _ in range(BUSY_MONTHS[day.month - 1])]
+
+    def _moment(self, numbers: Random) -> str:
+        day = min(FIRST_YEAR + timedelta(numbers.randrange(DAYS_OF_ISSUE)), self.plan.start)
+        return f"{day} {numbers.randint(8, 17):02d}:{numbers.randint(0, 59):02d}:{numbers.randint(0, 59):02d}"
+
+
+def _used_cards(cards: int) -> int:
+    return cards - int(cards * IDLE_CARDS)
+
+
+def _amount(numbers: Random) -> str:
+    centavos = min(round(numbers.lognormvariate(8.3, 1.3)) + 1, 99_999_999)
+    sign = "-" if numbers.random() < REFUNDS else ""
+    return f"{sign}{centavos // 100}.{centavos % 100:02d}"
+
+
+def _embossed(given: str, family: str) -> str:
+    """The name in capitals without accents, middle names shortened where it is long."""
+    first, *middle, last = _plain(f"{given} {family}").upper().split()
+    name = " ".join((first, *middle, last))
+    return name if len(name) <= EMBOSSED_LENGTH else " ".join((first, *(word[0] for word in middle), last))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -1,0 +1,90 @@
+"""Fills a database with the rows of a plan, by LOAD DATA: ten times as fast as INSERT."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from movimento_flat.errors import UserError
+from movimento_flat.sample_data.generate import CHUNK, Generator, Row
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.schema import TABLES
+from movimento_flat.sql_files import statements
+
+COLUMNS = {
+    "associado": "id, nome, sobrenome, idade, email",
+    "conta": "id, tipo, data_criacao, id_associado",
+    "cartao": "id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado",
+    "movimento": "id, vlr_transacao, des_transacao, data_movimento, id_cartao",
+}
+#: Dirty rows point nowhere, and the order of the loading is ours: no checks while it lasts.
+_SESSION = "SET SESSION foreign_key_checks = 0, unique_checks = 0, sql_mode = 'STRICT_ALL_TABLES'"
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
+
+
+def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], None]) -> None:
+    """Create the four tables where they are missing, and load the plan's rows into them.
+
+    Args:
+        connection: of an account that may create and write, with `local_infile` allowed.
+        plan: what to load.
+        progress: told of the rows of each chunk loaded.
+
+    Raises:
+        UserError: the tables hold rows already, the account may not make or fill them, or the server does not
+            take LOAD DATA LOCAL.
+    """
+    generator = Generator(plan)
+    try:
+        _create_empty_tables(connection)
+        _load(connection, "associado", _chunks(generator.associado()), progress)
+        _load(connection, "conta", _chunks(generator.conta()), progress)
+        _load(connection, "cartao", _chunks(generator.cartao()), progress)
+        _load(connection, "movimento", generator.movimento(), progress)
+    except pymysql.MySQLError as error:
+        raise UserError(
+            f"The rows could not be loaded: {error.args[-1]}.",
+            "The server must allow LOAD DATA LOCAL (SET GLOBAL local_infile = 1), the account CREATE and INSERT.",
+        ) from error
+
+
+def _create_empty_tables(connection: "Connection[Any]") -> None:
+    with connection.cursor() as cursor:
+        for statement in statements("mysql/tables"):
+            cursor.execute(statement)
+        for table in TABLES:
+            cursor.execute(f"SELECT 1 FROM {table.name} LIMIT 1")
+            if cursor.fetchone():
+                raise UserError(f"Table {table.name} holds rows already.", "Name an empty database.")
+        cursor.execute(_SESSION)
+
+
+def _load(
+    connection: "Connection[Any]",
+    table: str,
+    chunks: Iterable[list[Row]],
+    progress: Callable[[int], None],
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="movimento-flat-seed-") as folder, connection.cursor() as cursor:
+        file = Path(folder) / f"{table}.tsv"
+        for rows in chunks:
+            file.write_text("".join(map(_line, rows)), encoding="utf-8", newline="\n")
+            cursor.execute(
+                f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4 ({COLUMNS[table]})",
+                (str(file),),
+            )
+            progress(len(rows))
+        connection.commit()
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _line(row: Row) -> str:
+    return "\t".join([r"\N" if value is None else str(value).translate(_ESCAPES) for value in row]) + "\n"

@@ -1,0 +1,249 @@
+"""The server itself: its data folder, its process, its secrets."""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pymysql
+from pymysql.connections import Connection
+
+from movimento_flat.errors import UserError
+from movimento_flat.processes import die_with_parent
+from movimento_flat.sample_data.private_server.programs import Programs, get_programs
+
+START_SECONDS = STOP_SECONDS = 120
+POLL_SECONDS = 0.05
+LINES_OF_LOG = 8
+#: A socket's whole path may have 107 bytes.
+LONGEST_RUN_FOLDER = 90
+
+#: Small enough for a laptop. The data are fictitious: durability to the last transaction is not worth its time.
+SETTINGS = [
+    "--local-infile=1",
+    "--character-set-server=utf8mb4",
+    "--innodb-buffer-pool-size=256M",
+    "--innodb-log-file-size=256M",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--max-allowed-packet=64M",
+    "--performance-schema=OFF",
+    "--skip-log-bin",
+    "--skip-name-resolve",
+    "--skip-ssl",  # nobody listens on a socket, and making a certificate takes MariaDB 11.4 many seconds
+]
+
+
+class PrivateServer:
+    """A MariaDB server that runs as long as the `with` block, reached by a Unix socket of this user only.
+
+    It ends with this process, even by SIGKILL. Its data stay in `state` for the next time.
+
+    Attributes:
+        socket: the Unix socket, in a private folder with a short name (its path may have 107 bytes).
+        port: on 127.0.0.1, for clients that cannot use a socket; normally None.
+        settings: further options of the server; they win over SETTINGS.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        say: Callable[[str], None],
+        programs: Programs | None = None,
+        port: int | None = None,
+        settings: Sequence[str] = (),
+    ) -> None:
+        self._state = state
+        self._data = state / "data"
+        self._say = say
+        self._programs = programs
+        self.port = port
+        self.settings = settings
+
+    def __enter__(self) -> Self:
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _lock_for_this_run(self._state / "lock")
+        programs = self._programs or get_programs(self._state, self._say)
+        server_lock = _lock_for_a_server(self._state / "server.lock")
+        self._run_folder = _run_folder(self._state)
+        self.socket = self._run_folder / "socket"
+        if not self._data.exists():
+            _initialise(programs, self._data)
+        self._process = self._start(programs, server_lock)
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def connect(self, database: str | None = None, **options: Any) -> "Connection[Any]":
+        """Connect as the administrator."""
+        return pymysql.connect(
+            user="root",
+            unix_socket=str(self.socket),
+            database=database,
+            charset="utf8mb4",
+            local_infile=True,
+            autocommit=True,
+            **options,
+        )
+
+    def reader_password(self) -> str:
+        """The reader account's password: made at random the first time, in a file of mode 0600."""
+        file = self._state / "reader_password"
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_text()
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(24))
+        return file.read_text()
+
+    def _start(self, programs: Programs, server_lock: int) -> subprocess.Popen[bytes]:
+        command = [str(programs.server), "--no-defaults", *programs.base_option(), *_user_option(), *SETTINGS]
+        command += [
+            f"--datadir={self._data}",
+            f"--socket={self.socket}",
+            f"--pid-file={self._run_folder}/pid",
+        ]
+        command += [f"--tmpdir={self._run_folder}", "--lc-messages=en_US"]
+        command += ["--bind-address=127.0.0.1", f"--port={self.port}"] if self.port else ["--skip-networking"]
+        command += self.settings
+        with (self._run_folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=programs.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(server_lock,),
+                # While it starts it does not hear SIGTERM. It mends its data at the next start.
+                preexec_fn=die_with_parent(by=signal.SIGKILL),  # noqa: PLW1509  # it only calls prctl
+            )
+        os.close(server_lock)
+        return process
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.connect().close()
+                return
+            except pymysql.OperationalError:
+                if self._process.poll() is not None:
+                    break
+                time.sleep(POLL_SECONDS)
+        log = (self._run_folder / "log").read_text(errors="replace").splitlines()
+        errors = [line for line in log if "[ERROR]" in line] or log
+        raise UserError(
+            f"The private MariaDB server does not start. It says:\n{_indented(errors)}",
+            f"Mend what it names, or remove {self._state} and begin anew.",
+        )
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._run_folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _run_folder(state: Path) -> Path:
+    """A private folder for the socket, with the same name at each run, so that a killed one leaves no heap of them."""
+    folder = state / "run"
+    if len(str(folder)) > LONGEST_RUN_FOLDER:
+        digest = hashlib.sha256(str(state).encode()).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"movimento-flat-{digest}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _lock_for_this_run(file: Path) -> int:
+    descriptor = _open_lock(file)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise UserError(
+            f"The private MariaDB server in {file.parent} is in use by another run.",
+            "Wait for it to end, or set MOVIMENTO_FLAT_HOME to another folder.",
+        ) from error
+    return descriptor
+
+
+def _lock_for_a_server(file: Path) -> int:
+    """A lock that the server inherits: while one that outlived its run is still stopping, this waits for it."""
+    descriptor = _open_lock(file)
+    deadline = time.monotonic() + STOP_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"An earlier server in {file.parent} does not stop.", "End its process."
+                ) from error
+            time.sleep(POLL_SECONDS)
+
+
+def _open_lock(file: Path) -> int:
+    return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _initialise(programs: Programs, data: Path) -> None:
+    """Make the data folder under another name first: a kill in the middle leaves no half one."""
+    unfinished = data.with_name("data.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="movimento-flat-") as folder:
+        # The installer is a shell script that does not quote a path with spaces: it sees none.
+        link = Path(folder) / "data"
+        link.symlink_to(unfinished)
+        if programs.base:
+            base = Path(folder) / "base"
+            base.symlink_to(programs.base)
+            programs = replace(programs, base=base)
+        command = [str(programs.installer), "--no-defaults", *programs.base_option(), *_user_option()]
+        # --force: this machine's name need not be known to any name service; nobody connects by it.
+        command += [
+            f"--datadir={link}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--force",
+        ]
+        result = subprocess.run(
+            command, env=programs.environment(), capture_output=True, text=True, errors="replace", check=False
+        )
+    if result.returncode:
+        said = (result.stdout + result.stderr).strip().splitlines()
+        raise UserError(f"MariaDB's data folder could not be made:\n{_indented(said)}")
+    unfinished.rename(data)
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines[-LINES_OF_LOG:])
+
+
+def _user_option() -> list[str]:
+    """MariaDB refuses to run as root unless it is told so."""
+    return ["--user=root"] if os.geteuid() == 0 else []

@@ -1,0 +1,54 @@
+"""Reads the SQL scripts of the folder sql/: the program uses no other copy of them."""
+
+import re
+from pathlib import Path
+
+from pymysql.converters import escape_string
+
+#: Installed beside this file; in a checkout at the top level.
+_FOLDERS = (Path(__file__).with_name("sql"), Path(__file__).resolve().parent.parent / "sql")
+#: What encloses the columns of expected.sql that are there only with ids.
+_IDS, _END_OF_IDS = "/* --with-ids", "*/"
+
+#: The account that the program reads its own databases with.
+READER = "movimento_reader"
+
+
+def statements(name: str) -> list[str]:
+    """Return the statements of a script, without its comments; each ends with a semicolon at the end of a line.
+
+    Args:
+        name: of the script in its folder, such as `mysql/tables`.
+    """
+    folder = next(folder for folder in _FOLDERS if folder.is_dir())
+    script = (folder / f"{name}.sql").read_text(encoding="utf-8")
+    code = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
+
+
+def expected_rows(with_ids: bool = False) -> str:
+    """Return the query of expected.sql: the flat table as a plain join, in the order of the CSV."""
+    (query,) = statements("expected")
+    return query.replace(_IDS, "").replace(_END_OF_IDS, "") if with_ids else query
+
+
+def flat_join(condition: str = "TRUE", with_ids: bool = False) -> str:
+    """Return the same as a derived table: without an order, and of the movements that fulfil a condition."""
+    return f"{expected_rows(with_ids).rpartition('ORDER BY')[0]}WHERE {condition}"
+
+
+def reader_statements(database: str, password: str, user: str = READER, host: str = "%") -> list[str]:
+    """The statements that make, or renew, the reader account of one database.
+
+    In the name of a database GRANT takes _ and % for any text; they are escaped.
+    """
+    filled = {
+        "reader": f"{_literal(user)}@{_literal(host)}",
+        "password": _literal(password),
+        "database": "`" + re.sub(r"([_%])", r"\\\1", database.replace("`", "``")) + "`",
+    }
+    return [statement.format(**filled) for statement in statements("mysql/reader")]
+
+
+def _literal(text: str) -> str:
+    return f"'{escape_string(text)}'"

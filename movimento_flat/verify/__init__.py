@@ -1,0 +1,1 @@
+"""Compares a delivery with its manifest, and with the database."""

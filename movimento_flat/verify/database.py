@@ -1,0 +1,290 @@
+r"""Whether the database still holds what a delivered CSV does: counted, added up and hashed by the server in plain SQL.
+
+Both sides write a row as text, its fields separated by 0x1f with NULL as an empty one, and add up the first 64 bits
+of the rows' SHA-256. So a row that is missing, doubled or changed shows, wherever in the file it is.
+
+Where card numbers are hidden, the server sends the rows in whose texts one may have been masked; of these texts only
+the letters are compared, by Python on both sides. Which texts they are is told by their digits, asterisks and bytes
+beyond ASCII: where anything is masked, the text has as many of them as a card number, before and afterwards.
+
+The server's side is the join of sql/expected.sql; it shares nothing with the
+extraction and the MapReduce join.
+"""
+
+import csv
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
+
+from extract.source import Source
+from movimento_flat.card_numbers import FIRST, LAST, SHORTEST, letters
+from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
+from movimento_flat.privacy import FULL, MASK, TOKEN
+from movimento_flat.problem_lists import Reject
+from movimento_flat.publish.accounting import Audit
+from movimento_flat.publish.csv_rows import read_rows
+from movimento_flat.publish.delivered import Delivered
+from movimento_flat.publish.output_folder import RUN_NAME
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME
+from movimento_flat.schema import AMOUNT, CARD, FLAT_WITH_IDS, MOVIMENTO, PEOPLE, Kind
+from movimento_flat.sql_files import flat_join
+from movimento_flat.verify.delivery import Comparison
+
+_SEPARATOR = "\x1f"
+_HASH_BYTES = 8
+_IDS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 4096
+#: In a database it may be negative; the program rejects such a row.
+_is_id = re.compile(r"-?\d+", re.ASCII).fullmatch
+#: What counts as a digit that may have been masked, beside what is beyond ASCII.
+_DIGITS = "0123456789*"
+#: An id in the list of rejected rows that may be a card number, where these are hidden.
+_is_masked_id = re.compile(r"-?\d{6}\*+\d{4}", re.ASCII).fullmatch
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one side holds: rows and centavos, and the sum of the rows' hashes."""
+
+    totals: Totals = Totals()  # noqa: RUF009  # it is frozen
+    hashes: int = 0
+
+    def without(self, other: "Content") -> "Content":
+        """-> the same but for other rows, which are in it."""
+        rows, centavos = self.totals.rows - other.totals.rows, self.totals.centavos - other.totals.centavos
+        return Content(Totals(rows, centavos), self.hashes - other.hashes)
+
+
+def verify_database(
+    output: Path,
+    delivered: Delivered,
+    audited: Audit,
+    source: Source,
+    comparison: Comparison,
+    progress: Progress = lambda rows: None,
+) -> None:
+    """Compare a delivery's CSV with the database; `progress` is told of the CSV's rows read.
+
+    Raises:
+        UserError: the database cannot be read.
+        OSError: a file cannot be read.
+    """
+    rejected = output / RUN_NAME / REJECTED_NAME
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(content_of_database, source, delivered, rejected)
+        try:
+            hashes = hashes_of_csv(output / CSV_NAME, delivered, progress)
+        except (ValueError, csv.Error) as error:
+            comparison.same(CSV_NAME, "rows in UTF-8", error)
+            return
+        database = asked.result()
+    comparison.same_totals(f"{CSV_NAME}, by the database", database.totals, audited.totals)
+    comparison.same(f"hashes of {CSV_NAME}, by the database", f"{database.hashes:x}", f"{hashes:x}")
+
+
+def compared_columns(delivered: Delivered) -> tuple[str, ...]:
+    """The CSV's columns but those of tokens, whose key is not asked for."""
+    tokens = {CARD} if delivered.privacy.card == TOKEN else set()
+    tokens |= set(PEOPLE) if delivered.privacy.people == TOKEN else set()
+    return tuple(name for name in delivered.columns if name not in tokens)
+
+
+def masked_columns(delivered: Delivered) -> tuple[str, ...]:
+    """The compared columns in which card numbers may have been masked, but for those of card numbers themselves."""
+    if delivered.privacy.card == FULL:
+        return ()
+    kinds = (Kind.TEXT, Kind.WHOLE)
+    return tuple(name for name in compared_columns(delivered) if _KINDS[name] in kinds and name != CARD)
+
+
+def _comparable(text: str) -> str:
+    """A text as the database or the CSV has it -> what of it masking cannot have changed."""
+    digits = sum(map(text.count, _DIGITS)) + len(text.encode()) - len(text)
+    return text if digits < SHORTEST else letters(text)
+
+
+def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda rows: None) -> int:
+    """-> the sum of its rows' hashes; a few thousand rows are held at once.
+
+    Raises:
+        ValueError, csv.Error: it is no CSV.
+        OSError: it cannot be read.
+    """
+    rows = read_rows(path)
+    header, columns = next(rows), compared_columns(delivered)
+    places = [header.index(name) for name in columns]
+    masked = [header.index(name) for name in masked_columns(delivered)]
+    total = 0
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
+        for row in chunk:
+            for place in masked:
+                row[place] = _comparable(row[place])
+            total += _hash([row[place] for place in places])
+        progress(len(chunk))
+    return total
+
+
+def content_of_database(source: Source, delivered: Delivered, rejected: Path) -> Content:
+    """What the CSV must hold, by one snapshot of the database as it is now.
+
+    Rows that the program rejected though the join has them are taken off, by the ids in the list of rejected rows.
+
+    Raises:
+        UserError: the database cannot be read.
+        OSError: the list cannot be read.
+    """
+    connection = replace(source, time_zone=delivered.time_zone).connect()
+    try:
+        if as_of := delivered.window.as_of:
+            connection.cursor().execute("SET SESSION system_versioning_asof = %s", (as_of,))
+        connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        content = _ask(connection, delivered, "TRUE")
+        rejected_ids = _ids_in_the_join(rejected)
+        while ids := list(islice(rejected_ids, _IDS_AT_ONCE)):
+            of_them = f"movimento.id IN ({', '.join(ids)})"
+            content = content.without(_ask(connection, delivered, of_them))
+        return content
+    except pymysql.MySQLError as error:
+        raise source.explain(error) from error
+    finally:
+        connection.close()
+
+
+def _ids_in_the_join(rejected: Path) -> Iterator[str]:
+    """-> ids of the rejected movements that the database's join may have.
+
+    Those are movements that are no valid rows; and, where a row of a small table is none, its movements, which
+    were rejected for missing it.
+
+    Raises:
+        UserError: one of these ids is masked.
+    """
+    invalid = {Reject.MALFORMED.value, Reject.INVALID_UTF8.value}
+    if any(table != MOVIMENTO.name for _, table, _ in _rejected_rows(rejected)):
+        invalid = {reason.value for reason in Reject}
+    for reason, table, identity in _rejected_rows(rejected):
+        if reason not in invalid or table != MOVIMENTO.name:
+            continue
+        if _is_masked_id(identity):
+            raise UserError(
+                f"{rejected} has masked ids, which may be card numbers: the database cannot be asked for these rows.",
+                "Compare a delivery of --card full with the database.",
+            )
+        if _is_id(identity):
+            yield identity
+
+
+def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
+    """-> reason, table and id of each."""
+    with rejected.open("rb") as lines:
+        next(lines, b"")
+        for line in lines:
+            reason, table, identity, _ = line.decode(errors="replace").split("\t", 3)
+            yield reason, table, identity
+
+
+def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) -> Content:
+    moment = "CAST(movimento.data_movimento AS DATETIME(6))"
+    conditions, values = [condition], []
+    for comparison, limit in zip((">=", "<"), delivered.span, strict=True):
+        if limit:
+            conditions.append(f"{moment} {comparison} %s")
+            values.append(limit)
+    flat = f"FROM ({flat_join(' AND '.join(conditions), delivered.privacy.ids)}) AS flat"
+    masked = masked_columns(delivered)
+    may_be_masked = (
+        " OR ".join(_sql_may_be_masked(name, delivered.privacy.card) for name in masked) or "FALSE"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100),"
+            f" SUM(IF({may_be_masked}, 0, {_sql_hash(delivered)})) {flat}",
+            values,
+        )
+        row = cursor.fetchone()
+    assert row
+    rows, centavos, hashes = (int(value or 0) for value in row)
+    if masked:
+        hashes += _hashes_of_masked(connection, delivered, f"{flat} WHERE {may_be_masked}", values)
+    return Content(Totals(rows, centavos), hashes)
+
+
+def _hashes_of_masked(
+    connection: "Connection[Any]", delivered: Delivered, rows: str, values: Sequence[object]
+) -> int:
+    """Sum of the hashes of rows that the server sends, a few at a time."""
+    names, masked = compared_columns(delivered), masked_columns(delivered)
+    fields = ", ".join(_field(name, delivered.privacy.card) for name in names)
+    total = 0
+    with connection.cursor(SSCursor) as cursor:
+        cursor.execute(f"SELECT {fields} {rows}", values)
+        for row in cursor:
+            texts = (field.decode(errors="replace") for field in row)
+            total += _hash(
+                [
+                    _comparable(text) if name in masked else text
+                    for name, text in zip(names, texts, strict=True)
+                ]
+            )
+    return total
+
+
+def _hash(fields: Sequence[str]) -> int:
+    """A row's fields -> its hash."""
+    return int.from_bytes(hashlib.sha256(_SEPARATOR.join(fields).encode()).digest()[:_HASH_BYTES])
+
+
+def _sql_hash(delivered: Delivered) -> str:
+    """SQL expression: the hash of a row of the derived table `flat`."""
+    fields = f", X'{_SEPARATOR.encode().hex()}', ".join(
+        _field(name, delivered.privacy.card) for name in compared_columns(delivered)
+    )
+    return f"CAST(CONV(LEFT(SHA2(CONCAT({fields}), 256), {2 * _HASH_BYTES}), 16, 10) AS UNSIGNED)"
+
+
+def _sql_may_be_masked(name: str, card: str) -> str:
+    """SQL expression: whether `_comparable` may leave out anything of a column's text."""
+    text = rest = _field(name, card)
+    for digit in _DIGITS:
+        rest = f"REPLACE({rest}, X'{digit.encode().hex()}', '')"
+    characters = f"CHAR_LENGTH(CONVERT({text} USING utf8mb4))"
+    return f"2 * LENGTH({text}) - LENGTH({rest}) - {characters} >= {SHORTEST}"
+
+
+def _field(name: str, card: str) -> str:
+    """SQL expression: a column's text, as bytes."""
+    value = f"flat.{name}"
+    text = f"CONVERT({_TEXTS.get(_KINDS[name], '{}').format(value)} USING utf8mb4)"
+    if name == CARD and card == MASK:
+        text = _masked(text)
+    return f"IFNULL(CAST({text} AS BINARY), '')"
+
+
+def _masked(text: str) -> str:
+    """SQL expression: see `movimento_flat.privacy.mask`."""
+    length = f"CHAR_LENGTH({text})"
+    first = f"IF({length} > {FIRST + LAST}, {FIRST}, 0)"
+    last = f"IF({length} > {LAST}, {LAST}, 0)"
+    return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"
+
+
+_KINDS = {flat.name: flat.kind for flat in FLAT_WITH_IDS}
+#: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
+_TEXTS = {
+    Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",
+    Kind.MOMENT: "LEFT(CONCAT({}, ' 00:00:00'), 19)",
+    Kind.ID: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
+    Kind.WHOLE: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
+}

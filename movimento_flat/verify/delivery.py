@@ -1,0 +1,170 @@
+"""Whether the files of a delivery still are what its manifest says: offline, from nothing but their bytes."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from movimento_flat.errors import UserError
+from movimento_flat.money import Totals, reais
+from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
+from movimento_flat.publish.accounting import Audit
+from movimento_flat.publish.csv_audit import audit
+from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
+from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
+from movimento_flat.publish.manifest import CHECKSUM_NAME, MANIFEST_NAME, FurtherFile, checksum
+from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME
+from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
+
+_OUR_PREFIX = "movimento_flat."
+
+
+@dataclass
+class Comparison:
+    """Collects what is not as it must be, a line each."""
+
+    differences: list[str] = field(default_factory=list)
+
+    def same(self, what: str, expected: object, found: object) -> None:
+        """Note it where they differ."""
+        line = f"{what}: expected {_text(expected)}, found {_text(found)}"
+        if expected != found and line not in self.differences:
+            self.differences.append(line)
+
+    def same_totals(self, what: str, expected: Totals, found: Totals) -> None:
+        """Compare rows and amounts."""
+        self.same(f"rows of {what}", expected.rows, found.rows)
+        self.same(f"sum of {what}", reais(expected.centavos), reais(found.centavos))
+
+    def same_reasons(self, what: str, expected: Counter[str], found: Counter[str]) -> None:
+        """Compare rows by reason."""
+        for reason in sorted(expected | found):
+            self.same(f"{reason} in {what}", expected[reason], found[reason])
+
+
+def verify_files(
+    output: Path,
+    delivered: Delivered,
+    comparison: Comparison,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Audit | None:
+    """Audit the CSV and count the lists once more; -> the CSV's audit.
+
+    None where the CSV or the list of rejected rows is none: a database can be compared with both only.
+    `progress` is told of the CSV's rows read.
+
+    Raises:
+        OSError: a file is there and cannot be read.
+    """
+    run = output / RUN_NAME
+    if delivered.format >= WHOLE_FORMAT:
+        _compare_checksum(run, comparison)
+    _note_foreign_files(output, delivered, comparison)
+    audited = _audit(output / CSV_NAME, delivered, comparison, progress)
+    if audited:
+        comparison.same(f"SHA-256 of {CSV_NAME}", delivered.sha256, audited.sha256)
+        comparison.same(f"bytes of {CSV_NAME}", delivered.bytes, audited.bytes)
+        comparison.same_totals(CSV_NAME, delivered.csv, audited.totals)
+    rejected = Rejected()
+    if has_rejected := _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
+        comparison.same_totals(REJECTED_NAME, delivered.rejected, rejected.movements)
+        comparison.same_reasons(REJECTED_NAME, delivered.reasons, rejected.reasons)
+    disagreements = Counter[str]()
+    if _read(
+        run / DISAGREEMENTS_NAME, DISAGREEMENT_COLUMNS, lambda row: disagreements.update("c"), comparison
+    ):
+        comparison.same(f"rows of {DISAGREEMENTS_NAME}", delivered.disagreements, disagreements.total())
+    if delivered.warnings is not None:
+        warnings = Counter[str]()
+        if _read(
+            run / WARNINGS_NAME,
+            WARNING_COLUMNS,
+            lambda row: warnings.update([row.partition(b"\t")[0].decode()]),
+            comparison,
+        ):
+            comparison.same_reasons(WARNINGS_NAME, delivered.warnings, warnings)
+    for name, file in delivered.further.items():
+        _compare_file((output if name == PACKAGE_NAME else run) / name, file, comparison)
+    if audited:
+        found = audited.totals + rejected.movements
+        comparison.same_totals("database = CSV + rejected", delivered.database, found)
+    return audited if has_rejected else None
+
+
+def _audit(
+    csv: Path, delivered: Delivered, comparison: Comparison, progress: Callable[[int], None]
+) -> Audit | None:
+    if not _is_file(csv, comparison):
+        return None
+    try:
+        return audit(csv, delivered.columns, lambda block: progress(len(block)))
+    except UserError as error:
+        comparison.same(csv.name, f"whole rows of {len(delivered.columns)} columns", error.what)
+    return None
+
+
+def _compare_checksum(run: Path, comparison: Comparison) -> None:
+    """Compare the manifest with the checksum beside it, which can be written in one way only."""
+    path = run / CHECKSUM_NAME
+    if _is_file(path, comparison) and path.read_bytes() != checksum((run / MANIFEST_NAME).read_bytes()):
+        comparison.same(f"SHA-256 of {MANIFEST_NAME}", f"that of {CHECKSUM_NAME}", "another")
+
+
+def _note_foreign_files(output: Path, delivered: Delivered, comparison: Comparison) -> None:
+    """Note what the manifest does not know: in the run folder, and beside it under the program's names."""
+    known = {MANIFEST_NAME, REJECTED_NAME, DISAGREEMENTS_NAME, *delivered.further} - {PACKAGE_NAME}
+    if delivered.warnings is not None:
+        known.add(WARNINGS_NAME)
+    if delivered.format >= WHOLE_FORMAT:
+        known.add(CHECKSUM_NAME)
+    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *({PACKAGE_NAME} & delivered.further.keys())}
+    foreign = [path for path in (output / RUN_NAME).iterdir() if path.name not in known]
+    foreign += [path for path in output.iterdir() if path.name not in beside and _has_our_name(path)]
+    for path in sorted(foreign):
+        comparison.same(str(path.relative_to(output)), "nothing", "what the manifest does not know")
+
+
+def _has_our_name(path: Path) -> bool:
+    """Return whether a reader of OUTPUT would take it for something that a run has published there."""
+    if path.name == PACKAGE_NAME:
+        return path.is_file() and is_package_of_ours(path)
+    return path.name.startswith(_OUR_PREFIX)
+
+
+def _is_file(path: Path, comparison: Comparison) -> bool:
+    """Return whether it is a file that can be read to its end; note it where it is not."""
+    if path.is_file():
+        return True
+    comparison.same(path.name, "a file", "something else" if path.exists() else "none")
+    return False
+
+
+def _compare_file(path: Path, expected: FurtherFile, comparison: Comparison) -> None:
+    if not _is_file(path, comparison):
+        return
+    found = FurtherFile.of(path)
+    comparison.same(f"SHA-256 of {path.name}", expected.sha256, found.sha256)
+    comparison.same(f"bytes of {path.name}", expected.bytes, found.bytes)
+
+
+def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], comparison: Comparison) -> bool:
+    """Hand each row of a list to `add`; -> whether it is such a list."""
+    if not _is_file(path, comparison):
+        return False
+    try:
+        with path.open("rb") as lines:
+            comparison.same(
+                f"header of {path.name}", "\t".join(columns), next(lines, b"").decode().rstrip("\n")
+            )
+            for row in lines:
+                if row.count(b"\t") != len(columns) - 1 or not row.endswith(b"\n"):
+                    raise ValueError
+                add(row[:-1])
+    except ValueError:
+        comparison.same(path.name, f"rows of {len(columns)} columns", "one that is none")
+        return False
+    return True
+
+
+def _text(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -76,6 +77,21 @@ def test_it_ends_with_a_killed_owner_and_the_next_one_starts(tmp_path: Path, pro
     while is_running(server_id):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_temporary_tables_of_other_servers_are_left_alone(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers that were made at the same time took each other's, and neither could be made."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("TMPDIR", str(shared))
+    monkeypatch.setattr(tempfile, "tempdir", str(shared))
+    table = shared / "#sql-temptable-3420-1-8.MAI"
+    table.touch()
+    with PrivateServer(tmp_path / "state", print, programs) as server:
+        server.connect().close()
+    assert table.exists()
 
 
 def test_a_half_data_folder_is_made_anew(tmp_path: Path, programs: Programs) -> None:

@@ -231,8 +231,10 @@ def _initialise(programs: Programs, data: Path) -> None:
             "--skip-test-db",
             "--force",
         ]
+        # A server that starts removes the temporary tables of all others that use the same folder for them.
+        environment = programs.environment() | {"TMPDIR": folder}
         result = subprocess.run(
-            command, env=programs.environment(), capture_output=True, text=True, errors="replace", check=False
+            command, env=environment, capture_output=True, text=True, errors="replace", check=False
         )
     if result.returncode:
         said = (result.stdout + result.stderr).strip().splitlines()

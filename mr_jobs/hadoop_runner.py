@@ -21,8 +21,9 @@ from mrjob.hadoop import HadoopJobRunner
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import PRIVATE, Hadoop, explain, last_words, refuse_patterns
 from movimento_flat.processes import die_with_parent
-from mr_jobs.job_options import KEY_FILE_VARIABLE, KEY_NAME, Rules
-from mr_jobs.join import MovimentoFlat, new_record_mark
+from mr_jobs.blocks import new_record_mark
+from mr_jobs.job_options import KEY_FILE_VARIABLE, KEY_NAME, JobOptions
+from mr_jobs.join import MovimentoFlat
 from mr_jobs.phases import Tell, phases_of_counters
 
 #: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
@@ -107,7 +108,7 @@ def join_on_hadoop(
     parts: str,
     work: str,
     local_work: Path,
-    rules: Rules = Rules(),  # noqa: B008  # it is frozen
+    job_options: JobOptions = JobOptions(),  # noqa: B008  # it is frozen
     options: tuple[str, ...] = (),
     watch: Watch = lambda step, report: None,
     tell: Tell = lambda phase: None,
@@ -122,7 +123,7 @@ def join_on_hadoop(
         parts: URI of the output, not there yet; its files are each sorted by card.
         work: URI of a folder for what lies between the steps.
         local_work: private folder of this machine for scripts that go to the tasks.
-        rules: what shows of cards and people, and as of which moment; their key goes to the cluster's tasks in the
+        job_options: what shows of cards and people, and as of which moment; their key goes to the tasks in the
             jobs' credentials, which no file of the cluster or page of its web shows.
         options: Hadoop properties (`key=value`) of both steps.
         watch: told of the progress.
@@ -141,12 +142,12 @@ def join_on_hadoop(
             "--no-check-input-paths",
         ]
         environment = {}
-        if rules.key_file:
-            environment[KEY_FILE_VARIABLE] = str(rules.key_file.resolve())
-            options = (*options, f"mapreduce.job.credentials.json={_credentials(rules, plain)}")
-            rules = replace(rules, key_file=None)
+        if job_options.key_file:
+            environment[KEY_FILE_VARIABLE] = str(job_options.key_file.resolve())
+            options = (*options, f"mapreduce.job.credentials.json={_credentials(job_options, plain)}")
+            job_options = replace(job_options, key_file=None)
         arguments += [f"--hadoop-bin={hadoop.binary}", *(f"-D{option}" for option in (PRIVATE, *options))]
-        arguments += [*rules.arguments(), f"--record-mark={new_record_mark()}", small_tables]
+        arguments += [*job_options.arguments(), f"--record-mark={new_record_mark()}", small_tables]
         job = MovimentoFlat(arguments)
         job.set_up_logging(quiet=True)
         with _Runner(
@@ -180,10 +181,10 @@ def _combined(split_bytes: int) -> dict[str, str]:
     }
 
 
-def _credentials(rules: Rules, folder: Path) -> Path:
+def _credentials(job_options: JobOptions, folder: Path) -> Path:
     file = folder / "credentials.json"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        json.dump({KEY_NAME: rules.key().decode()}, opened)
+        json.dump({KEY_NAME: job_options.key().decode()}, opened)
     return file
 
 

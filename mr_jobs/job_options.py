@@ -1,4 +1,4 @@
-"""By what rules a job joins: what shows of cards and people, by which key, and as of which moment."""
+"""By what options a job joins: what shows of cards and people, by which key, and as of which moment."""
 
 import os
 import struct
@@ -18,7 +18,7 @@ _TOKEN_FILE = "HADOOP_TOKEN_FILE_LOCATION"  # noqa: S105  # the name of a variab
 
 
 @dataclass(frozen=True)
-class Rules:
+class JobOptions:
     """See the module.
 
     Attributes:
@@ -48,12 +48,12 @@ class Rules:
 
     @classmethod
     def of(cls, options: Namespace) -> Self:
-        """Parsed options -> rules."""
+        """Parsed options -> options."""
         privacy = Privacy(options.card, options.people, frozenset(options.drop), options.with_ids)
         return cls(privacy, options.now, Path(options.key_file) if options.key_file else None)
 
     def arguments(self) -> list[str]:
-        """The rules as options."""
+        """The options as options."""
         arguments = [f"--card={self.privacy.card}", f"--people={self.privacy.people}"]
         arguments += [f"--drop={column}" for column in sorted(self.privacy.dropped)]
         arguments += ["--with-ids"] if self.privacy.ids else []
@@ -64,7 +64,7 @@ class Rules:
         """The key, where there is one.
 
         Raises:
-            ValueError: there is none, and the rules ask for tokens, or for fingerprints of hidden card numbers.
+            ValueError: there is none, and the options ask for tokens, or for fingerprints of hidden card numbers.
         """
         key = b""
         if name := self.key_file or os.environ.get(KEY_FILE_VARIABLE):

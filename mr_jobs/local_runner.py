@@ -19,8 +19,9 @@ from mrjob.local import LocalMRJobRunner, _TaskFailedException
 from mrjob.step import StepFailedException
 
 from movimento_flat.errors import UserError
-from mr_jobs.job_options import Rules
-from mr_jobs.join import MovimentoFlat, new_record_mark
+from mr_jobs.blocks import new_record_mark
+from mr_jobs.job_options import JobOptions
+from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_shuffle import Run, read_runs, remove, write_runs
 from mr_jobs.phases import Phase, Reached, Tell
 from mr_jobs.task_server import TaskFailedError, TaskServer
@@ -41,7 +42,7 @@ def join_locally(
     parts: Path,
     work: Path,
     server: TaskServer,
-    rules: Rules = Rules(),  # noqa: B008  # it is frozen
+    job_options: JobOptions = JobOptions(),  # noqa: B008  # it is frozen
     cores: int | None = None,
     watched: Watched = lambda reached: None,
     tell: Tell = lambda phase: None,
@@ -54,7 +55,7 @@ def join_locally(
         parts: folder for the output, not there yet.
         work: folder for temporary files.
         server: what runs the tasks.
-        rules: what shows of cards and people, and as of which moment.
+        job_options: what shows of cards and people, and as of which moment.
         cores: map or reduce tasks at once; all cores when None.
         watched: given a function, for any thread, that says how far the join is whenever it is called.
         tell: told of each phase that has ended.
@@ -73,7 +74,7 @@ def join_locally(
             "--no-conf",
             "--no-check-input-paths",
             *options,
-            *rules.arguments(),
+            *job_options.arguments(),
             *map(str, small_tables),
         ]
     )

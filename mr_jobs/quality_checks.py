@@ -1,141 +1,86 @@
-"""What looks wrong about a card and its movements, and is delivered all the same.
+"""What looks wrong about cards and movements, and is delivered all the same: expressions that tell in which rows.
 
-It is read from the CSV text that the join has at hand: what a delivery does not show is not checked.
+What a delivery does not show is not checked, but for the card number's check digit, which its mapper sees.
 """
 
-import csv
-import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 
-from movimento_flat.privacy import FULL, Privacy
-from movimento_flat.problem_lists import Warn, warning
-from movimento_flat.schema import CARTAO, CONTA, FLAT_TABLE, MOMENT, MOVIMENTO, PEOPLE
-from movimento_flat.tagged_tsv import unescape
+import polars as pl
 
-csv.field_size_limit((1 << 31) - 1)  # a name may be longer than the module's own limit
+from movimento_flat.problem_lists import Warn
+from movimento_flat.schema import ACCOUNT_CREATED, AMOUNT, CARD_CREATED, MOMENT, Table
 
-_LATEST = b"~"
-#: Of a name's words, how many names are remembered: given names are few.
-NAMES = 4096
-_ZERO = b"0.00"
-_ZEROS = (_ZERO, b"-0.00")
-_MOMENT = len(b"2024-02-29 23:59:59")
-_LATER_ZEROS = (b"\n0.00", b"\n-0.00")
-_find_words = re.compile(r"[^\W\d_]{2,}").findall
+#: Sorts after each moment: no movement lies in the future of it.
+NO_CLOCK = "~"
+
+_ZEROS = ("0.00", "-0.00")
+_USUAL_AGE = r"^(?:[0-9]{1,2}|1[0-2][0-9]|130)$"
+#: Digits that fit into 64 bits, an even number of them: the same digits count twice in each piece.
+_PIECE = 18
+_ESCAPE = r"\\[\\tnr0s]"
+#: A letter, or a numeral that is no decimal digit, as in a Roman number.
+_WORD = r"[\p{L}\p{N}--\p{Nd}]{2,}"
 
 
-class Suspicions:
-    """What to look at, and where it lies in the text before (`head`) and behind (`tail`) each movement of a card."""
-
-    def __init__(self, privacy: Privacy, now: str | None) -> None:
-        """Args:
-        privacy: what shows.
-        now: the clock of the source; without it no movement lies in the future.
-        """
-        self.now = now.encode() if now else _LATEST
-        # Behind a movement each column follows a comma: before the first one lies an empty field, as of what is hidden.
-        behind = [flat.name for flat in FLAT_TABLE if flat.table in (CARTAO, CONTA)]
-        shown = ["", *(name for name in behind if name in privacy.columns)]
-        self._card_created, self._account_created = (
-            shown.index(name) if name in shown else 0
-            for name in ("data_criacao_cartao", "data_criacao_conta")
-        )
-        self._has_moments = MOMENT in privacy.columns
-        has_names = privacy.people == FULL and set(PEOPLE) <= set(privacy.columns)
-        self._printed = shown.index("nome_impresso_cartao") if has_names else 0
-
-    def unlike(self, head: bytes, tail: bytes) -> bytes:
-        """-> the name that is printed on a card, where it is unlike its holder's."""
-        return self._unlike(head, _fields(tail))
-
-    def _unlike(self, head: bytes, columns: Sequence[bytes]) -> bytes:
-        printed = columns[self._printed]
-        return printed if printed and not _is_like(printed, head) else b""
-
-    def of_card(self, card: bytes, head: bytes, tail: bytes) -> "CardSuspicions":
-        """What is to be looked at for one card."""
-        columns = _fields(tail)
-        card_created, account_created = columns[self._card_created], columns[self._account_created]
-        return CardSuspicions(
-            card, self._unlike(head, columns), card_created, account_created, self.now, self._has_moments
-        )
+def warning_row(
+    reason: Warn, table: Table, identity: str, card: pl.Expr | str, value: pl.Expr | str
+) -> pl.Expr:
+    """Return WARNING_COLUMNS of `movimento_flat.problem_lists`; `value` is what looks wrong, never a card number."""
+    parts = (pl.lit(reason.value), pl.lit(table.name), identity, card, value)
+    return pl.concat_str(*parts, separator="\t").alias("row")
 
 
-@dataclass(slots=True)
-class CardSuspicions:
-    """A card's id, its printed name where that is unlike its holder's, and between which moments it may be used."""
-
-    card: bytes
-    unlike: bytes
-    card_created: bytes
-    account_created: bytes
-    now: bytes
-    has_moments: bool
-
-    def card_warnings(self) -> Iterator[bytes]:
-        """-> reports about the card itself."""
-        if self.unlike:
-            yield warning(Warn.PRINTED_NAME, CARTAO, self.card, self.card, self.unlike)
-
-    def any_of(self, movements: Sequence[bytes]) -> bool:
-        """Whether some movement, as its fields, deserves a look; quick, for the many chunks in which none does."""
-        texts = b"\n".join(movements)
-        if _ZERO in texts and (texts.startswith(_ZEROS) or any(zero in texts for zero in _LATER_ZEROS)):
-            return True
-        if not self.has_moments:
-            return False
-        moments = [text[-_MOMENT:] for text in movements]
-        return min(moments) < max(self.card_created, self.account_created) or max(moments) > self.now
-
-    def movement_warnings(self, rows: Sequence[bytes]) -> Iterator[bytes]:
-        """Rows of movements (slot, M, sortable id, and each field behind a tab) -> reports about them."""
-        for row in rows:
-            identity, _, text = row[4:].partition(b"\t")
-            amount = text.partition(b"\t")[0]
-            if amount in _ZEROS:
-                yield warning(Warn.ZERO, MOVIMENTO, identity, self.card, amount)
-            moment = text.rpartition(b"\t")[2] if self.has_moments else b""
-            if not moment:
-                continue
-            for reason, wrong in (
-                (Warn.BEFORE_CARD, moment < self.card_created),
-                (Warn.BEFORE_ACCOUNT, moment < self.account_created),
-                (Warn.FUTURE, moment > self.now),
-            ):
-                if wrong:
-                    yield warning(reason, MOVIMENTO, identity, self.card, moment)
+def is_odd_age(age: str) -> pl.Expr:
+    """Tell where an age, which is not NULL, is none from 0 to 130."""
+    return ~pl.col(age).str.contains(_USUAL_AGE)
 
 
-def _fields(text: bytes) -> Sequence[bytes]:
-    """CSV text of one line, escaped as in tagged TSV -> its fields, still escaped."""
-    if b'"' not in text:
-        return text.split(b",")
-    return [field.encode() for field in next(csv.reader([text.decode()]))]
+def fails_luhn(number: pl.Series) -> pl.Series:
+    """Tell which numbers are not digits, or whose last one is not their check digit (ISO/IEC 7812-1)."""
+    is_digits = number.str.contains("^[0-9]+$")
+    left = pl.select(pl.when(is_digits).then(number).otherwise(pl.lit("0"))).to_series()
+    total = pl.zeros(len(number), pl.UInt64, eager=True)
+    while left.str.len_bytes().max():
+        piece = left.str.tail(_PIECE).str.pad_start(1, "0").cast(pl.UInt64)
+        left = left.str.head(-_PIECE)
+        for place in range(_PIECE):
+            digit = piece // 10**place % 10
+            total += digit * 2 // 10 + digit * 2 % 10 if place % 2 else digit
+    return ~is_digits | (total % 10 != 0)
 
 
-def _is_like(printed: bytes, head: bytes) -> bool:
-    """Whether the printed name and the holder's have a word of two letters or more in common.
+def unlike_names(cards: pl.DataFrame, printed: str, names: Sequence[str]) -> pl.DataFrame:
+    """Return the cards whose printed name has no word of two letters or more in common with the holder's names.
 
-    Capitals and accents make no difference. The quick look first: most cards begin with the given name.
+    Capitals and accents make no difference. The names are CSV fields, escaped as in tagged TSV. Most printed names
+    begin with the first name as it is, which is found out at a tenth of the cost.
     """
-    given = head[
-        : head.index(b",")
-    ]  # of a name with a comma its beginning, which has no word that the name has not
-    if _share_a_word(given, printed.partition(b" ")[0]):
-        return True
-    given, family = _fields(head)[:2]
-    return not (_words(given) | _words(family)).isdisjoint(_words(printed))
+    first = pl.col(names[0]).str.to_uppercase()
+    begins = pl.col(printed).str.starts_with(first + " ") & first.str.contains(r"^\p{L}{2,}$")
+    others = cards.filter((pl.col(printed) != "") & ~begins)
+    words = pl.concat_str(names, separator=" ").pipe(_words)
+    in_common = pl.col(printed).pipe(_words).list.set_intersection(words)
+    return others.filter(in_common.list.len() == 0)
 
 
-@lru_cache(maxsize=NAMES)
-def _share_a_word(one: bytes, other: bytes) -> bool:
-    return not _words(one).isdisjoint(_words(other))
+def _words(name: pl.Expr) -> pl.Expr:
+    plain = name.str.replace_all(_ESCAPE, " ").str.normalize("NFKD").str.replace_all(r"\p{M}", "")
+    return plain.str.to_uppercase().str.extract_all(_WORD)
 
 
-@lru_cache(maxsize=NAMES)
-def _words(text: bytes) -> frozenset[str]:
-    plain = unicodedata.normalize("NFKD", unescape(text).decode())
-    return frozenset(_find_words("".join(c for c in plain if not unicodedata.combining(c)).upper()))
+def movement_checks(columns: tuple[str, ...], now: str | None) -> dict[Warn, pl.Expr]:
+    """Return for each reason, in the order of the list, where a movement deserves the warning.
+
+    Args:
+        columns: of the flat table that the frame of movements has.
+        now: the clock of the source; later movements lie in the future.
+    """
+    checks = {Warn.ZERO: pl.col(AMOUNT).is_in(_ZEROS)}
+    if MOMENT not in columns:
+        return checks
+    moment = pl.col(MOMENT)
+    for reason, created in ((Warn.BEFORE_CARD, CARD_CREATED), (Warn.BEFORE_ACCOUNT, ACCOUNT_CREATED)):
+        if created in columns:
+            checks[reason] = (moment != "") & (moment < pl.col(created))
+    checks[Warn.FUTURE] = moment > (now or NO_CLOCK)
+    return checks

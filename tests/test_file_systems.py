@@ -18,7 +18,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.state import state_dir
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.conftest import Database
 from tests.exfat import mounted
 from tests.test_merge import PUBLISHED, publish
@@ -43,13 +43,13 @@ def test_a_run_makes_no_link_and_changes_no_mode(
 ) -> None:
     for call in ("symlink", "link", "chmod", "fchmod", "chown"):
         monkeypatch.setattr(os, call, fail(errno.ENOSYS))
-    rules, publishing = Rules(), Publishing(excel=True, parquet=True)
+    job_options, publishing = JobOptions(), Publishing(excel=True, parquet=True)
     pipeline.run(
         nullcontext(filled.reader()),
         tmp_path / "out",
         LocalEngine(),
         2,
-        rules,
+        job_options,
         publishing,
         Console(quiet=True),
     )

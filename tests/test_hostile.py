@@ -30,7 +30,7 @@ from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.sql_files import reader_statements
 from movimento_flat.state import state_dir
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.hostile import PROFILE, DatabaseCase, TsvCase, database_cases, expected_row, tsv_cases
 from tests.mysql9 import MySQL9
@@ -129,7 +129,7 @@ def test_a_connection_killed_at_a_page_is_one_message(page: int, server: Server,
                 tmp_path,
                 HereEngine(kill, 1),
                 2,
-                Rules(),
+                JobOptions(),
                 pipeline.Publishing(),
                 Remembering(),
             )
@@ -298,14 +298,17 @@ class HereWorkspace:
     sink: FolderSink
 
     def join(
-        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+        self,
+        job_options: JobOptions,
+        small_tables: Callable[[], SmallTables],
+        movements_complete: Callable[[], int],
     ) -> list[Path]:
-        rules = replace(rules, now=small_tables().clock)
+        job_options = replace(job_options, now=small_tables().clock)
         movements_complete()
         files = sorted(self.sink.folder.glob("*/*.tsv"))
         lines = [line + b"\n" for file in files for line in file.read_bytes().split(b"\n")[:-1]]
         parts = []
-        for number, part in enumerate(simulate(lines, 2, 3, random.Random(1), rules)):
+        for number, part in enumerate(simulate(lines, 2, 3, random.Random(1), job_options)):
             parts.append(self.work / f"part-{number}")
             parts[-1].write_bytes(part)
         return parts
@@ -332,7 +335,13 @@ def run_here(source: Source, database: Database, output: Path, case: DatabaseCas
     engine = HereEngine(lambda name: time.sleep(case.slow))
     try:
         pipeline.run(
-            nullcontext(source), output, engine, case.connections, Rules(), pipeline.Publishing(), console
+            nullcontext(source),
+            output,
+            engine,
+            case.connections,
+            JobOptions(),
+            pipeline.Publishing(),
+            console,
         )
     except UserError as error:
         return str(error), "\n".join(console.said)

@@ -8,18 +8,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from movimento_flat.privacy import Privacy
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
-from movimento_flat.schema import FLAT_COLUMNS
-from mr_jobs import buckets, cards
-from mr_jobs.job_options import Rules
+from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
+from mr_jobs import frames, join, mapping
+from mr_jobs.flat_rows import FlatRows
+from mr_jobs.job_options import JobOptions
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
+from mr_jobs.profiles import Profiles
 from mr_jobs.task_server import TaskServer
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 
@@ -66,9 +70,9 @@ def expected_csv(tables: Tables) -> bytes:
     return as_csv(FLAT_COLUMNS, flat_rows(tables)[0])
 
 
-def run_inline(lines: list[bytes], rules: Rules = Rules()) -> list[bytes]:  # noqa: B008
+def run_inline(lines: list[bytes], job_options: JobOptions = JobOptions()) -> list[bytes]:  # noqa: B008
     """-> the parts."""
-    job = MovimentoFlat(["--runner=inline", "--no-conf", *rules.arguments()])
+    job = MovimentoFlat(["--runner=inline", "--no-conf", *job_options.arguments()])
     job.sandbox(stdin=io.BytesIO(b"".join(lines)))
     with job.make_runner() as runner:
         runner.run()
@@ -120,7 +124,7 @@ def simulate(
     mappers: int,
     reducers: int,
     order: random.Random,
-    rules: Rules = Rules(),  # noqa: B008
+    job_options: JobOptions = JobOptions(),  # noqa: B008
 ) -> list[bytes]:
     """Both steps with so many tasks, keys hashed to reducers as on a cluster, packs of a key in any order."""
     inputs = [b"".join(lines[task::mappers]) for task in range(mappers)]
@@ -128,13 +132,15 @@ def simulate(
         records = [
             record
             for task in inputs
-            for record in run_task(f"--step-num={step}", "--mapper", task, rules).splitlines(True)
+            for record in run_task(f"--step-num={step}", "--mapper", task, job_options).splitlines(True)
         ]
         order.shuffle(records)
         shuffled: list[list[bytes]] = [[] for _ in range(reducers)]
-        for record in sorted(records, key=lambda record: record.partition(b"\t")[0]):
+        for record in sorted(records, key=lambda record: record.split(b"\t", 2)[:2]):
             shuffled[sum(record.partition(b"\t")[0]) % reducers].append(record)
-        inputs = [run_task(f"--step-num={step}", "--reducer", b"".join(task), rules) for task in shuffled]
+        inputs = [
+            run_task(f"--step-num={step}", "--reducer", b"".join(task), job_options) for task in shuffled
+        ]
     return inputs
 
 
@@ -142,9 +148,9 @@ def simulate(
 UNUSED_JOB = MovimentoFlat([])
 
 
-def run_task(step: str, role: str, task_input: bytes, rules: Rules) -> bytes:
+def run_task(step: str, role: str, task_input: bytes, job_options: JobOptions) -> bytes:
     job = copy(UNUSED_JOB)
-    job.load_args([step, role, *rules.arguments()])
+    job.load_args([step, role, *job_options.arguments()])
     stdout = io.BytesIO()
     job.sandbox(stdin=io.BytesIO(task_input), stdout=stdout)
     job.execute()
@@ -200,19 +206,6 @@ def test_the_readmes_sample_is_joined_by_the_readmes_command(tmp_path: Path) -> 
     assert csv.count(b"\n") + len(rejected) == 61
 
 
-def test_a_node_without_numpy_gives_the_same(tmp_path: Path) -> None:
-    script = ROOT / "mr_jobs" / "join.py"
-    without = (
-        f"import runpy, sys; sys.modules['numpy'] = None; runpy.run_path({str(script)!r}, None, '__main__')"
-    )
-    command = [sys.executable, "-c", without, "-r", "inline", *map(str, SAMPLE)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    tables = Tables.parse(b"".join(file.read_bytes() for file in SAMPLE))
-    csv, rejected = merged([result.stdout], tmp_path)
-    assert csv == expected_csv(tables)
-    assert rejected == flat_rows(tables)[1]
-
-
 @pytest.mark.parametrize("cores", [1, 2, 5])
 def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     many_rows: Tables, cores: int, tmp_path: Path
@@ -231,15 +224,44 @@ def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     assert csv == expected_csv(many_rows)
 
 
-def test_a_bucket_that_does_not_fit_in_memory_is_sorted_on_disk(
+def with_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a few rows fill what a task holds, and more go through sort(1)."""
+    monkeypatch.setattr(join, "FlatRows", partial(FlatRows, batch=60, room=40))
+    monkeypatch.setattr(join, "Profiles", partial(Profiles, batch=60, room=40))
+    for module in (join, mapping):
+        monkeypatch.setattr(module, "RecordBuffer", partial(frames.RecordBuffer, room=100))
+
+
+def test_buckets_that_do_not_fit_in_memory_are_sorted_on_disk(
     many_rows: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(buckets, "SORT_ROOM", 1000)
-    monkeypatch.setattr(buckets, "PACKER_ROOM", 5000)
-    monkeypatch.setattr(cards, "ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(cards, "RECORD_BYTES", 200)
+    with_little_room(monkeypatch)
     csv, _ = merged(run_inline(many_rows.lines()), tmp_path)
     assert csv == expected_csv(many_rows)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(tables=nasty_tables(views=True), seed=st.integers(0, 9), ids=st.booleans())
+def test_nasty_tables_with_little_room_equal_brute_force(
+    tables: Tables,
+    seed: int,
+    ids: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_little_room(monkeypatch)
+    lines = tables.lines()
+    random.Random(seed).shuffle(lines)
+    parts = simulate(lines, 2, 2, random.Random(seed), JobOptions(Privacy(ids=ids)))
+    columns = FLAT_COLUMNS + (ID_COLUMNS if ids else ())
+    csv, rejected = merged(parts, tmp_path_factory.mktemp("merged"), columns)
+    rows, expected = flat_rows(tables, ids)
+    assert csv == as_csv(columns, rows)
+    assert rejected == expected
 
 
 @pytest.fixture
@@ -253,7 +275,6 @@ def fake_sort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    monkeypatch.setattr(buckets, "SORT_ROOM", 10)
     return make
 
 
@@ -264,7 +285,8 @@ def test_sort_on_disk_is_by_bytes_whatever_the_language(
     monkeypatch.setenv("LC_ALL", "pt_BR.UTF-8")
     fake_sort('[ "$LC_ALL" = C ] && exec "$real" "$@"; exec "$real" -f "$@"')
     rows = [b"01Mb", b"01MB", b"01Ma", b"01M,c", b"01MC"]
-    assert [row for _, some in buckets.by_slot([b"\x1e".join(rows)]) for row in some] == sorted(rows)
+    (block,) = frames.sorted_on_disk(row + b"\n" for row in rows)
+    assert block.split(b"\n") == sorted(rows)
 
 
 @pytest.mark.parametrize(
@@ -273,8 +295,7 @@ def test_sort_on_disk_is_by_bytes_whatever_the_language(
 def test_a_sort_that_fails_ends_the_task(line: str, fake_sort: Callable[[str], None]) -> None:
     fake_sort(line)
     with pytest.raises(RuntimeError, match="sort"):
-        for _, rows in buckets.by_slot([b"01Ma\x1e01Mb\x1e01Mc"]):
-            list(rows)
+        list(frames.sorted_on_disk([b"Ma\nMb\nMc\n"]))
 
 
 GOOD_PROFILE = [

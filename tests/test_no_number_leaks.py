@@ -12,7 +12,7 @@ from movimento_flat.privacy import Privacy
 from movimento_flat.schema import TABLES
 from movimento_flat.state import state_dir
 from movimento_flat.tagged_tsv import escape, line
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.brute_force import Tables, as_csv
 from tests.conftest import Database, Server, new_database
 from tests.mysql9 import MySQL9
@@ -96,14 +96,14 @@ def test_no_number_leaves_the_mapper(options: tuple[str, ...], tmp_path: Path) -
     """In any column of a right line, of one with a column too many, and of one that is no UTF-8."""
     (tmp_path / "key").write_text("0123456789abcdef" * 4)
     people = "token" if "--people" in options else "full"
-    rules = Rules(Privacy(options[1], people), key_file=tmp_path / "key")
+    job_options = JobOptions(Privacy(options[1], people), key_file=tmp_path / "key")
     lines, hidden = lines_of_every_kind()
     # An id that is a plain number is a key of the join.
     keys = {word.decode() for text in lines for word in text.rstrip(b"\n").split(b"\t") if word.isdigit()}
-    handed_on = run_task("--step-num=0", "--mapper", b"".join(lines), rules)
+    handed_on = run_task("--step-num=0", "--mapper", b"".join(lines), job_options)
     found = set(numbers_in(handed_on.decode("utf-8", "surrogateescape"), set(hidden) - keys))
     assert found == set()
-    for part in simulate(lines, 2, 2, random.Random(1), rules):
+    for part in simulate(lines, 2, 2, random.Random(1), job_options):
         ids = part.decode("utf-8", "surrogateescape")
         assert numbers_in(ids, hidden) == []
 
@@ -118,15 +118,15 @@ def test_the_shortest_number_is_masked_in_every_column_of_a_row(tmp_path: Path) 
         [("1", "1.00", number, number, "1")],
     )
     (tmp_path / "key").write_text("0123456789abcdef" * 4)
-    rules = Rules(Privacy("mask"), key_file=tmp_path / "key")
-    parts = b"".join(simulate(tables.lines(), 1, 1, random.Random(1), rules)).decode()
+    job_options = JobOptions(Privacy("mask"), key_file=tmp_path / "key")
+    parts = b"".join(simulate(tables.lines(), 1, 1, random.Random(1), job_options)).decode()
     assert number not in parts
     assert parts.count("422222***2222") == 10 + 2  # two are warnings also
 
 
-def test_a_description_with_few_digits_goes_the_quick_way_and_any_other_the_exact_one(tmp_path: Path) -> None:
+def test_a_text_is_masked_in_the_same_way_alone_and_among_others(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("0123456789abcdef" * 4)
-    rules = Rules(Privacy("mask"), key_file=tmp_path / "key")
+    job_options = JobOptions(Privacy("mask"), key_file=tmp_path / "key")
     texts = [
         *SURVIVORS,
         *(spell(number) for spell, number in zip(SPELLINGS.values(), numbers(99), strict=False)),
@@ -143,17 +143,15 @@ def test_a_description_with_few_digits_goes_the_quick_way_and_any_other_the_exac
         b"M\t%d\t1.00\t%b\t%b\t1234\n" % (place, escape(text.encode()), moment.encode())
         for place, (text, moment) in enumerate((text, moment) for text in texts for moment in moments)
     ]
-    together = run_task("--step-num=0", "--mapper", b"".join(lines), rules)
-    alone = [run_task("--step-num=0", "--mapper", b"\xff\n" + text, rules) for text in lines]
-    rows = sorted(row for pack in together.splitlines() for row in pack.partition(b"\t")[2].split(b"\x1e"))
-    expected = sorted(
-        row
-        for packs in alone
-        for pack in packs.splitlines()
-        if not pack.startswith(b"~")
-        for row in pack.partition(b"\t")[2].split(b"\x1e")
-    )
-    assert rows == expected
+    together = run_task("--step-num=0", "--mapper", b"".join(lines), job_options)
+    alone = [run_task("--step-num=0", "--mapper", b"\xff\n" + text, job_options) for text in lines]
+
+    def rows_of(*outputs: bytes) -> list[bytes]:
+        packs = [line.split(b"\t", 2) for output in outputs for line in output.splitlines()]
+        return sorted(row for key, _, rows in packs if key != b"~" for row in rows.split(b"\x1e"))
+
+    assert rows_of(together) == rows_of(*alone)
+    assert len(rows_of(together)) == len(lines)
 
 
 def altered_texts(database: Database, output: Path) -> None:

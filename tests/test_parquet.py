@@ -31,7 +31,7 @@ from movimento_flat.money import Totals, centavos
 from movimento_flat.publish import csv_audit
 from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.brute_force import Row, as_csv
 from tests.conftest import PASSWORD, ROOT, Database, Server
 from tests.nasty import NO_DATES, nasty_database
@@ -262,7 +262,13 @@ def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
     publishing = Publishing(parquet=True)
     with pytest.raises(UserError, match="so nothing is published"):
         pipeline.run(
-            nullcontext(nasty.reader()), tmp_path, LocalEngine(), 2, Rules(), publishing, Console(quiet=True)
+            nullcontext(nasty.reader()),
+            tmp_path,
+            LocalEngine(),
+            2,
+            JobOptions(),
+            publishing,
+            Console(quiet=True),
         )
     assert list(tmp_path.iterdir()) == []
 

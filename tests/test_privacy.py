@@ -20,9 +20,9 @@ from movimento_flat.privacy import CARDS, PEOPLE, Privacy, fingerprint_key
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS
-from mr_jobs.buckets import NUMBERS_TAG
-from mr_jobs.job_options import KEY_NAME, Rules, secrets_of
-from mr_jobs.rows import Rows
+from mr_jobs.job_options import KEY_NAME, JobOptions, secrets_of
+from mr_jobs.profiles import NUMBERS
+from mr_jobs.source_rows import SourceRows
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 from tests.conftest import Database
 from tests.test_join import nasty_tables, run_inline, run_task, simulate
@@ -105,7 +105,7 @@ def test_the_csv_is_the_whole_one_with_each_column_hidden(
     folder = tmp_path_factory.mktemp("hidden")
     (folder / "key").write_text(KEY)
     tables.movimento = [(row[0], row[1], text, *row[3:]) for row in tables.movimento]
-    parts = simulate(tables.lines(), 2, 2, random.Random(1), Rules(privacy, key_file=folder / "key"))
+    parts = simulate(tables.lines(), 2, 2, random.Random(1), JobOptions(privacy, key_file=folder / "key"))
     files = [folder / f"part-{number}" for number in range(len(parts))]
     for file, part in zip(files, parts, strict=True):
         file.write_bytes(part)
@@ -153,13 +153,16 @@ SECRET_LINES = [
 @pytest.mark.parametrize("card", ["mask", "token"])
 def test_nothing_hidden_leaves_the_mapper(card: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY)
-    rules = Rules(Privacy(card, "token"), key_file=tmp_path / "key")
-    handed_on = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), rules)
+    job_options = JobOptions(Privacy(card, "token"), key_file=tmp_path / "key")
+    handed_on = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), job_options)
     assert not [secret for secret in SECRETS if secret in handed_on.replace(b" ", b"")]
-    assert len(merge_parts(_files(run_inline(SECRET_LINES, rules), tmp_path), tmp_path).rejected.reasons) == 2
+    assert (
+        len(merge_parts(_files(run_inline(SECRET_LINES, job_options), tmp_path), tmp_path).rejected.reasons)
+        == 2
+    )
     assert all(secret not in file.read_bytes() for secret in SECRETS for file in (tmp_path).iterdir())
     assert (tmp_path / REJECTED_NAME).read_text().count("malformed\t") == 4
-    whole = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), Rules())
+    whole = run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), JobOptions())
     assert [secret for secret in SECRETS if secret in whole] == list(SECRETS)
 
 
@@ -169,11 +172,13 @@ def test_a_number_that_is_left_out_reaches_no_shuffle(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "other")]
     for folder in folders:
         folder.mkdir()
-    keyed = [with_key(Rules(dropped), folder, print) for folder in folders]
-    handed_on = [run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES[:5]), rules) for rules in keyed]
+    keyed = [with_key(JobOptions(dropped), folder, print) for folder in folders]
+    handed_on = [
+        run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES[:5]), job_options) for job_options in keyed
+    ]
     for text in handed_on:
         assert not [secret for secret in SECRETS[:2] if secret in text]
-    fingerprints = [{row for row in text.splitlines() if row.startswith(NUMBERS_TAG)} for text in handed_on]
+    fingerprints = [{row for row in text.splitlines() if row.startswith(NUMBERS)} for text in handed_on]
     assert len(fingerprints[0]) == len(fingerprints[1]) == 2
     assert not fingerprints[0] & fingerprints[1]
     duplicates = b"".join(run_inline(SECRET_LINES[:5], keyed[0]))
@@ -185,9 +190,9 @@ def test_a_number_that_is_left_out_reaches_no_shuffle(tmp_path: Path) -> None:
 )
 def test_without_a_key_there_is_no_fingerprint(privacy: Privacy) -> None:
     with pytest.raises(ValueError, match="--key-file"):
-        run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), Rules(privacy))
+        run_task("--step-num=0", "--mapper", b"".join(SECRET_LINES), JobOptions(privacy))
     with pytest.raises(ValueError, match="need a key"):
-        Rows(privacy)
+        SourceRows(privacy, b"")
     with pytest.raises(ValueError, match="need a key"):
         fingerprint_key(b"")
 
@@ -203,8 +208,8 @@ def test_ids_that_may_be_card_numbers_are_masked_in_each_list(card: str, tmp_pat
         f"M\t{movement}\t0.00\tx\t2020-01-01 00:00:00\t{card_id}\n"
         f"M\t{movement[:-1]}5\t99999999999999.99\tx\t2020-01-01 00:00:00\t{unknown}\n"
     ).encode()
-    rules = with_key(Rules(Privacy(card)), tmp_path, print)
-    parts = run_inline([lines], rules)
+    job_options = with_key(JobOptions(Privacy(card)), tmp_path, print)
+    parts = run_inline([lines], job_options)
     merged = merge_parts(_files(parts, tmp_path), tmp_path)
     assert merged.rejected.movements == Totals(1, 9999999999999999)
     texts = [(tmp_path / name).read_text() for name in ("rejected.tsv", "disagreements.tsv", "warnings.tsv")]
@@ -291,7 +296,7 @@ def test_a_key_that_cannot_be_used_ends_the_run(
 
 
 def test_a_whole_delivery_needs_no_key(tmp_path: Path) -> None:
-    assert with_key(Rules(), tmp_path, print).key_file is None
+    assert with_key(JobOptions(), tmp_path, print).key_file is None
     assert not list(tmp_path.iterdir())
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.schema import FLAT_COLUMNS, MOVIMENTO
 from movimento_flat.tagged_tsv import Escaped, Marked, escape, unescape
-from mr_jobs.rows import csv_field
+from mr_jobs.frames import csv_text
 from tests.conftest import Database
 
 #: Any text, and much of what breaks a CSV or a TSV. No lone surrogates: they are no text.
@@ -59,7 +59,11 @@ def by_polars(file: Path) -> Rows:
 def written(rows: Rows, folder: Path) -> Path:
     """The CSV of the join's own field writer."""
     lines = [",".join(FLAT_COLUMNS).encode()]
-    lines += [b",".join(unescape(csv_field(escape(text.encode()))) for text in row) for row in rows]
+    for row in rows:
+        fields = csv_text(
+            polars.Series([escape(text.encode()).decode() for text in row], dtype=polars.String)
+        )
+        lines.append(b",".join(unescape(field.encode()) for field in fields))
     file = folder / "flat.csv"
     file.write_bytes(b"".join(line + b"\n" for line in lines))
     return file

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from movimento_flat.privacy import Privacy
 from movimento_flat.problem_lists import Warn
 from movimento_flat.publish.parts import WARNINGS_NAME, merge_parts
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.brute_force import Row, Tables, warnings
 from tests.conftest import Database
 from tests.test_join import run_inline, simulate
@@ -87,7 +87,7 @@ def test_warnings_are_what_a_plain_search_finds(
 ) -> None:
     lines = tables.lines()
     random.Random(seed).shuffle(lines)
-    parts = simulate(lines, 2, reducers, random.Random(seed), Rules(now=NOW))
+    parts = simulate(lines, 2, reducers, random.Random(seed), JobOptions(now=NOW))
     assert listed(parts, tmp_path_factory.mktemp("merged")) == warnings(tables, NOW)
 
 
@@ -132,8 +132,8 @@ def test_what_a_delivery_does_not_show_is_not_checked(tmp_path: Path) -> None:
     for dropped in ("data_movimento", "data_criacao_cartao", "nome_impresso_cartao", "nome_associado"):
         folder = tmp_path / dropped
         folder.mkdir()
-        rules = Rules(Privacy(dropped=frozenset([dropped])), NOW)
-        reasons[dropped] = {row[0] for row in listed(run_inline(tables.lines(), rules), folder)}
+        job_options = JobOptions(Privacy(dropped=frozenset([dropped])), NOW)
+        reasons[dropped] = {row[0] for row in listed(run_inline(tables.lines(), job_options), folder)}
     everything = {
         "zero_amount",
         "movement_before_account",
@@ -160,7 +160,7 @@ def test_the_moment_of_creation_and_now_are_in_time(tmp_path: Path) -> None:
         cartao=[("1", "4111111111111111", "ANA", "2022-01-01 00:00:00", "1", "1")],
         movimento=[(str(number), "0.01", "x", moment, "1") for number, moment in enumerate(moments, 1)],
     )
-    assert listed(run_inline(tables.lines(), Rules(now=NOW)), tmp_path) == [
+    assert listed(run_inline(tables.lines(), JobOptions(now=NOW)), tmp_path) == [
         ("movement_before_account", "movimento", "1", "1"),
         ("movement_before_card", "movimento", "1", "1"),
         ("movement_before_card", "movimento", "2", "1"),

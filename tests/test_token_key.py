@@ -16,14 +16,14 @@ from movimento_flat.cli import token_key
 from movimento_flat.cli.token_key import key_fingerprint_of, with_kept_key, with_key
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.conftest import ROOT, Database
 from tests.test_make_run import environment, make_run
 from tests.test_run import CSV, RUN, assert_user_error, command, run
 
 __all__ = ["environment"]
 
-TOKENS = Rules(Privacy(card="token"))
+TOKENS = JobOptions(Privacy(card="token"))
 OPTIONS = ("--card", "token")
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -45,8 +45,8 @@ def new_key(file: Path, content: str = KEY) -> Path:
     return file
 
 
-def kept(tmp_path: Path, rules: Rules = TOKENS) -> Path:
-    file = with_key(rules, tmp_path, print).key_file
+def kept(tmp_path: Path, job_options: JobOptions = TOKENS) -> Path:
+    file = with_key(job_options, tmp_path, print).key_file
     assert file
     return file
 
@@ -89,7 +89,7 @@ def test_a_user_without_a_home_is_asked_for_a_file(
     with pytest.raises(UserError, match="no home folder") as found:
         kept(tmp_path)
     assert "--key-file" in str(found.value)
-    assert kept(tmp_path, Rules(Privacy(card="token"), key_file=tmp_path / "mine")) == tmp_path / "mine"
+    assert kept(tmp_path, JobOptions(Privacy(card="token"), key_file=tmp_path / "mine")) == tmp_path / "mine"
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert kept(tmp_path).exists()
 
@@ -131,11 +131,11 @@ def test_of_two_earlier_keys_the_user_chooses_one_and_is_told_of_the_other(
 
 def test_two_runs_that_need_a_first_key_at_the_same_time_take_one(home: Path, tmp_path: Path) -> None:
     for number in range(20):
-        rules, both = Rules(Privacy(card="token"), key_file=tmp_path / str(number)), Barrier(2)
+        job_options, both = JobOptions(Privacy(card="token"), key_file=tmp_path / str(number)), Barrier(2)
 
-        def one(rules: Rules = rules, both: Barrier = both) -> bytes:
+        def one(job_options: JobOptions = job_options, both: Barrier = both) -> bytes:
             both.wait()
-            return with_key(rules, tmp_path, print).key()
+            return with_key(job_options, tmp_path, print).key()
 
         with ThreadPoolExecutor(2) as pool:
             first, second = (pool.submit(one) for _ in range(2))
@@ -146,16 +146,16 @@ def test_two_runs_that_need_a_first_key_at_the_same_time_take_one(home: Path, tm
 def test_a_key_that_anybody_else_may_use_is_refused(mode: int, home: Path, tmp_path: Path) -> None:
     key = new_key(tmp_path / "key")
     key.chmod(mode)
-    rules = Rules(Privacy(card="token"), key_file=key)
+    job_options = JobOptions(Privacy(card="token"), key_file=key)
     with pytest.raises(UserError, match=f"chmod 600 {key}"):
-        with_key(rules, tmp_path, print)
+        with_key(job_options, tmp_path, print)
     with pytest.raises(UserError, match=f"chmod 600 {key}"):
-        with_kept_key(rules, print)
+        with_kept_key(job_options, print)
 
 
 def test_a_fingerprint_tells_keys_apart_and_is_no_part_of_a_key_or_a_token(tmp_path: Path) -> None:
     def fingerprint(content: str, privacy: Privacy = TOKENS.privacy) -> str | None:
-        return key_fingerprint_of(Rules(privacy, key_file=new_key(tmp_path / "key", content)))
+        return key_fingerprint_of(JobOptions(privacy, key_file=new_key(tmp_path / "key", content)))
 
     found = fingerprint(KEY)
     # By `printf 'movimento-flat: which key made these tokens' | openssl dgst -sha256 -hmac aaa...`
@@ -174,7 +174,7 @@ def test_make_run_and_the_command_take_the_same_key_and_say_which(
     ran = run(filled, tmp_path / "by command", *OPTIONS)
     csvs = [(tmp_path / name / CSV).read_bytes() for name in ("by make", "by command")]
     assert csvs[0] == csvs[1]
-    expected = key_fingerprint_of(Rules(TOKENS.privacy, key_file=key_of_the_tests))
+    expected = key_fingerprint_of(JobOptions(TOKENS.privacy, key_file=key_of_the_tests))
     for output, said in (("by make", made.stderr), ("by command", ran.stderr)):
         assert manifest(tmp_path / output)["privacy"]["key_fingerprint"] == expected
         assert f"by the key {expected}" in said
@@ -209,7 +209,7 @@ def test_the_merge_knows_the_joins_key_and_makes_none(filled: Database, tmp_path
     assert_user_error(command(*merge, "--key-file", tmp_path / "none"), "There is no key")
     assert not (tmp_path / "none").exists()
     assert command(*merge, "--key-file", key).returncode == 0
-    expected = key_fingerprint_of(Rules(TOKENS.privacy, key_file=key))
+    expected = key_fingerprint_of(JobOptions(TOKENS.privacy, key_file=key))
     assert manifest(output)["privacy"]["key_fingerprint"] == expected
     assert_user_error(command(*merge), "the same card would get another token")
 

@@ -21,18 +21,17 @@ from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
 from movimento_flat.publish.parts import PARQUET_NAME, REJECTED_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
-from mr_jobs import buckets, cards
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import ROOT, Database, Server, new_database
 from tests.nasty import TEXTS
-from tests.test_join import merged, nasty_tables, run_inline, simulate
+from tests.test_join import merged, nasty_tables, run_inline, simulate, with_little_room
 from tests.test_manifest import VALIDATOR
 from tests.test_run import CSV, RUN, assert_user_error, command, run
 from tests.test_verify import changed, forge, manifest, rows_of, verify, write_rows
 
 COLUMNS = (*FLAT_COLUMNS, *ID_COLUMNS)
-RULES = Rules(Privacy(ids=True))
+RULES = JobOptions(Privacy(ids=True))
 #: Small and large ones, and those beside the ends of a bucket and of what a float and an int64 hold.
 HUGE = [1, 99, 100, 101, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 2]
 
@@ -210,10 +209,7 @@ def test_buckets_sorted_on_disk_and_small_records_change_nothing(
 ) -> None:
     huge.reader()
     assert command("extract", "--source", huge.url(), "--to", tmp_path / "tsv").returncode == 0
-    monkeypatch.setattr(buckets, "SORT_ROOM", 1000)
-    monkeypatch.setattr(buckets, "PACKER_ROOM", 5000)
-    monkeypatch.setattr(cards, "ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(cards, "RECORD_BYTES", 200)
+    with_little_room(monkeypatch)
     lines = [file.read_bytes() for file in (tmp_path / "tsv").glob("*/*.tsv")]
     assert merged(run_inline(lines, RULES), tmp_path, COLUMNS)[0] == expected(huge)
 

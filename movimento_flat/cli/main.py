@@ -41,7 +41,7 @@ from movimento_flat.publish.output_folder import open_output
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import MOVIMENTO
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from mr_jobs.task_server import TaskServer
 
 PROGRAM = "movimento-flat"
@@ -77,7 +77,7 @@ def cli() -> None:
 @options.database_to_read
 @options.window
 @options.connections
-@options.rules
+@options.job_options
 @options.publishing
 @options.plan
 @options.console
@@ -89,7 +89,7 @@ def run(
     database: Source | None,
     window: Window,
     connections: int,
-    rules: Rules,
+    job_options: JobOptions,
     publishing: Publishing,
     plan: Plan,
     console: Console,
@@ -110,7 +110,7 @@ def run(
         # How many rows it has was asked for: fewer than before are no loss.
         publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
     source = _source(database, plan, window, console)
-    delivery = pipeline.run(source, output, engine, connections, rules, publishing, console)
+    delivery = pipeline.run(source, output, engine, connections, job_options, publishing, console)
     phases = console.phases if profile else ()
     _conclude(summary.of_delivery(delivery, _shown(output), console.verbose, phases), console, as_json)
 
@@ -207,7 +207,7 @@ def _new_sink(folder: str) -> Sink:
     type=Place(),
     help="New folder for the join's sorted parts; a URI in HDFS where --from is one.",
 )
-@options.rules
+@options.job_options
 @click.option("--now", help="Clock of the source when it was read: movements after it lie in the future.")
 @options.cores
 @options.properties
@@ -216,7 +216,7 @@ def _new_sink(folder: str) -> Sink:
 def join(
     folder: str,
     parts: str,
-    rules: Rules,
+    job_options: JobOptions,
     now: str | None,
     cores: int | None,
     properties: tuple[str, ...],
@@ -244,19 +244,26 @@ def join(
         prefix="movimento-flat-", dir=None if is_uri(parts) else Path(parts).parent
     ) as name:
         scratch = Path(name)
-        rules = with_key(replace(rules, now=now), scratch, console.say)
+        job_options = with_key(replace(job_options, now=now), scratch, console.say)
         if is_uri(folder):
-            _join_on_cluster(folder, parts, rules, scratch, properties, console)
+            _join_on_cluster(folder, parts, job_options, scratch, properties, console)
         else:
             with TaskServer() as server:
-                join_here(Path(folder), rules, lambda: None, Path(parts), scratch, server, cores, console)
+                join_here(
+                    Path(folder), job_options, lambda: None, Path(parts), scratch, server, cores, console
+                )
     console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
     for phase in console.phases if profile else ():
         console.show(f"{phase.name} {phase.step}: {phase}")
 
 
 def _join_on_cluster(
-    folder: str, parts: str, rules: Rules, scratch: Path, properties: tuple[str, ...], console: Console
+    folder: str,
+    parts: str,
+    job_options: JobOptions,
+    scratch: Path,
+    properties: tuple[str, ...],
+    console: Console,
 ) -> None:
     from movimento_flat.cli.engines.hadoop import join_with_progress  # noqa: PLC0415  # so does mrjob's part of Hadoop
 
@@ -272,7 +279,7 @@ def _join_on_cluster(
         parts,
         work,
         scratch,
-        rules,
+        job_options,
         properties,
         console,
     )
@@ -285,7 +292,7 @@ def _join_on_cluster(
     "--tsv", required=True, type=options.EXISTING_FOLDER, help="Tagged TSV of stage 1, for the accounts."
 )
 @click.option("--output", required=True, type=OUTPUT, help="Folder for the CSV.")
-@options.rules
+@options.job_options
 @options.publishing
 @options.console
 @options.as_json
@@ -293,7 +300,7 @@ def merge(
     parts: Path,
     tsv: Path,
     output: Path,
-    rules: Rules,
+    job_options: JobOptions,
     publishing: Publishing,
     console: Console,
     as_json: bool,
@@ -314,7 +321,7 @@ def merge(
         raise UserError(
             f"{tsv / EXTRACTION_NAME} is damaged: {error}.", "Extract again into a new folder."
         ) from error
-    key_fingerprint = key_fingerprint_of(with_kept_key(rules, console.say))
+    key_fingerprint = key_fingerprint_of(with_kept_key(job_options, console.say))
     with open_output(output) as folder:
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         part_files = sorted(parts.glob("part-*"))
@@ -322,7 +329,7 @@ def merge(
             folder,
             part_files,
             extraction,
-            rules.privacy,
+            job_options.privacy,
             publishing,
             "local",
             address,

@@ -28,7 +28,7 @@ from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
 from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -227,16 +227,18 @@ engine = group(
 )
 
 
-def _rules(card: str, people: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None) -> Rules:
+def _rules(
+    card: str, people: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None
+) -> JobOptions:
     try:
-        return Rules(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
+        return JobOptions(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
     except UserError as error:
         raise click.UsageError(f"{error.what} {error.next_step}") from error
 
 
-#: -> rules: what the delivery shows of cards and people.
-rules = group(
-    "rules",
+#: -> job_options: what the delivery shows of cards and people.
+job_options = group(
+    "job_options",
     "What shows of cards and people",
     _rules,
     click.option(

@@ -19,7 +19,7 @@ from movimento_flat.publish.limits import Limits
 from movimento_flat.publish.manifest import Delivery
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def run(
     output: Path,
     engine: Engine,
     connections: int,
-    rules: Rules,
+    job_options: JobOptions,
     publishing: Publishing,
     console: Console,
 ) -> Delivery:
@@ -69,18 +69,18 @@ def run(
         OSError: a disk is full or broken; OUTPUT is as it was.
     """
     with open_output(output) as folder:
-        rules = with_key(rules, folder.work, console.say)
-        key_fingerprint = key_fingerprint_of(rules)
+        job_options = with_key(job_options, folder.work, console.say)
+        key_fingerprint = key_fingerprint_of(job_options)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         with engine.open(folder.work, console) as workspace, database as source:
-            extraction, parts = _extract_and_join(source, workspace, connections, rules, console)
+            extraction, parts = _extract_and_join(source, workspace, connections, job_options, console)
         from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 
         return merge_and_publish(
             folder,
             parts,
             extraction,
-            rules.privacy,
+            job_options.privacy,
             publishing,
             engine.name,
             str(source),
@@ -90,7 +90,7 @@ def run(
 
 
 def _extract_and_join(
-    source: Source, workspace: Workspace, connections: int, rules: Rules, console: Console
+    source: Source, workspace: Workspace, connections: int, job_options: JobOptions, console: Console
 ) -> tuple[Extraction, list[Path]]:
     """The join's first step runs on the small tables while movements are still being extracted."""
     small_tables: Future[SmallTables] = Future()  # done when they are complete
@@ -119,7 +119,7 @@ def _extract_and_join(
         try:
             _import_what_comes_later()
             parts = workspace.join(
-                rules,
+                job_options,
                 small_tables.result,
                 lambda: extraction.result().tables[MOVIMENTO.name].rows,
             )

@@ -19,7 +19,7 @@ from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.state import state_dir, usual_state_dir
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 
 #: These names are also in hadoop-docker/cluster, which has no Python.
 FOLDER_NAME, DEFAULT_NAME = "movimento-flat", "token_key"
@@ -34,8 +34,8 @@ _FINGERPRINT_OF = b"movimento-flat: which key made these tokens"
 Say = Callable[[str], None]
 
 
-def with_key(rules: Rules, scratch: Path, say: Say) -> Rules:
-    """The rules of one run: with the file of the key, or none where nothing is hidden by one.
+def with_key(job_options: JobOptions, scratch: Path, say: Say) -> JobOptions:
+    """The options of the join of one run: with the file of the key, or none where nothing is hidden by one.
 
     Tokens take the key that is kept, which is made if it is not there. Card numbers that are masked, or left out, take
     a new one each time, in the folder `scratch`: by it cards with the same number find each other, without it.
@@ -44,29 +44,29 @@ def with_key(rules: Rules, scratch: Path, say: Say) -> Rules:
         UserError: the file cannot be read or made, other users may read it, or it holds no key; or a key lies where an
             earlier version kept it.
     """
-    return replace(rules, key_file=_key_file(rules, scratch, say))
+    return replace(job_options, key_file=_key_file(job_options, scratch, say))
 
 
-def with_kept_key(rules: Rules, say: Say) -> Rules:
-    """The rules of a merge: with the file of the key by which the join made its tokens, if there are any.
+def with_kept_key(job_options: JobOptions, say: Say) -> JobOptions:
+    """The options of a merge: with the file of the key by which the join made its tokens, if there are any.
 
     Raises:
         UserError: as `with_key`, or there is none.
     """
-    if not rules.privacy.needs_key:
-        return rules
-    kept = _place(rules, say)
+    if not job_options.privacy.needs_key:
+        return job_options
+    kept = _place(job_options, say)
     if not kept.exists():
         raise UserError(f"There is no key {kept}.", "Name the --key-file of the join.")
     _check(kept)
-    return replace(rules, key_file=kept.resolve())
+    return replace(job_options, key_file=kept.resolve())
 
 
-def key_fingerprint_of(rules: Rules) -> str | None:
+def key_fingerprint_of(job_options: JobOptions) -> str | None:
     """Return what tells the key of tokens from others and gives nothing of it away; None where there are no tokens."""
-    if not rules.privacy.needs_key:
+    if not job_options.privacy.needs_key:
         return None
-    return hmac.digest(rules.key(), _FINGERPRINT_OF, "sha256").hex()[:_FINGERPRINT_LENGTH]
+    return hmac.digest(job_options.key(), _FINGERPRINT_OF, "sha256").hex()[:_FINGERPRINT_LENGTH]
 
 
 def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bool, say: Say) -> None:
@@ -93,27 +93,27 @@ def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bo
         )
 
 
-def _key_file(rules: Rules, scratch: Path, say: Say) -> Path | None:
-    if rules.privacy.needs_key:
-        kept = _place(rules, say)
+def _key_file(job_options: JobOptions, scratch: Path, say: Say) -> Path | None:
+    if job_options.privacy.needs_key:
+        kept = _place(job_options, say)
         if not kept.exists():
             _make(kept)
         _check(kept)
         return kept.resolve()
-    if not rules.privacy.hides_numbers:
+    if not job_options.privacy.hides_numbers:
         return None
     _write_new(scratch / DEFAULT_NAME)
     return scratch / DEFAULT_NAME
 
 
-def _place(rules: Rules, say: Say) -> Path:
+def _place(job_options: JobOptions, say: Say) -> Path:
     """Return where the key is kept, or is to be made.
 
     Raises:
         UserError: there is no home for it, or one lies where an earlier version kept it and none here.
     """
-    if rules.key_file:
-        return rules.key_file
+    if job_options.key_file:
+        return job_options.key_file
     place = _data_folder() / FOLDER_NAME / DEFAULT_NAME
     old = [file for file in _old_places() if file.exists()]
     if place.exists():

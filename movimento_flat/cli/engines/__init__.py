@@ -8,7 +8,7 @@ from typing import Protocol
 from extract.extraction import SmallTables
 from extract.sink import Sink
 from movimento_flat.cli.progress import Console
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 
 
 class Workspace(Protocol):
@@ -19,9 +19,12 @@ class Workspace(Protocol):
         """Where the extraction writes."""
 
     def join(
-        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+        self,
+        job_options: JobOptions,
+        small_tables: Callable[[], SmallTables],
+        movements_complete: Callable[[], int],
     ) -> list[Path]:
-        """Join what the sink holds by these rules, as of the extraction's clock; -> the sorted parts, as files here.
+        """Join what the sink holds by these options, as of the extraction's clock; -> the sorted parts, as files here.
 
         Both functions are called when what they answer is needed, and raise what hindered it: `small_tables` waits
         until these are complete, `movements_complete` until the movements are, and says how many there are.

@@ -15,7 +15,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop, refuse_patterns
 from movimento_flat.state import state_dir
 from mr_jobs.hadoop_runner import JobReport, join_on_hadoop
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from mr_jobs.phases import STEPS, Phase, Reached
 
 #: Replaces the host in the web address of an application where that is known inside the cluster only.
@@ -75,7 +75,10 @@ class HadoopWorkspace:
         self.sink = HdfsSink(hadoop, run.folder, run.wait)
 
     def join(
-        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+        self,
+        job_options: JobOptions,
+        small_tables: Callable[[], SmallTables],
+        movements_complete: Callable[[], int],
     ) -> list[Path]:
         """See `Workspace.join`."""
         small = small_tables()
@@ -89,7 +92,7 @@ class HadoopWorkspace:
             parts,
             f"{self._run.folder}/work",
             self._work,
-            replace(rules, now=small.clock),
+            replace(job_options, now=small.clock),
             (*self._options, f"mapreduce.job.tags={self._run.tag}"),
             self._console,
         )
@@ -123,7 +126,7 @@ def join_with_progress(
     parts: str,
     work: str,
     local_work: Path,
-    rules: Rules,
+    job_options: JobOptions,
     options: tuple[str, ...],
     console: Console,
 ) -> None:
@@ -154,7 +157,7 @@ def join_with_progress(
             parts,
             work,
             local_work,
-            rules,
+            job_options,
             options,
             watch,
             tell,

@@ -9,7 +9,7 @@ from pathlib import Path
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.sink import FolderSink
 from movimento_flat.cli.progress import Console
-from mr_jobs.job_options import Rules
+from mr_jobs.job_options import JobOptions
 from mr_jobs.phases import Reached
 from mr_jobs.task_server import TaskServer
 
@@ -46,19 +46,29 @@ class LocalWorkspace:
         self.sink = FolderSink(self._tsv)
 
     def join(
-        self, rules: Rules, small_tables: Callable[[], SmallTables], movements_complete: Callable[[], int]
+        self,
+        job_options: JobOptions,
+        small_tables: Callable[[], SmallTables],
+        movements_complete: Callable[[], int],
     ) -> list[Path]:
         """See `Workspace.join`."""
-        rules = replace(rules, now=small_tables().clock)
+        job_options = replace(job_options, now=small_tables().clock)
         parts = self._work / "parts"
         return join_here(
-            self._tsv, rules, movements_complete, parts, self._work, self._server, self._cores, self._console
+            self._tsv,
+            job_options,
+            movements_complete,
+            parts,
+            self._work,
+            self._server,
+            self._cores,
+            self._console,
         )
 
 
 def join_here(
     tagged_tsv: Path,
-    rules: Rules,
+    job_options: JobOptions,
     movements_complete: Callable[[], int | None],
     parts: Path,
     work: Path,
@@ -83,7 +93,7 @@ def join_here(
 
         small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
         tell = console.phases.append
-        return join_locally(small_tables, movements, parts, work, server, rules, cores, watched, tell)
+        return join_locally(small_tables, movements, parts, work, server, job_options, cores, watched, tell)
 
 
 def _tsv_files(folder: Path) -> list[Path]:

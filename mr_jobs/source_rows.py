@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import polars as pl
 
-from bench.columnar.frames import fields_of, is_id, lines_of
 from movimento_flat.card_numbers import SHORTEST, mask, mask_card_numbers
 from movimento_flat.privacy import (
     FULL,
@@ -22,8 +21,22 @@ from movimento_flat.privacy import (
     person_token,
 )
 from movimento_flat.problem_lists import Reject, rejected_line
-from movimento_flat.schema import TABLES, Column, Kind, Shows, Table
+from movimento_flat.schema import (
+    AGE,
+    ASSOCIADO,
+    CARD,
+    CARTAO,
+    CONTA,
+    FLAT_TABLE,
+    MOVIMENTO,
+    TABLES,
+    Column,
+    Kind,
+    Shows,
+    Table,
+)
 from movimento_flat.tagged_tsv import NULL, escape, unescape
+from mr_jobs.frames import fields_of, is_id, lines_of
 
 _NULL = NULL.decode()
 _TAG = "tag"
@@ -38,6 +51,25 @@ _find_marks = re.compile(rb"^(?:%b)+" % _MARK, re.MULTILINE).sub
 #: Digits of any script, superscript and circled ones included.
 _DIGIT = r"[\p{Nd}\p{No}]"
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
+
+
+def _key(table: Table, other: Table) -> str:
+    """Return the name of the column of a table that points to another."""
+    (name,) = (column.name for column in table.columns if column.points_to == other.name)
+    return name
+
+
+def _source(flat_name: str) -> str:
+    """Return the name that a column of the flat table has in its source table."""
+    (name,) = (flat.source.name for flat in FLAT_TABLE if flat.name == flat_name)
+    return name
+
+
+#: Columns of the source tables by which the join itself does something.
+CARD_OF_MOVEMENT = _key(MOVIMENTO, CARTAO)
+ACCOUNT_OF_CARD, HOLDER_OF_CARD = _key(CARTAO, CONTA), _key(CARTAO, ASSOCIADO)
+OWNER_OF_ACCOUNT = _key(CONTA, ASSOCIADO)
+NUMBER_OF_CARD, AGE_OF_ASSOCIATE = _source(CARD), _source(AGE)
 
 Frames = dict[Table, pl.DataFrame]
 
@@ -122,7 +154,7 @@ def _lines_in_utf8(block: bytes) -> tuple[pl.Series, list[bytes]]:
     """Return the lines of a block; and apart from them those that are no UTF-8."""
     try:
         return lines_of(block), []
-    except pl.exceptions.InvalidOperationError:
+    except pl.exceptions.ComputeError:
         lines = [(line, _is_utf8(line)) for line in block.split(b"\n")]
         good = b"\n".join(line for line, is_utf8 in lines if is_utf8)
         return lines_of(good), [line for line, is_utf8 in lines if not is_utf8]

@@ -1,6 +1,6 @@
 r"""Step 2: a card's profile meets its movements, and each movement becomes a row of the flat table, or a rejected one.
 
-In the bucket of a card lie the two parts of its profile (`bench.columnar.profiles`), and its movements:
+In the bucket of a card lie the two parts of its profile (`mr_jobs.profiles`), and its movements:
 
     tag M      card \t id \t columns of movimento, as CSV fields
 
@@ -17,30 +17,6 @@ from typing import Self
 
 import polars as pl
 
-from bench.columnar.frames import (
-    BATCH,
-    BUCKET,
-    REPORTS,
-    ROOM,
-    Pack,
-    Record,
-    bucket_of,
-    bytes_of,
-    few_of_each,
-    fields_of,
-    frame_of,
-    id_of,
-    key_of,
-    lines_of,
-    packs_of,
-    padded,
-    records,
-    row_of,
-    sorted_on_disk,
-    unpadded,
-)
-from bench.columnar.profiles import in_csv, shown
-from bench.columnar.quality_checks import movement_checks, unlike_names, warning_row
 from movimento_flat.money import centavos
 from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.problem_lists import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, with_masked_ids
@@ -51,21 +27,47 @@ from movimento_flat.schema import (
     CARD_CREATED,
     CARTAO,
     CONTA,
+    FLAT_TABLE,
     MOMENT,
     MOVIMENTO,
     PEOPLE,
     PRINTED_NAME,
 )
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+from mr_jobs.frames import (
+    BATCH,
+    BUCKET,
+    REPORTS,
+    ROOM,
+    Pack,
+    Record,
+    Sent,
+    bucket_of,
+    bytes_of,
+    few_of_each,
+    fields_of,
+    frame_of,
+    id_of,
+    key_of,
+    lines_of,
+    packs_of,
+    padded,
+    row_of,
+    sorted_on_disk,
+    unpadded,
+)
+from mr_jobs.profiles import in_csv, shown
+from mr_jobs.quality_checks import movement_checks, unlike_names, warning_row
+from mr_jobs.source_rows import CARD_OF_MOVEMENT
 
 _NULL = NULL.decode()
 _A, _C, _M = (table.tag for table in (ASSOCIADO, CONTA, MOVIMENTO))
 
 
-def send_movements(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Record]:
+def send_movements(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
     """Send movements to their cards' buckets: card, id, columns."""
-    row = row_of("id_cartao", "id", *shown(MOVIMENTO, privacy))
-    yield from records(in_csv(MOVIMENTO, rows, privacy).select(bucket_of("id_cartao"), row), _M)
+    row = row_of(CARD_OF_MOVEMENT, "id", *shown(MOVIMENTO, privacy))
+    yield Sent(in_csv(MOVIMENTO, rows, privacy).select(bucket_of(CARD_OF_MOVEMENT), row), _M)
 
 
 class FlatRows:
@@ -169,7 +171,8 @@ class _Layout:
         """Return the layout; `now` is the clock of the source."""
         head, middle = shown(ASSOCIADO, privacy), shown(MOVIMENTO, privacy)
         tail = shown(CARTAO, privacy) + shown(CONTA, privacy)
-        names = [name for name in PEOPLE if name in head]
+        names = [flat.name for flat in FLAT_TABLE if flat.table is ASSOCIADO and flat.name in PEOPLE]
+        has_names = privacy.people == FULL and {*names, PRINTED_NAME} <= {*head, *tail}
         return cls(
             holder=["card", "holder", *head],
             account=["card", "owner", *(["account"] if privacy.ids else []), *tail],
@@ -178,7 +181,7 @@ class _Layout:
             middle=middle,
             tail=tail,
             ids=["id", "card", "account", "holder"] if privacy.ids else [],
-            names=names if privacy.people == FULL and PRINTED_NAME in tail else [],
+            names=names if has_names else [],
             checks=movement_checks(privacy.columns, now),
             masks_ids=privacy.card != FULL,
         )

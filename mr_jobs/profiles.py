@@ -15,29 +15,34 @@ from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
-from bench.columnar.frames import (
+from movimento_flat.privacy import Privacy
+from movimento_flat.problem_lists import WARNING, Warn
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_TABLE, Table
+from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+from mr_jobs.frames import (
     BATCH,
     REPORTS,
     ROOM,
     Pack,
-    Record,
+    Sent,
     bucket_of,
-    bytes_of,
     csv_text,
     few,
     few_of_each,
     fields_of,
     frame_of,
     lines_of,
-    records,
     row_of,
     sorted_on_disk,
 )
-from bench.columnar.quality_checks import fails_luhn, is_odd_age, warning_row
-from movimento_flat.privacy import Privacy
-from movimento_flat.problem_lists import WARNING, Warn
-from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_TABLE, Table
-from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+from mr_jobs.quality_checks import fails_luhn, is_odd_age, warning_row
+from mr_jobs.source_rows import (
+    ACCOUNT_OF_CARD,
+    AGE_OF_ASSOCIATE,
+    HOLDER_OF_CARD,
+    NUMBER_OF_CARD,
+    OWNER_OF_ACCOUNT,
+)
 
 #: Stands before the key of a bucket of card numbers.
 NUMBERS = b"N"
@@ -58,58 +63,58 @@ def in_csv(table: Table, rows: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
     return rows.with_columns(csv_text(rows[names[name]]).alias(name) for name in shown(table, privacy))
 
 
-def send_associates(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Record]:
+def send_associates(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
     """Send associates to their buckets: id, columns."""
     row = row_of("id", *shown(ASSOCIADO, privacy))
-    tag = ASSOCIADO.tag
-    yield from records(in_csv(ASSOCIADO, rows, privacy).select(bucket_of("id"), row), tag, tag)
+    rows = in_csv(ASSOCIADO, rows, privacy).select(bucket_of("id"), row)
+    yield Sent(rows, ASSOCIADO.tag, ASSOCIADO.tag)
 
 
-def send_accounts(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Record]:
+def send_accounts(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
     """Send accounts to their buckets: id, owner, columns."""
-    row = row_of("id", "id_associado", *shown(CONTA, privacy))
-    yield from records(in_csv(CONTA, rows, privacy).select(bucket_of("id"), row), CONTA.tag, CONTA.tag)
+    row = row_of("id", OWNER_OF_ACCOUNT, *shown(CONTA, privacy))
+    yield Sent(in_csv(CONTA, rows, privacy).select(bucket_of("id"), row), CONTA.tag, CONTA.tag)
 
 
-def send_cards(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Record]:
+def send_cards(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
     """Send cards to their holders' buckets (holder, id) and to their accounts' (account, id, columns)."""
-    holders = rows.select(bucket_of("id_associado"), row_of("id_associado", "id"))
-    yield from records(holders, CARTAO.tag, ASSOCIADO.tag)
-    row = row_of("id_conta", "id", *shown(CARTAO, privacy))
-    yield from records(
-        in_csv(CARTAO, rows, privacy).select(bucket_of("id_conta"), row), CARTAO.tag, CONTA.tag
+    yield Sent(
+        rows.select(bucket_of(HOLDER_OF_CARD), row_of(HOLDER_OF_CARD, "id")), CARTAO.tag, ASSOCIADO.tag
     )
+    row = row_of(ACCOUNT_OF_CARD, "id", *shown(CARTAO, privacy))
+    yield Sent(in_csv(CARTAO, rows, privacy).select(bucket_of(ACCOUNT_OF_CARD), row), CARTAO.tag, CONTA.tag)
 
 
-def send_numbers(rows: pl.DataFrame, fingerprints: Callable[[pl.Series], pl.Series]) -> Iterator[Record]:
+def send_numbers(rows: pl.DataFrame, fingerprints: Callable[[pl.Series], pl.Series]) -> Iterator[Sent]:
     """Send cards by their numbers, or by what `fingerprints` makes of these: number, id."""
-    rows = rows.filter(pl.col("num_cartao") != _NULL)
-    rows = rows.with_columns(num_cartao=fingerprints(rows["num_cartao"]))
-    bucket = pl.col("num_cartao").str.tail(_NUMBER_KEY).alias("bucket")
-    yield from records(rows.select(bucket, row_of("num_cartao", "id")), CARTAO.tag, NUMBERS)
+    rows = rows.filter(pl.col(NUMBER_OF_CARD) != _NULL)
+    rows = rows.with_columns(fingerprints(rows[NUMBER_OF_CARD]).alias(NUMBER_OF_CARD))
+    bucket = pl.col(NUMBER_OF_CARD).str.tail(_NUMBER_KEY).alias("bucket")
+    yield Sent(rows.select(bucket, row_of(NUMBER_OF_CARD, "id")), CARTAO.tag, NUMBERS)
 
 
-def check_associates(rows: pl.DataFrame, shown: pl.DataFrame) -> Iterator[Record]:
+def check_associates(rows: pl.DataFrame, shown: pl.DataFrame) -> Iterator[Sent]:
     """Report ages that no person has, as they may show."""
-    odd = shown.filter(rows.select((pl.col("idade") != _NULL) & is_odd_age("idade")).to_series())
-    yield from report(odd.select(warning_row(Warn.AGE, ASSOCIADO, "id", pl.lit(""), "idade")))
+    odd = shown.filter(
+        rows.select((pl.col(AGE_OF_ASSOCIATE) != _NULL) & is_odd_age(AGE_OF_ASSOCIATE)).to_series()
+    )
+    yield report(odd.select(warning_row(Warn.AGE, ASSOCIADO, "id", pl.lit(""), AGE_OF_ASSOCIATE)))
 
 
-def check_cards(rows: pl.DataFrame) -> Iterator[Record]:
+def check_cards(rows: pl.DataFrame) -> Iterator[Sent]:
     """Report numbers whose check digit is wrong. The number itself is in no report."""
-    numbered = rows.filter(pl.col("num_cartao") != _NULL)
-    wrong = numbered.filter(fails_luhn(numbered["num_cartao"]))
-    yield from report(wrong.select(warning_row(Warn.LUHN, CARTAO, "id", "id", pl.lit(""))))
+    numbered = rows.filter(pl.col(NUMBER_OF_CARD) != _NULL)
+    wrong = numbered.filter(fails_luhn(numbered[NUMBER_OF_CARD]))
+    yield report(wrong.select(warning_row(Warn.LUHN, CARTAO, "id", "id", pl.lit(""))))
 
 
-def report(rows: pl.DataFrame) -> Iterator[Record]:
-    """Return warnings as a record of the bucket of reports."""
-    if len(rows):
-        yield REPORTS, b"%b\t%b" % (WARNING, bytes_of(rows.to_series(), ROW_SEPARATOR)[:-1])
+def report(rows: pl.DataFrame, kind: bytes = WARNING) -> Sent:
+    """Send rows of a list, such as warnings, to the bucket of reports."""
+    return Sent(rows.select(pl.lit(REPORTS.decode()).alias("bucket"), "row"), kind)
 
 
-class Profiles:
-    """Lets cards meet their associates (tag A) or accounts (tag C), the rows of many buckets at once."""
+class ParentsAndCards:
+    """Joins cards with their associates (tag A) or accounts (tag C), the rows of many buckets together."""
 
     def __init__(self, table: Table, privacy: Privacy, batch: int = BATCH, room: int = ROOM) -> None:
         """Args:
@@ -134,7 +139,7 @@ class Profiles:
         self._cards: list[bytes] = []
         self._size = 0
 
-    def add(self, packs: Iterable[Pack]) -> Iterator[Record]:
+    def add(self, packs: Iterable[Pack]) -> Iterator[Sent]:
         """Take a bucket's packs, the associates or accounts before the cards; return the profiles that are full.
 
         However many cards a bucket has, no more than BATCH bytes of them are held.
@@ -157,7 +162,7 @@ class Profiles:
         if self._size > self._batch:
             yield from self.flush()
 
-    def flush(self, own: list[bytes] = []) -> Iterator[Record]:  # noqa: B006  # it is not changed
+    def flush(self, own: list[bytes] = []) -> Iterator[Sent]:  # noqa: B006  # it is not changed
         """Return the profiles of the cards that are held, which are then forgotten.
 
         `own` are the associates or accounts of the bucket that is being read, if one is.
@@ -173,7 +178,7 @@ class Profiles:
             pl.when(found).then(name).otherwise(pl.lit("")).alias(name) for name in self._profile_fields
         ]
         rows = joined.select(_CARD_ID, *profile)
-        yield from records(rows.select(bucket_of(_CARD_ID), row_of(*rows.columns)), self._tag)
+        yield Sent(rows.select(bucket_of(_CARD_ID), row_of(*rows.columns)), self._tag)
 
 
 class CardNumbers:
@@ -188,7 +193,7 @@ class CardNumbers:
         self._packs: list[bytes] = []
         self._size = 0
 
-    def add(self, packs: Iterable[Pack]) -> Iterator[Record]:
+    def add(self, packs: Iterable[Pack]) -> Iterator[Sent]:
         """Take a bucket's packs; return the reports that are full."""
         own: list[bytes] = []
         size = 0
@@ -204,13 +209,13 @@ class CardNumbers:
         if self._size > self._batch:
             yield from self.flush()
 
-    def flush(self) -> Iterator[Record]:
+    def flush(self) -> Iterator[Sent]:
         """Return the reports of the cards that are held, which are then forgotten."""
         rows = frame_of(self._packs, ["number", "id"]).unique()
         self._packs, self._size = [], 0
         yield from _report_duplicates(rows.filter(pl.col("number").is_duplicated()))
 
-    def _of_large_bucket(self, packs: list[bytes], more: Iterable[bytes]) -> Iterator[Record]:
+    def _of_large_bucket(self, packs: list[bytes], more: Iterable[bytes]) -> Iterator[Sent]:
         """Do the same with more rows than there is room for, sorted on disk: the last of those before is enough."""
         last = pl.DataFrame(schema={"number": pl.String, "id": pl.String, "is_reported": pl.Boolean})
         lines = (rows.replace(ROW_SEPARATOR, b"\n") + b"\n" for part in (packs, more) for rows in part)
@@ -224,5 +229,33 @@ class CardNumbers:
             )
 
 
-def _report_duplicates(rows: pl.DataFrame) -> Iterator[Record]:
-    yield from report(rows.select(warning_row(Warn.DUPLICATE, CARTAO, "id", "id", pl.lit(""))))
+def _report_duplicates(rows: pl.DataFrame) -> Iterator[Sent]:
+    yield report(rows.select(warning_row(Warn.DUPLICATE, CARTAO, "id", "id", pl.lit(""))))
+
+
+class Profiles:
+    """Makes the profiles of cards from buckets of associates, of accounts and of card numbers."""
+
+    def __init__(self, privacy: Privacy, batch: int = BATCH, room: int = ROOM) -> None:
+        """Args:
+        privacy: what shows.
+        batch, room: bytes; see the classes above.
+        """
+        self._kinds: dict[bytes, ParentsAndCards | CardNumbers] = {
+            ASSOCIADO.tag: ParentsAndCards(ASSOCIADO, privacy, batch, room),
+            CONTA.tag: ParentsAndCards(CONTA, privacy, batch, room),
+            NUMBERS: CardNumbers(batch, room),
+        }
+
+    def knows(self, bucket: bytes) -> bool:
+        """Tell whether a bucket is one of these."""
+        return bucket[:1] in self._kinds
+
+    def add(self, bucket: bytes, packs: Iterable[Pack]) -> Iterator[Sent]:
+        """Take a bucket's packs in order of their tags; return what is full."""
+        return self._kinds[bucket[:1]].add(packs)
+
+    def flush(self) -> Iterator[Sent]:
+        """Return what is left."""
+        for kind in self._kinds.values():
+            yield from kind.flush()

@@ -8,8 +8,12 @@ cost the shuffle far less than millions of small ones. Its key has leading zeros
 import io
 import os
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # tasks are processes, as many as there are cores
 import polars as pl
 
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
@@ -20,6 +24,22 @@ BUCKET = 1000
 NO_ID, REPORTS = b"-", b"~"
 #: Bytes of rows that are looked at together, and of those of one bucket that are sorted in memory.
 BATCH, ROOM = 4 << 20, 16 << 20
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Rows on their way to buckets.
+
+    Attributes:
+        rows: columns `bucket` and `row`; a bucket is a number, null for rows without an id, or a text.
+        tag: of the rows.
+        prefix: what stands before the buckets' keys.
+    """
+
+    rows: pl.DataFrame
+    tag: bytes
+    prefix: bytes = b""
+
 
 #: A tag, and rows separated by 0x1e.
 Pack = tuple[bytes, bytes]
@@ -44,7 +64,7 @@ def lines_of(block: bytes) -> pl.Series:
     """Return the lines of a block as they are: with a carriage return, an empty field or a BOM.
 
     Raises:
-        InvalidOperationError: it is no UTF-8.
+        ComputeError: it is no UTF-8.
     """
     return pl.Series("line", [block], pl.Binary).cast(pl.String).str.split("\n").explode()
 
@@ -98,13 +118,39 @@ def csv_text(fields: pl.Series) -> pl.Series:
     return fields.scatter(may_change.arg_true(), changed)
 
 
-def records(rows: pl.DataFrame, tag: bytes, prefix: bytes = b"") -> Iterator[Record]:
-    """Return the records of a frame of `bucket` and `row`, in order of the buckets; rows of a bucket keep theirs.
+class RecordBuffer:
+    """Gathers sent rows up to some bytes, and returns them as records in order of their buckets.
 
-    A bucket is a number, null for rows without an id, or a text.
+    Few large records cost the shuffle less than many small ones.
     """
-    ordered = rows.sort("bucket", maintain_order=True)
-    return ((prefix + key_of(bucket), pack) for bucket, pack in packs_of(ordered, tag))
+
+    def __init__(self, room: int = ROOM) -> None:
+        """Args:
+        room: bytes of rows that are held.
+        """
+        self._room = room
+        self._held: dict[tuple[bytes, bytes], list[pl.DataFrame]] = defaultdict(list)
+        self._size = 0
+
+    def add(self, sent: Iterable[Sent]) -> Iterator[Record]:
+        """Hold rows; return the records of all that are held as soon as there is no more room."""
+        for some in sent:
+            if some.rows.is_empty():
+                continue
+            self._held[some.prefix, some.tag].append(some.rows)
+            self._size += int(some.rows["row"].str.len_bytes().sum())
+            if self._size > self._room:
+                yield from self.flush()
+
+    def flush(self) -> Iterator[Record]:
+        """Return the records of all rows that are held, which are then forgotten."""
+        held, self._held, self._size = self._held, defaultdict(list), 0
+        found: list[Record] = []
+        for (prefix, tag), frames in held.items():
+            rows = pl.concat(frames).sort("bucket", maintain_order=True)
+            found += ((prefix + key_of(bucket), pack) for bucket, pack in packs_of(rows, tag))
+        found.sort(key=itemgetter(0))
+        yield from found
 
 
 def key_of(bucket: int | str | None) -> bytes:

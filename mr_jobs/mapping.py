@@ -1,0 +1,60 @@
+"""What a mapper does with a block of tagged TSV: checks its rows, hides what must not show, and sends them on."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from movimento_flat.problem_lists import REJECTED
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, Table
+from mr_jobs.flat_rows import send_movements
+from mr_jobs.frames import Record, RecordBuffer, Sent
+from mr_jobs.job_options import JobOptions
+from mr_jobs.profiles import (
+    check_associates,
+    check_cards,
+    report,
+    send_accounts,
+    send_associates,
+    send_cards,
+    send_numbers,
+)
+from mr_jobs.source_rows import SourceRows
+
+
+class Mapping:
+    """Turns blocks of tagged TSV into records."""
+
+    def __init__(self, options: JobOptions) -> None:
+        """Args:
+        options: of the job.
+        """
+        self._privacy = options.privacy
+        self._source = SourceRows(options.privacy, options.key())
+        self._buffer = RecordBuffer()
+
+    def send(self, block: bytes) -> Iterator[Record]:
+        """Take a block; return the records that are full."""
+        tables, rejected = self._source.read(block)
+        for table, rows in tables.items():
+            yield from self._buffer.add(self._send(table, rows))
+        if rejected:
+            rows = pl.DataFrame({"row": [row.decode() for row in rejected]})
+            yield from self._buffer.add([report(rows, REJECTED)])
+
+    def flush(self) -> Iterator[Record]:
+        """Return the records that are left."""
+        return self._buffer.flush()
+
+    def _send(self, table: Table, rows: pl.DataFrame) -> Iterator[Sent]:
+        shown = self._source.hide(table, rows)
+        if table is ASSOCIADO:
+            yield from check_associates(rows, shown)
+            yield from send_associates(shown, self._privacy)
+        elif table is CONTA:
+            yield from send_accounts(shown, self._privacy)
+        elif table is CARTAO:
+            yield from check_cards(rows)
+            yield from send_numbers(rows, self._source.fingerprints)
+            yield from send_cards(shown, self._privacy)
+        else:
+            yield from send_movements(shown, self._privacy)

@@ -25,6 +25,7 @@ from mr_jobs.blocks import new_record_mark
 from mr_jobs.job_options import KEY_FILE_VARIABLE, KEY_NAME, JobOptions
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.phases import Tell, phases_of_counters
+from mr_jobs.shipping import SITE, SITE_VARIABLE, installed_packages, ship_polars
 
 #: Streaming and YARN as mrjob knows them came with this version; which one it is exactly does not matter here.
 HADOOP_VERSION = "3"
@@ -32,6 +33,7 @@ HADOOP_VERSION = "3"
 #: How Java says that the task's own program failed; why, only that program has said.
 PYTHON_FAILED = "subprocess failed"
 FRAMEWORK = "mapreduce.framework.name"
+ARCHIVES = "mapreduce.job.cache.archives"
 IN_CLIENT, ON_CLUSTER = f"{FRAMEWORK}=local", f"{FRAMEWORK}=yarn"
 #: A first step of so many bytes takes longer to spread over the cluster than to do. Hadoop runs it in the JVM that
 #: was to submit it, on the files in HDFS (LocalJobRunner), as Hive does with small queries.
@@ -108,6 +110,7 @@ def join_on_hadoop(
     parts: str,
     work: str,
     local_work: Path,
+    packages: str,
     job_options: JobOptions = JobOptions(),  # noqa: B008  # it is frozen
     options: tuple[str, ...] = (),
     watch: Watch = lambda step, report: None,
@@ -123,6 +126,7 @@ def join_on_hadoop(
         parts: URI of the output, not there yet; its files are each sorted by card.
         work: URI of a folder for what lies between the steps.
         local_work: private folder of this machine for scripts that go to the tasks.
+        packages: URI of a folder that keeps what is shipped to nodes from run to run.
         job_options: what shows of cards and people, and as of which moment; their key goes to the tasks in the
             jobs' credentials, which no file of the cluster or page of its web shows.
         options: Hadoop properties (`key=value`) of both steps.
@@ -151,7 +155,7 @@ def join_on_hadoop(
         job = MovimentoFlat(arguments)
         job.set_up_logging(quiet=True)
         with _Runner(
-            hadoop, small_bytes, environment, movements, watch, tell, **job._runner_kwargs()
+            hadoop, small_bytes, environment, movements, packages, watch, tell, **job._runner_kwargs()
         ) as runner:
             runner.run()
 
@@ -195,11 +199,17 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         small_bytes: int,
         environment: dict[str, str],
         movements: MovementFolder,
+        packages: str,
         watch: Watch,
         tell: Tell,
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        #: Polars for tasks on the cluster, unless the nodes have all packages themselves.
+        self._shipped: list[str] = []
+        if self._opts["bootstrap_mrjob"] is not False:
+            environment = environment | {SITE_VARIABLE: str(installed_packages())}
+            self._shipped = ["-D", f"{ARCHIVES}={ship_polars(hadoop, packages)}#{SITE}"]
         self._hadoop = hadoop
         self._small_bytes = small_bytes
         self._environment = environment
@@ -237,10 +247,13 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
     ) -> tuple[int, dict[str, Any]]:
         """Run `hadoop jar`; once more, if it fails in its own JVM, where no task has a second attempt."""
         step = len(self._log_interpretations)
-        status, report = self._submit(step, hadoop_args, env)
+        spread = [ON_CLUSTER if word == IN_CLIENT else word for word in hadoop_args]
+        first = spread.index("-D")
+        spread[first:first] = self._shipped
+        # Tasks in the JVM of `hadoop jar` find the packages of this machine.
+        status, report = self._submit(step, hadoop_args if IN_CLIENT in hadoop_args else spread, env)
         if status and report.runs_here:
             self._hadoop.fs("-rm", "-r", "-f", "-skipTrash", hadoop_args[hadoop_args.index("-output") + 1])
-            spread = [ON_CLUSTER if word == IN_CLIENT else word for word in hadoop_args]
             status, report = self._submit(step, spread, env)
         if status:
             raise self._failure(step, report)

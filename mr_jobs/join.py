@@ -14,6 +14,7 @@ is not their account's owner; W, warnings (`movimento_flat.problem_lists` has th
 `LC_ALL=C sort -s -t TAB -k 1,1 part-*` makes one part of its parts.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from glob import escape as escape_pattern
@@ -24,8 +25,9 @@ from mrjob.job import MRJob
 from mrjob.protocol import BytesProtocol
 from mrjob.step import MRStep
 
-# A task on a cluster finds the packages in its working folder, a plain checkout beside this file's folder.
-sys.path[1:1] = [".", str(Path(__file__).resolve().parent.parent)]
+# A task on a cluster finds packages in its working folder (`mr_jobs.shipping`), a plain checkout beside this folder.
+sys.path[1:1] = [".", "site-packages", str(Path(__file__).resolve().parent.parent)]
+sys.path += filter(None, [os.environ.get("MOVIMENTO_FLAT_SITE")])
 
 from movimento_flat.processes import keep_freed_memory  # noqa: E402
 from mr_jobs.blocks import BlockProtocol, parted, read_blocks  # noqa: E402

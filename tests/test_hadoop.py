@@ -131,8 +131,12 @@ def test_a_name_that_hadoop_takes_for_a_pattern_is_refused(
         lambda: recorder.size(uri),
         lambda: recorder.get(uri, tmp_path / "parts"),
         lambda: recorder.write(uri).__enter__(),
-        lambda: join_on_hadoop(recorder, uri, 1, lambda: "hdfs:///m", "hdfs:///p", "hdfs:///w", tmp_path),
-        lambda: join_on_hadoop(recorder, "hdfs:///s", 1, lambda: "hdfs:///m", uri, "hdfs:///w", tmp_path),
+        lambda: join_on_hadoop(
+            recorder, uri, 1, lambda: "hdfs:///m", "hdfs:///p", "hdfs:///w", tmp_path, "hdfs:///k"
+        ),
+        lambda: join_on_hadoop(
+            recorder, "hdfs:///s", 1, lambda: "hdfs:///m", uri, "hdfs:///w", tmp_path, "hdfs:///k"
+        ),
         lambda: HadoopEngine(uri).open(tmp_path, Console()).__enter__(),
     ]
     for use in uses:

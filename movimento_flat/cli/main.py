@@ -265,7 +265,7 @@ def _join_on_cluster(
     properties: tuple[str, ...],
     console: Console,
 ) -> None:
-    from movimento_flat.cli.engines.hadoop import join_with_progress  # noqa: PLC0415  # so does mrjob's part of Hadoop
+    from movimento_flat.cli.engines.hadoop import default_hdfs_folder, join_with_progress  # noqa: PLC0415  # so does mrjob's part of Hadoop
 
     work = f"{parts.rstrip('/')}.work"
     hadoop = Hadoop.find()
@@ -279,6 +279,7 @@ def _join_on_cluster(
         parts,
         work,
         scratch,
+        f"{default_hdfs_folder()}/packages",
         job_options,
         properties,
         console,

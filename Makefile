@@ -90,6 +90,10 @@ bench: install ## every benchmark in one sitting -> docs/benchmark.md, docs/grow
 bench-pages: install ## the same pages and plots of the records in docs/benchmark/ alone
 	@$(VENV)/bin/python bench/page.py
 
+.PHONY: docs
+docs: install ## what repeats the model: tables of the documents, sql/mysql/tables.sql, recipes
+	@$(VENV)/bin/python -m docs.generate
+
 .PHONY: lint
 lint: install-test ## ruff and mypy
 	@$(VENV)/bin/ruff check --quiet .

@@ -11,7 +11,7 @@ from extract.engines import refuse_other_engines
 from extract.sql_words import quoted
 from extract.window import Window
 from movimento_flat.errors import UserError
-from movimento_flat.schema import MOVIMENTO, TABLES, Column, Kind, Table
+from movimento_flat.schema import FLAT_BY_NAME, MOMENT, MOVIMENTO, TABLES, Column, Kind, Table
 from movimento_flat.tagged_tsv import Escaped, Marked, Wire
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
@@ -180,7 +180,7 @@ def _source_table(
         name=name,
         rows=window.rows(name),
         by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if keyed else ""),
-        condition=window.condition(_wall_clock(found["data_movimento"])) if table is MOVIMENTO else "TRUE",
+        condition=_in_window(found, window) if table is MOVIMENTO else "TRUE",
         identity=quoted(found["id"].name),
         wire=wire,
         line=wire.sql_line(table, fields),
@@ -196,6 +196,11 @@ def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
             f" its text is exact only for {column.kind.value}.",
             "Give the program a view or a copy of the table with that type.",
         )
+
+
+def _in_window(found: dict[str, SourceColumn], window: Window) -> str:
+    """Return the SQL condition of the movements that are asked for."""
+    return window.condition(_wall_clock(found[FLAT_BY_NAME[MOMENT].source.name]))
 
 
 def _wall_clock(found: SourceColumn) -> str:

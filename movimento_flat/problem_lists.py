@@ -13,6 +13,7 @@ from movimento_flat.tagged_tsv import ROW_SEPARATOR, escape, replace_escapes
 #: Kinds of output records: rows of the CSV, and of the three lists beside it.
 FLAT, REJECTED, DISAGREEMENT, WARNING = b"F", b"R", b"D", b"W"
 
+#: Those between the table and the row are columns of the source.
 REJECTED_COLUMNS = ("reason", "table", "id", "id_cartao", "vlr_transacao", "row")
 DISAGREEMENT_COLUMNS = ("id_cartao", "id_holder", "id_account_owner", "movements", "centavos")
 WARNING_COLUMNS = ("reason", "table", "id", "id_cartao", "value")
@@ -60,11 +61,10 @@ def rejected_line(reason: Reject, line: bytes, hidden: bool, hides_cards: bool) 
     """
     tag, *fields = line.split(b"\t")
     table = next((table for table in TABLES if table.tag == tag), None)
-    identity = amount = card = b""
+    row: dict[str, bytes] = {}
     if table and len(fields) == len(table.columns):
-        identity = fields[0]
-        if table is MOVIMENTO:
-            _, amount, _, _, card = fields
+        row = dict(zip(table.column_names, fields, strict=True))
+    identity, card, amount = (row.get(column, b"") for column in REJECTED_COLUMNS[2:5])
     if hides_cards:
         identity, card = map(_without_card_numbers, (identity, card))
         amount = amount if is_amount(amount) else _without_card_numbers(amount)

@@ -1,7 +1,8 @@
 """The model: each column of the four tables, declared once. Everything that repeats it follows from here.
 
-`make docs` writes the tables of the READMEs, the data dictionary, `sql/mysql/tables.sql` and the schema of the manifest
-from it. One query is written by hand, so that there is something to compare with: `sql/expected.sql`.
+`make docs` (`docs/generate.py`) writes what repeats it: tables of the READMEs and of the data dictionary,
+`sql/mysql/tables.sql`, the manifest's schema, the recipes and the sample of input. One query is written by hand, so
+that there is something to compare with: `sql/expected.sql`.
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ class Kind(Enum):
 class Shows(Enum):
     """What a column tells about a person. Free text may hold a card number, too: every text is looked through."""
 
-    NOTHING = "nothing"
+    NOTHING = ""
     CARD_NUMBER = "a card number"
-    GIVEN_NAME = "a name; a person's token stands here"
+    GIVEN_NAME = "a person's given name"
     PERSON = "a person"
 
 
@@ -36,11 +37,11 @@ class Column:
         english, portuguese: what it means, with the example, as the documents and the data package say it.
         flat: its name in the flat table; empty where that has none. Ids are there only where they are asked for.
         points_to: name of the table whose id it holds.
-        shows: what must be hidden where people or cards are.
+        shows: what must be hidden where people or cards are; a person's token stands in the place of the given name.
         may_be_null: whether the value may be missing.
         check: condition that the table in MySQL must fulfil.
-        sample: how the sample data make it (`movimento_flat.sample_data`); empty where the row's own code does.
-        is_extracted: whether the join needs it; the others only exist in the source.
+        sample: what of the sample data it is (`movimento_flat.sample_data.generate`). Where it is empty, they have any
+            values of its kind, and texts and numbers like its example.
     """
 
     name: str
@@ -55,7 +56,11 @@ class Column:
     may_be_null: bool = False
     check: str = ""
     sample: str = ""
-    is_extracted: bool = True
+
+    @property
+    def is_extracted(self) -> bool:
+        """Whether the join needs it; the others only exist in the source."""
+        return bool(self.flat or self.points_to)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ ASSOCIADO = Table(
             portuguese="id do portador do cartão, como `nome_associado`; o titular da conta pode ser outro",
             example="2007",
             flat="id_associado",
+            sample="id",
         ),
         Column(
             name="nome",
@@ -109,6 +115,7 @@ ASSOCIADO = Table(
             example="Conceição",
             flat="nome_associado",
             shows=Shows.GIVEN_NAME,
+            sample="given name",
         ),
         Column(
             name="sobrenome",
@@ -120,6 +127,7 @@ ASSOCIADO = Table(
             flat="sobrenome_associado",
             shows=Shows.PERSON,
             may_be_null=True,
+            sample="family name",
         ),
         Column(
             name="idade",
@@ -130,6 +138,7 @@ ASSOCIADO = Table(
             example="37",
             flat="idade_associado",
             may_be_null=True,
+            sample="age",
         ),
         Column(
             name="email",
@@ -137,7 +146,7 @@ ASSOCIADO = Table(
             mysql="VARCHAR(255)",
             english="electronic mail; not part of the flat table",
             may_be_null=True,
-            is_extracted=False,
+            sample="address",
         ),
     ),
 )
@@ -154,6 +163,7 @@ CONTA = Table(
             portuguese="id da conta que é debitada",
             example="3009",
             flat="id_conta",
+            sample="id",
         ),
         Column(
             name="tipo",
@@ -163,6 +173,7 @@ CONTA = Table(
             portuguese="tipo da conta",
             example="corrente",
             flat="tipo_conta",
+            sample="kind",
         ),
         Column(
             name="data_criacao",
@@ -172,6 +183,7 @@ CONTA = Table(
             portuguese="quando a conta foi aberta",
             example="2019-12-31 08:00:00",
             flat="data_criacao_conta",
+            sample="opened",
         ),
         Column(
             name="id_associado",
@@ -180,6 +192,7 @@ CONTA = Table(
             english="owner of the account",
             points_to="associado",
             may_be_null=True,
+            sample="owner",
         ),
     ),
 )
@@ -196,6 +209,7 @@ CARTAO = Table(
             portuguese="id do cartão",
             example="4012",
             flat="id_cartao",
+            sample="id",
         ),
         Column(
             name="num_cartao",
@@ -207,6 +221,7 @@ CARTAO = Table(
             flat="numero_cartao",
             shows=Shows.CARD_NUMBER,
             check="REGEXP '^[0-9]{13,19}$'",
+            sample="number",
         ),
         Column(
             name="nom_impresso",
@@ -218,6 +233,7 @@ CARTAO = Table(
             flat="nome_impresso_cartao",
             shows=Shows.PERSON,
             may_be_null=True,
+            sample="embossed name",
         ),
         Column(
             name="data_criacao",
@@ -227,6 +243,7 @@ CARTAO = Table(
             portuguese="quando o cartão foi emitido",
             example="2021-03-04 10:11:12",
             flat="data_criacao_cartao",
+            sample="issued",
         ),
         Column(
             name="id_conta",
@@ -235,6 +252,7 @@ CARTAO = Table(
             english="account that is charged",
             points_to="conta",
             may_be_null=True,
+            sample="account",
         ),
         Column(
             name="id_associado",
@@ -243,6 +261,7 @@ CARTAO = Table(
             english="holder; the holder of an additional card is not the account's owner",
             points_to="associado",
             may_be_null=True,
+            sample="holder",
         ),
     ),
 )
@@ -259,6 +278,7 @@ MOVIMENTO = Table(
             portuguese="id do movimento",
             example="1234567",
             flat="id_movimento",
+            sample="id",
         ),
         Column(
             name="vlr_transacao",
@@ -268,6 +288,7 @@ MOVIMENTO = Table(
             portuguese="valor em reais, com ponto e dois dígitos; um estorno é negativo",
             example="-1234.50",
             flat="vlr_transacao_movimento",
+            sample="amount",
         ),
         Column(
             name="des_transacao",
@@ -278,6 +299,7 @@ MOVIMENTO = Table(
             example='Padaria "Pão, Pão", 24h',
             flat="des_transacao_movimento",
             may_be_null=True,
+            sample="description",
         ),
         Column(
             name="data_movimento",
@@ -287,6 +309,7 @@ MOVIMENTO = Table(
             portuguese="quando ocorreu, `AAAA-MM-DD HH:MM:SS`",
             example="2024-02-29 23:59:59",
             flat="data_movimento",
+            sample="moment",
         ),
         Column(
             name="id_cartao",
@@ -295,6 +318,7 @@ MOVIMENTO = Table(
             english="card that was used",
             points_to="cartao",
             may_be_null=True,
+            sample="card",
         ),
     ),
 )
@@ -332,6 +356,7 @@ FLAT_TABLE = tuple(
 #: After those, where a delivery has ids.
 FLAT_IDS = tuple(flat for flat in _flat_columns(MOVIMENTO, CARTAO, CONTA, ASSOCIADO) if flat.kind is Kind.ID)
 FLAT_WITH_IDS = (*FLAT_TABLE, *FLAT_IDS)
+FLAT_BY_NAME = {flat.name: flat for flat in FLAT_WITH_IDS}
 FLAT_COLUMNS = tuple(flat.name for flat in FLAT_TABLE)
 ID_COLUMNS = tuple(flat.name for flat in FLAT_IDS)
 
@@ -345,5 +370,5 @@ AGE = "idade_associado"
 PRINTED_NAME = "nome_impresso_cartao"
 CARD_CREATED = "data_criacao_cartao"
 ACCOUNT_CREATED = "data_criacao_conta"
-#: The columns that show a person; a token stands in the first one, if there are tokens.
+#: The columns that show a person. Where there are tokens, one stands in the given name's, and the others are empty.
 PEOPLE = tuple(flat.name for flat in FLAT_TABLE if flat.source.shows in (Shows.GIVEN_NAME, Shows.PERSON))

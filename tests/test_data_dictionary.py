@@ -1,9 +1,10 @@
-"""docs/data_dictionary.md and README.md say what the code says: columns, kinds, reasons."""
+"""docs/data_dictionary.md says what the code says: kinds, lists, reasons."""
 
 import re
 
 import pytest
 
+from docs.generate import KINDS
 from movimento_flat.card_numbers import mask
 from movimento_flat.exports.parquet import column_type
 from movimento_flat.money import Totals
@@ -11,20 +12,11 @@ from movimento_flat.privacy import Privacy
 from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.datapackage import datapackage
-from movimento_flat.schema import FLAT_IDS, FLAT_TABLE, FLAT_WITH_IDS, TABLES, FlatColumn, Kind
-from movimento_flat.sql_files import statements
+from movimento_flat.schema import FLAT_WITH_IDS
 from movimento_flat.tagged_tsv import ESCAPES
 from tests.conftest import ROOT
 
 DICTIONARY = (ROOT / "docs" / "data_dictionary.md").read_text("utf-8")
-README = (ROOT / "README.md").read_text("utf-8")
-KINDS = {
-    Kind.TEXT: "text",
-    Kind.WHOLE: "whole number",
-    Kind.ID: "id",
-    Kind.MONEY: "amount",
-    Kind.MOMENT: "date and time",
-}
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -41,37 +33,6 @@ def section(title: str) -> list[list[list[str]]]:
 def plain(cell: str) -> str:
     assert re.fullmatch("`[^`]*`", cell), cell
     return cell.strip("`")
-
-
-def not_null() -> set[tuple[str, str]]:
-    """-> table and column of what sql/mysql/tables.sql declares NOT NULL."""
-    found = set()
-    for statement in statements("mysql/tables"):
-        (table,) = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", statement)
-        found |= {(table, column) for column in re.findall(r"^ +(\w+) .*NOT NULL", statement, re.MULTILINE)}
-    return found
-
-
-def test_each_column_of_the_csv_is_told_as_the_schema_has_it() -> None:
-    columns, ids, *_ = section("movimento_flat.csv")
-    assert columns == told(FLAT_TABLE)
-    assert ids == told(FLAT_IDS)
-    assert {flat.table.name for flat in FLAT_TABLE} == {table.name for table in TABLES}
-
-
-def told(columns: tuple[FlatColumn, ...]) -> list[list[str]]:
-    return [
-        [
-            f"`{flat.name}`",
-            flat.source.english,
-            flat.source.portuguese,
-            f"`{flat.table.name}.{flat.source.name}`",
-            KINDS[flat.kind],
-            "no" if (flat.table.name, flat.source.name) in not_null() else "yes",
-            f"`{flat.source.example}`",
-        ]
-        for flat in columns
-    ]
 
 
 def test_each_kind_has_its_types() -> None:
@@ -115,8 +76,3 @@ def test_each_list_has_its_columns_and_reasons(
 def test_the_lists_escapes_are_those_of_tagged_tsv() -> None:
     (sentence,) = re.findall(r"are written (.*?); NULL", DICTIONARY)
     assert set(re.findall(r"`\\(.)`", sentence)) == {letter.decode() for letter in ESCAPES.values()}
-
-
-def test_the_readmes_columns_are_the_schemas() -> None:
-    (columns,) = [table for table in tables(README) if table[0][0] == f"`{FLAT_TABLE[0].name}`"]
-    assert columns == [[f"`{flat.name}`", flat.source.english] for flat in FLAT_TABLE]

@@ -11,7 +11,7 @@ from movimento_flat.sample_data.generate import TROUBLESOME, Generator
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.schema import TABLES
+from movimento_flat.schema import MOVIMENTO, TABLES
 from tests.conftest import Database
 
 
@@ -117,7 +117,7 @@ def test_a_plan_that_does_not_go_together_is_refused(wrong: dict[str, object]) -
 
 
 def test_the_largest_tables_rows_come_in_chunks() -> None:
-    chunks = list(Generator(Plan(movements=120_000)).movimento())
+    chunks = list(Generator(Plan(movements=120_000)).rows(MOVIMENTO))
     assert [len(chunk) for chunk in chunks] == [50_000, 50_000, 20_000]
 
 

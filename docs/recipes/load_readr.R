@@ -9,10 +9,12 @@ movements <- read_csv(
   trim_ws = FALSE,
   col_types = cols(
     .default = col_character(), # card numbers and ids, too: as numbers they would lose digits and zeros
+    # made by make docs: columns
     idade_associado = col_integer(),
     data_movimento = col_datetime("%Y-%m-%d %H:%M:%S"),
     data_criacao_cartao = col_datetime("%Y-%m-%d %H:%M:%S"),
     data_criacao_conta = col_datetime("%Y-%m-%d %H:%M:%S")
+    # end of columns
   )
 )
 movements$centavos <- as.numeric(sub(".", "", movements$vlr_transacao_movimento, fixed = TRUE))

@@ -20,7 +20,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.sql_files import READER, reader_statements
+from movimento_flat.sql_files import READER, reader_statements, statements
 from movimento_flat.state import state_dir
 
 DEFAULT_MOVEMENTS = 100_000
@@ -115,19 +115,21 @@ class _ClusterServer:
 
 
 def _fill_once(server: Server, name: str, plan: Plan, console: Console) -> None:
-    """The database is whole when the book has it; what a killed run left of it is dropped."""
+    """The database is whole when the book has it; what a killed run or another model left of it is dropped."""
+    content = dumps(asdict(plan) | {"tables": statements("mysql/tables")}, default=str)
     with server.connect() as admin, admin.cursor() as cursor:
         for statement in _BOOK:
             cursor.execute(statement)
-        if cursor.execute("SELECT 1 FROM movimento_flat.filled WHERE name = %s", (name,)):
+        known = "FROM movimento_flat.filled WHERE name = %s"
+        if cursor.execute(f"SELECT 1 {known} AND plan = %s", (name, content)):
             console.say(f"Database {name}: as an earlier run filled it.")
             return
         console.say(f"Database {name}: filled with fictitious data now.")
+        cursor.execute(f"DELETE {known}", (name,))
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
     with server.connect(name) as admin, console.stage("seed", total=plan.rows) as progress:
         fill(admin, plan, progress)
         with admin.cursor() as cursor:
-            content = dumps(asdict(plan), default=str)
             cursor.execute("INSERT INTO movimento_flat.filled VALUES (%s, %s)", (name, content))
         admin.commit()

@@ -4,7 +4,7 @@
     dates     timestamp[us] without a zone, as the CSV has none
     ages      int64
     ids       uint64
-    others    utf8; tipo_conta by a dictionary
+    others    utf8; kinds of account by a dictionary
 
 An empty field is null. So is a date that no calendar has, as 0000-00-00 (or a number of more than 64 bits): Parquet has
 no value for it. That is no secret: such fields are counted, by column.

@@ -15,7 +15,7 @@ from movimento_flat.card_numbers import mask
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.parts import CSV_NAME
-from movimento_flat.schema import CARD, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind
+from movimento_flat.schema import CARD, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind, Shows
 
 PACKAGE_NAME = "datapackage.json"
 _NAME = "movimento_flat"
@@ -134,7 +134,7 @@ def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:
     if flat.name == CARD and privacy.card != FULL:
         return MASKED if privacy.card == MASK else CARD_TOKEN
     if flat.name in PEOPLE and privacy.people == TOKEN:
-        return PERSON_TOKEN if flat.name == PEOPLE[0] else LEFT_EMPTY
+        return PERSON_TOKEN if flat.source.shows is Shows.GIVEN_NAME else LEFT_EMPTY
     return MASKED_WITHIN if flat.kind is Kind.TEXT and privacy.card != FULL else None
 
 

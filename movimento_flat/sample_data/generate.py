@@ -3,16 +3,23 @@
 Faker makes pools of names and shops, and the rows draw from them: one by one it would take minutes a million.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
+from itertools import islice
 from random import Random
 from typing import TypeVar
 
 from movimento_flat.sample_data.card_number import card_number
 from movimento_flat.sample_data.plan import Plan
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO, Column, Kind, Table
 
 Row = tuple[object, ...]
+#: A row's values, or lists of those of some rows, by what the model calls them (`Column.sample`).
+Made = dict[str, object]
+MadeColumns = Mapping[str, Sequence[object]]
 Value = TypeVar("Value")
 
 CHUNK = 50_000
@@ -47,6 +54,10 @@ TROUBLESOME = (
 )
 TROUBLESOME_SHARE = 0.05
 
+#: Of a column that no code here makes: different values, how often one is missing, and which characters are alike.
+OTHER_VALUES, OTHER_MISSING = 1000, 0.10
+_ALIKE = ("0123456789", "aeiou", "bcdfghjlmnprstv", "AEIOU", "BCDFGHJLMNPRSTV")
+
 #: Of dirty databases.
 IMPOSSIBLE_AGES = (-1, 131, 999)
 REPEATED_NUMBER = "4111111111111111"
@@ -76,24 +87,53 @@ class Generator:
         self._owners = self._spread(plan.accounts or 0, plan.associates or 0, self._random("owners"))
         self._accounts = self._spread(plan.cards or 0, plan.accounts or 0, self._random("accounts"))
 
-    def associado(self) -> Iterator[Row]:
-        """-> id, nome, sobrenome, idade, email."""
+    def rows(self, table: Table) -> Iterator[list[Row]]:
+        """Yield the rows of a table, up to CHUNK at a time, their values in the order of the declared columns."""
+        made = {
+            ASSOCIADO: lambda: _in_chunks(self._associates()),
+            CONTA: lambda: _in_chunks(self._account_rows()),
+            CARTAO: lambda: _in_chunks(self._cards()),
+            MOVIMENTO: self._movements,
+        }[table]
+        others = {
+            column: self._values(column, self._random(f"{table.name}.{column.name}"))
+            for column in table.declared
+            if not column.sample
+        }
+        for chunk in made():
+            size = len(chunk["id"])
+            columns = (
+                islice(others[column], size) if column in others else chunk[column.sample]
+                for column in table.declared
+            )
+            yield list(zip(*columns, strict=True))
+
+    def _associates(self) -> Iterator[Made]:
         numbers = self._random("associado")
         for identity, (given, family) in enumerate(self._people, 1):
             age = None if numbers.random() < UNKNOWN_AGES else numbers.randint(18, 95)
             age = self._odd(age, numbers.choice(IMPOSSIBLE_AGES), numbers) if self.plan.dirty else age
             address = f"{_plain(given)}.{_plain(family)}{identity}@example.com".lower().replace(" ", ".")
-            yield identity, given, family, age, address
+            yield {
+                "id": identity,
+                "given name": given,
+                "family name": family,
+                "age": age,
+                "address": address,
+            }
 
-    def conta(self) -> Iterator[Row]:
-        """-> id, tipo, data_criacao, id_associado."""
+    def _account_rows(self) -> Iterator[Made]:
         numbers = self._random("conta")
         for identity, owner in enumerate(self._owners, 1):
             kind = numbers.choices(ACCOUNT_KINDS, (6, 3, 2, 1))[0]
-            yield identity, kind, self._moment(numbers), self._damaged(owner, len(self._people), numbers)
+            yield {
+                "id": identity,
+                "kind": kind,
+                "opened": self._moment(numbers),
+                "owner": self._damaged(owner, len(self._people), numbers),
+            }
 
-    def cartao(self) -> Iterator[Row]:
-        """-> id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado (the holder)."""
+    def _cards(self) -> Iterator[Made]:
         numbers = self._random("cartao")
         for identity, account in enumerate(self._accounts, 1):
             holder = self._owners[account - 1]
@@ -105,17 +145,16 @@ class Generator:
                 number = self._odd(number, number[:-1] + str((int(number[-1]) + 1) % 10), numbers)
                 number = self._odd(number, REPEATED_NUMBER, numbers)
                 name = self._odd(name, "TITULAR", numbers)
-            yield (
-                identity,
-                number,
-                name,
-                self._moment(numbers),
-                self._damaged(account, len(self._owners), numbers),
-                self._damaged(holder, len(self._people), numbers),
-            )
+            yield {
+                "id": identity,
+                "number": number,
+                "embossed name": name,
+                "issued": self._moment(numbers),
+                "account": self._damaged(account, len(self._owners), numbers),
+                "holder": self._damaged(holder, len(self._people), numbers),
+            }
 
-    def movimento(self) -> Iterator[list[Row]]:
-        """-> chunks of id, vlr_transacao, des_transacao, data_movimento, id_cartao."""
+    def _movements(self) -> Iterator[MadeColumns]:
         numbers = self._random("movimento")
         used = numbers.sample(range(1, len(self._accounts) + 1), k=_used_cards(len(self._accounts)))
         amounts = [_amount(numbers) for _ in range(20_000)]
@@ -140,7 +179,22 @@ class Generator:
             if self.plan.dirty:
                 chosen_amounts = [self._odd(amount, "0.00", numbers) for amount in chosen_amounts]
                 moments = [self._odd(moment, numbers.choice(ODD_MOMENTS), numbers) for moment in moments]
-            yield list(zip(identities, chosen_amounts, texts, moments, cards, strict=True))
+            yield {
+                "id": identities,
+                "amount": chosen_amounts,
+                "description": texts,
+                "moment": moments,
+                "card": cards,
+            }
+
+    def _values(self, column: Column, numbers: Random) -> Iterator[object]:
+        """Yield any values of a column, without an end; some are missing where they may be."""
+        of_kind: dict[Kind, Callable[[Random], str]] = {Kind.MOMENT: self._moment, Kind.MONEY: _amount}
+        make = of_kind.get(column.kind, partial(_like, column))
+        values = [make(numbers) for _ in range(OTHER_VALUES)]
+        missing = OTHER_MISSING if column.may_be_null else 0
+        while True:
+            yield None if numbers.random() < missing else numbers.choice(values)
 
     def _random(self, purpose: str) -> Random:
         return Random(f"{self.plan.seed} {purpose}")
@@ -175,6 +229,19 @@ class Generator:
     def _moment(self, numbers: Random) -> str:
         day = min(FIRST_YEAR + timedelta(numbers.randrange(DAYS_OF_ISSUE)), self.plan.start)
         return f"{day} {numbers.randint(8, 17):02d}:{numbers.randint(0, 59):02d}:{numbers.randint(0, 59):02d}"
+
+
+def _in_chunks(rows: Iterator[Made]) -> Iterator[MadeColumns]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield {name: [row[name] for row in chunk] for name in chunk[0]}
+
+
+def _like(column: Column, numbers: Random) -> str:
+    """Return one of an ENUM's values; else a text like the column's example, with other digits and letters."""
+    if values := re.findall("'([^']*)'", column.mysql):
+        return str(numbers.choice(values))
+    alike = {character: group for group in _ALIKE for character in group}
+    return "".join(numbers.choice(alike.get(character, character)) for character in column.example)
 
 
 def _used_cards(cards: int) -> int:

@@ -1,8 +1,7 @@
 """Fills a database with the rows of a plan, by LOAD DATA: ten times as fast as INSERT."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,11 @@ import pymysql
 from pymysql.connections import Connection
 
 from movimento_flat.errors import UserError
-from movimento_flat.sample_data.generate import CHUNK, Generator, Row
+from movimento_flat.sample_data.generate import Generator, Row
 from movimento_flat.sample_data.plan import Plan
-from movimento_flat.schema import TABLES
+from movimento_flat.schema import TABLES, Table
 from movimento_flat.sql_files import statements
 
-COLUMNS = {
-    "associado": "id, nome, sobrenome, idade, email",
-    "conta": "id, tipo, data_criacao, id_associado",
-    "cartao": "id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado",
-    "movimento": "id, vlr_transacao, des_transacao, data_movimento, id_cartao",
-}
 #: Dirty rows point nowhere, and the order of the loading is ours: no checks while it lasts.
 _SESSION = "SET SESSION foreign_key_checks = 0, unique_checks = 0, sql_mode = 'STRICT_ALL_TABLES'"
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
@@ -41,10 +34,8 @@ def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], No
     generator = Generator(plan)
     try:
         _create_empty_tables(connection)
-        _load(connection, "associado", _chunks(generator.associado()), progress)
-        _load(connection, "conta", _chunks(generator.conta()), progress)
-        _load(connection, "cartao", _chunks(generator.cartao()), progress)
-        _load(connection, "movimento", generator.movimento(), progress)
+        for table in TABLES:
+            _load(connection, table, generator.rows(table), progress)
     except pymysql.MySQLError as error:
         raise UserError(
             f"The rows could not be loaded: {error.args[-1]}.",
@@ -65,25 +56,21 @@ def _create_empty_tables(connection: "Connection[Any]") -> None:
 
 def _load(
     connection: "Connection[Any]",
-    table: str,
+    table: Table,
     chunks: Iterable[list[Row]],
     progress: Callable[[int], None],
 ) -> None:
+    columns = ", ".join(column.name for column in table.declared)
     with tempfile.TemporaryDirectory(prefix="movimento-flat-seed-") as folder, connection.cursor() as cursor:
-        file = Path(folder) / f"{table}.tsv"
+        file = Path(folder) / f"{table.name}.tsv"
         for rows in chunks:
             file.write_text("".join(map(_line, rows)), encoding="utf-8", newline="\n")
             cursor.execute(
-                f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4 ({COLUMNS[table]})",
+                f"LOAD DATA LOCAL INFILE %s INTO TABLE {table.name} CHARACTER SET utf8mb4 ({columns})",
                 (str(file),),
             )
             progress(len(rows))
         connection.commit()
-
-
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
 
 
 def _line(row: Row) -> str:

@@ -36,7 +36,7 @@ from movimento_flat.publish.csv_rows import read_rows
 from movimento_flat.publish.delivered import Delivered
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME
-from movimento_flat.schema import AMOUNT, CARD, FLAT_WITH_IDS, MOVIMENTO, PEOPLE, Kind
+from movimento_flat.schema import AMOUNT, CARD, FLAT_BY_NAME, MOMENT, MOVIMENTO, PEOPLE, Kind
 from movimento_flat.sql_files import flat_join
 from movimento_flat.verify.delivery import Comparison
 
@@ -106,7 +106,8 @@ def masked_columns(delivered: Delivered) -> tuple[str, ...]:
     if delivered.privacy.card == FULL:
         return ()
     kinds = (Kind.TEXT, Kind.WHOLE)
-    return tuple(name for name in compared_columns(delivered) if _KINDS[name] in kinds and name != CARD)
+    names = compared_columns(delivered)
+    return tuple(name for name in names if FLAT_BY_NAME[name].kind in kinds and name != CARD)
 
 
 def _comparable(text: str) -> str:
@@ -196,7 +197,7 @@ def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) -> Content:
-    moment = "CAST(movimento.data_movimento AS DATETIME(6))"
+    moment = f"CAST({MOVIMENTO.name}.{FLAT_BY_NAME[MOMENT].source.name} AS DATETIME(6))"
     conditions, values = [condition], []
     for comparison, limit in zip((">=", "<"), delivered.span, strict=True):
         if limit:
@@ -266,7 +267,7 @@ def _sql_may_be_masked(name: str, card: str) -> str:
 def _field(name: str, card: str) -> str:
     """SQL expression: a column's text, as bytes."""
     value = f"flat.{name}"
-    text = f"CONVERT({_TEXTS.get(_KINDS[name], '{}').format(value)} USING utf8mb4)"
+    text = f"CONVERT({_TEXTS.get(FLAT_BY_NAME[name].kind, '{}').format(value)} USING utf8mb4)"
     if name == CARD and card == MASK:
         text = _masked(text)
     return f"IFNULL(CAST({text} AS BINARY), '')"
@@ -280,7 +281,6 @@ def _masked(text: str) -> str:
     return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"
 
 
-_KINDS = {flat.name: flat.kind for flat in FLAT_WITH_IDS}
 #: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
 _TEXTS = {
     Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",

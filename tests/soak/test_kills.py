@@ -147,6 +147,7 @@ def test_what_a_killed_run_started_ends_though_it_still_has_work(tmp_path: Path)
 def test_a_server_that_does_not_hear_sigterm_ends_with_a_killed_run(tmp_path: Path) -> None:
     """As MariaDB while it starts: a program in its place that ignores the signal."""
     programs = {"mariadbd": "#!/bin/sh\ntrap '' TERM\nexec sleep 600\n", "mariadb-install-db": "#!/bin/sh\n"}
+    programs["my_print_defaults"] = "#!/bin/sh\n"
     for name, script in programs.items():
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)

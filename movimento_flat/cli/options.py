@@ -24,7 +24,7 @@ from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.places import Place
 from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
-from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
 from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
@@ -241,14 +241,14 @@ rules = group(
     _rules,
     click.option(
         "--card",
-        type=Choice(CARDS),
+        type=Choice(CARD_MODES),
         default=FULL,
         show_default=True,
         help="Card numbers in full; masked, with their first six and last four digits; or as tokens.",
     ),
     click.option(
         "--people",
-        type=Choice(PEOPLE),
+        type=Choice(PEOPLE_MODES),
         default=FULL,
         show_default=True,
         help="Names in full; or a token of the associate in place of the name, and no printed name.",

@@ -18,7 +18,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import RUN_NAME
-from movimento_flat.state import state_dir, usual_state_dir
+from movimento_flat.state import default_state_dir, state_dir
 from mr_jobs.job_options import Rules
 
 #: These names are also in hadoop-docker/cluster, which has no Python.
@@ -156,7 +156,7 @@ def _old_places() -> list[Path]:
     folders = [_CHECKOUT_STATE]
     with suppress(UserError):  # without a home nothing was kept there
         folders.append(state_dir())
-        folders.append(usual_state_dir())
+        folders.append(default_state_dir())
     return [folder / DEFAULT_NAME for folder in dict.fromkeys(folders)]
 
 

@@ -20,7 +20,7 @@ VERIFY, OFF = "verify", "off"
 _MISMATCHES = (62, 64)
 _EXPIRED = 10
 
-_WITHOUT = "--tls off reads without TLS, where everybody on the way can read along and change what comes."
+_WITHOUT = "--tls off reads without TLS: then anybody on the way can read the data, and change them."
 
 
 @dataclass(frozen=True)

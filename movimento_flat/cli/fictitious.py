@@ -1,4 +1,4 @@
-"""The program's own database with fictitious data: made at the first run, kept for the next.
+"""The program's own database with fictitious data, made at the first run and kept for the next.
 
 It lies on a private server of this machine, or on the one that the Docker cluster brings, whose address and
 secrets are in the environment of its client container.
@@ -26,7 +26,7 @@ from movimento_flat.state import state_dir
 DEFAULT_MOVEMENTS = 100_000
 DEFAULT_SEED = 1
 
-#: URL of the cluster's server and its administrator, and the folder of both accounts' passwords.
+#: Variables with the URL of the cluster's server and its administrator, and the folder of both accounts' passwords.
 SERVER_VARIABLE = "MOVIMENTO_FLAT_SERVER"
 SECRETS_VARIABLE = "MOVIMENTO_FLAT_SECRETS"
 
@@ -111,7 +111,7 @@ class _ClusterServer:
 
     @property
     def _address(self) -> Source:
-        """The server is this program's own, beside its client on a network of their own: no TLS."""
+        """The server's address, without TLS: server and client share a network of their own."""
         return replace(address(self.url), tls=Tls(OFF))
 
     def _password(self, account: str) -> str:

@@ -6,7 +6,7 @@ from mr_jobs.hadoop_runner import SPLIT_BYTES
 MISSING = "(not measured)"
 MOVEMENTS = 1_000_000_000
 NODES, CORES = 20, 14
-SLOTS = NODES * CORES
+TASKS = NODES * CORES
 #: The share of all movements that the hot card of the text has.
 HOT_SHARE = 0.01
 MILLION = 1e6
@@ -25,7 +25,7 @@ def constants(sessions: Sessions) -> dict[str, str]:
     shuffled = _slope(few, many, "shuffled_bytes")
     extract = _slope(extractions[0], extractions[-1], "seconds") if len(extractions) > 1 else None
     merge = _merge_per_movement(sessions)
-    join = _times(cpu, MOVEMENTS / SLOTS)
+    join = _times(cpu, MOVEMENTS / TASKS)
     stages = {
         "the extraction": _times(extract, MOVEMENTS),
         "the join": join,
@@ -37,13 +37,13 @@ def constants(sessions: Sessions) -> dict[str, str]:
     return {
         "nodes": str(NODES),
         "cores": str(CORES),
-        "slots": str(SLOTS),
+        "tasks": str(TASKS),
         "input_per_row": _number(input_row),
         "input": _bytes(_times(input_row, MOVEMENTS)),
         "maps": MISSING if input_row is None else f"{-(-input_row * MOVEMENTS // SPLIT_BYTES):,.0f}",
         "shuffled_per_row": _number(shuffled),
         "shuffled": _bytes(_times(shuffled, MOVEMENTS)),
-        "per_reduce": _bytes(_times(shuffled, MOVEMENTS / SLOTS)),
+        "per_reduce": _bytes(_times(shuffled, MOVEMENTS / TASKS)),
         "cpu_per_million": _number(_times(cpu, MILLION)),
         "cpu": _duration(_times(cpu, MOVEMENTS)),
         "join": _duration(join),

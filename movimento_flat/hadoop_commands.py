@@ -190,10 +190,10 @@ def explain(text: str) -> str:
     return next((step for pattern, step in _NEXT_STEPS if re.search(pattern, text)), _ANY_NEXT_STEP)
 
 
-def last_words(stderr: str, lines: int = LINES_OF_STDERR) -> str:
+def last_words(stderr: str) -> str:
     """Return the last lines of a command's errors, indented, without Hadoop's log lines and stack traces."""
     said = [line for line in stderr.splitlines() if line.strip() and not _is_noise(line)]
-    return "\n".join(f"  {_middle_left_out(line)}" for line in said[-lines:])
+    return "\n".join(f"  {_middle_left_out(line)}" for line in said[-LINES_OF_STDERR:])
 
 
 def _middle_left_out(line: str) -> str:

@@ -83,12 +83,12 @@ soak: install-test ## what must hold at every moment, asked at very many: half a
 		tests/test_readers.py tests/test_tagged_tsv.py
 
 .PHONY: bench
-bench: install ## every benchmark in one sitting -> docs/benchmark.md, docs/growth.md (hours; bench/README.md has each)
-	@$(VENV)/bin/python bench/everything.py --sizes $(BENCH_SIZES) --rounds "$$BENCH_ROUNDS" $${BENCH_OPTIONS:-}
+bench: install ## every benchmark, recorded in docs/benchmark.md and docs/growth.md (hours; bench/README.md has each)
+	@$(VENV)/bin/python -m bench.everything --sizes $(BENCH_SIZES) --rounds "$$BENCH_ROUNDS" $${BENCH_OPTIONS:-}
 
 .PHONY: bench-pages
 bench-pages: install ## the same pages and plots of the records in docs/benchmark/ alone
-	@$(VENV)/bin/python bench/page.py
+	@$(VENV)/bin/python -m bench.page
 
 .PHONY: docs
 docs: install ## what repeats the model: tables of the documents, sql/mysql/tables.sql, recipes

@@ -1,1 +1,1 @@
-"""Measures the project against PySpark, and its memory against its promise. See README.md in this folder."""
+"""Measures the project's speed against baselines such as PySpark, and its memory. See README.md in this folder."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from bench import processes
 from bench.measure import HOME, STATE, Timing, fresh, run, say
-from bench.spark import JOIN, jdbc_driver, spark_packages
+from bench.spark import JOIN, MODEL, jdbc_driver, spark_packages
 from movimento_flat.errors import UserError
+from movimento_flat.publish.parts import CSV_NAME, merge_parts
 
 PROJECT = subprocess.run(
     [str(Path(__file__).resolve().parent.parent / "hadoop-docker" / "cluster"), "name"],
@@ -28,15 +29,15 @@ SECRETS = HOME / ("docker" if PROJECT == "movimento-flat" else f"docker.{PROJECT
 #: In HDFS; under /tmp, since YARN shares files among applications only where everybody may read them.
 FOLDER = "hdfs:///tmp/movimento-flat-bench"
 SPARK_JARS = f"{FOLDER}/spark-jars.zip"
-#: What contestants write, removed at the end.
+#: Folder of what contestants write, removed at the end.
 OUTPUTS = f"{FOLDER}/outputs"
-#: The same in this folder here and in the client's container.
+#: One folder, by its path here and by that in the client's container.
 EXCHANGE, EXCHANGE_THERE = STATE / "cluster", "/state"
 SPARK_THERE, DRIVER_THERE, SECRETS_THERE = "/spark", "/jdbc.jar", "/run/secrets"
 
-#: Whose processes do a job's work, and which also serve it.
+#: Services whose processes do the work of a job, and those that also serve it.
 TASKS, SERVERS = ("nodemanager1", "nodemanager2"), ("namenode", "datanode1", "datanode2", "resourcemanager")
-#: Runs the rest of its arguments, and adds what they have used to what they have said.
+#: Command that runs the rest of its arguments, and adds to their output what they have used.
 AND_USED = ("sh", "-c", '"$@"; status=$?; echo; cat /proc/$$/stat /proc/$$/io; exit $status', "sh")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -53,14 +54,14 @@ SPARK_SETTINGS = {
     "spark.yarn.archive": SPARK_JARS,
     "spark.yarn.report.interval": "200ms",
     "spark.ui.enabled": "false",
-    # The tables' times have no zone: none must be made of them.
+    # The tables' times have no zone, so none may be applied to them.
     "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
     "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
 }
 
 
 def pyspark(*arguments: str, **settings: str) -> list[str]:
-    """bench/spark_join.py on YARN, as a command in the client's container."""
+    """Return bench/spark_join.py on YARN, as a command in the client's container."""
     conf = " ".join(f"--conf {name}={value}" for name, value in {**SPARK_SETTINGS, **settings}.items())
     jars = f"--jars {DRIVER_THERE}" if arguments[0] == "jdbc" else ""
     submit = f"PYSPARK_SUBMIT_ARGS=--master yarn --deploy-mode client {jars} {conf} pyspark-shell"
@@ -74,12 +75,17 @@ class Client:
     @classmethod
     @contextmanager
     def started(cls) -> Iterator["Client"]:
-        """Start it, and remove it at the end. The label tells hadoop-docker/cluster that the cluster is in use."""
+        """Start it, and remove it at the end. Its label tells hadoop-docker/cluster that the cluster is in use.
+
+        Raises:
+            UserError: it does not start.
+        """
         EXCHANGE.mkdir(parents=True, exist_ok=True)
         mounts = {
             EXCHANGE: EXCHANGE_THERE,
             spark_packages(): f"{SPARK_THERE}/site-packages:ro",
             JOIN: f"{SPARK_THERE}/{JOIN.name}:ro",
+            MODEL: f"{SPARK_THERE}/{MODEL.name}:ro",
             jdbc_driver(): f"{DRIVER_THERE}:ro",
             SECRETS: f"{SECRETS_THERE}:ro",
         }
@@ -95,7 +101,8 @@ class Client:
         options += [f"--workdir={EXCHANGE_THERE}", "--entrypoint=sleep"]
         _docker("rm", "--force", CLIENT)
         try:
-            if not (_docker("run", *options, IMAGE, "infinity") and _first_processes(*TASKS)):
+            started = _docker("run", *options, IMAGE, "infinity")
+            if started.returncode or not _first_processes(*TASKS):
                 raise UserError(
                     "The client's container does not start.", "Start the cluster: make cluster-up"
                 )
@@ -104,7 +111,7 @@ class Client:
             try:
                 yield client
             finally:
-                with suppress(UserError):  # of a cluster that is gone, when another error says so already
+                with suppress(UserError):  # the cluster is gone, and another error says so already
                     client.remove(OUTPUTS)
         finally:
             _docker("rm", "--force", CLIENT)
@@ -123,8 +130,8 @@ class Client:
     def run(self, *command: str, environment: Mapping[str, str] | None = None) -> Timing:
         """Run a command as the project's client does, and measure it.
 
-        Processor and disk are those of the command and of all of the cluster's containers but the database, which
-        is told apart; memory is that of the command and of the tasks, without what ran before.
+        Processor and disk are those of the command and of all of the cluster's containers but the database, whose
+        processor time is a figure of its own. Memory is that of the command and of the tasks, without what ran before.
         """
         variables = [f"--env={name}" for name in environment or ()]
         wrapped = ["docker", "exec", *variables, CLIENT, *AND_USED, "client", *command]
@@ -141,7 +148,7 @@ class Client:
         )
 
     def _used(self) -> tuple[float, int]:
-        """Processor time and bytes written of the cluster's processes, and of all that they have waited for."""
+        """Return seconds of processor and bytes written of the cluster's processes and of all that they waited for."""
         seconds, written = 0.0, 0
         for process in processes.find(self._all):
             with suppress(OSError):
@@ -150,8 +157,8 @@ class Client:
         return seconds, written
 
     def has(self, path: str) -> bool:
-        """Whether there is such a path in HDFS."""
-        return _docker("exec", CLIENT, "client", "hadoop", "fs", "-test", "-e", path)
+        """Return whether there is such a path in HDFS."""
+        return not _docker("exec", CLIENT, "client", "hadoop", "fs", "-test", "-e", path).returncode
 
     def remove(self, path: str) -> None:
         """Remove a path of HDFS, if it is there."""
@@ -167,7 +174,7 @@ class Client:
         self.run("hadoop", "fs", "-mv", unfinished, path)
 
     def upload_spark_jars(self) -> None:
-        """Spark's jars as one archive in HDFS, once, so that no application has to bring them along."""
+        """Copy Spark's jars into HDFS as one archive, once, so that no application has to bring them along."""
         if not self.has(SPARK_JARS):
             say("Spark's jars: copied into HDFS now, once.")
             archive = EXCHANGE / "spark-jars.zip"
@@ -178,7 +185,7 @@ class Client:
             archive.unlink()
 
     def job(self, command: list[str], output: str) -> Timing:
-        """Measure a command with an output in HDFS; what an earlier one has left in its place is removed before."""
+        """Measure a command with an output in HDFS, after removing what an earlier command has left there."""
         self.remove(output)
         return self.run(*command)
 
@@ -189,8 +196,19 @@ class Client:
         return folder
 
 
+def merged(parts: Path) -> Path:
+    """Merge the join's parts in a folder, and return the CSV."""
+    folder = fresh(EXCHANGE / "merged")
+    folder.mkdir()
+    merge_parts(sorted(parts.glob("part-*")), folder)
+    return folder / CSV_NAME
+
+
 def shuffled_bytes(said: str) -> int | None:
-    """What a command has said -> bytes between map and reduce: of Hadoop's counters, of our profile, or of Spark."""
+    """Return the bytes between map and reduce that a command has said; None where it has not.
+
+    They are in our profile, in Hadoop's counters, or in the last line of bench/spark_join.py.
+    """
     ours = re.findall(r"\bsort \d:? .*?([\d.,]+) MB out", said)
     if ours:
         return round(sum(float(size.replace(",", "")) for size in ours) * 1e6)
@@ -199,7 +217,7 @@ def shuffled_bytes(said: str) -> int | None:
 
 
 def without_used(said: str) -> tuple[str, float, int]:
-    """-> (what the command itself has said, its seconds of processor, bytes written)."""
+    """Return what the command itself has said, its seconds of processor, and the bytes that it wrote; see AND_USED."""
     lines = said.splitlines()
     stat = next(number for number in reversed(range(len(lines))) if lines[number].startswith("rchar:")) - 1
     ticks = lines[stat].rpartition(")")[2].split()[11:15]
@@ -208,46 +226,31 @@ def without_used(said: str) -> tuple[str, float, int]:
 
 
 def versions(client: Client) -> dict[str, str]:
-    """Of what runs in the containers."""
+    """Return the versions of what runs in the containers."""
     said = client.run("sh", "-c", "ls /opt/hadoop/lib; java -version").said
     hadoop, java = re.search(r"hadoop-common-([\d.]+)\.jar", said), re.search(r'version "([^"]+)"', said)
-    docker = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"],  # noqa: S607  # the user's own
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    docker = _docker("version", "--format", "{{.Server.Version}}")
     found = {"Hadoop": hadoop and hadoop[1], "Java": java and java[1], "Docker": docker.stdout.strip()}
     return {name: version or "unknown" for name, version in found.items()}
 
 
 def _first_processes(*services: str) -> list[int]:
-    """Of the cluster's containers of some services, as this machine numbers them."""
+    """Return the ids, on this machine, of the first process of each container of some services of the cluster."""
     project = f"label=com.docker.compose.project={PROJECT}"
     names = []
     for service in services:
         label = f"label=com.docker.compose.service={service}"
-        names += _docker_says("ps", "--quiet", "--filter", project, "--filter", label).split()
+        names += _docker("ps", "--quiet", "--filter", project, "--filter", label).stdout.split()
     return _inspect(*names)
 
 
 def _inspect(*names: str) -> list[int]:
-    return (
-        [int(x) for x in _docker_says("inspect", "--format", "{{.State.Pid}}", *names).split()]
-        if names
-        else []
-    )
+    if not names:
+        return []
+    return [int(x) for x in _docker("inspect", "--format", "{{.State.Pid}}", *names).stdout.split()]
 
 
-def _docker(*arguments: str) -> bool:
-    return _call_docker(*arguments).returncode == 0
-
-
-def _docker_says(*arguments: str) -> str:
-    return _call_docker(*arguments).stdout
-
-
-def _call_docker(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def _docker(*arguments: str) -> "subprocess.CompletedProcess[str]":
     docker = shutil.which("docker")
     if not docker:
         raise UserError("There is no docker command on this machine.", "Install Docker.")

@@ -1,58 +1,41 @@
-"""Database -> one CSV on the cluster in Docker: what `make run ENGINE=docker` does against PySpark on the same YARN.
+"""Database to one CSV on the cluster in Docker: what `make run ENGINE=docker` does against PySpark on the same YARN.
 
     make cluster-up
-    .venv/bin/python bench/cluster_run.py --movements 1000000 --rounds 3
+    .venv/bin/python -m bench.cluster_run --movements 1000000 --rounds 3
 
 Both read the cluster's own database, and leave one file on this machine. Each runs once before the rounds, untimed.
 """
 
 import shlex
-import sys
 from functools import partial
-from pathlib import Path
 
-sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
-
-from bench.cluster import EXCHANGE, EXCHANGE_THERE, EXECUTORS, OUTPUTS, SECRETS, Client, pyspark, versions  # noqa: E402
-from bench.content import content  # noqa: E402
-from bench.measure import Timing, fresh, main, say  # noqa: E402
-from bench.sitting import Contestants, alternate, options, pinned, record, show  # noqa: E402
-from bench.spark import JDBC_DRIVER, PYSPARK  # noqa: E402
-from movimento_flat.cli.fictitious import database_name  # noqa: E402
-from movimento_flat.publish.parts import CSV_NAME  # noqa: E402
-from movimento_flat.sample_data.plan import Plan  # noqa: E402
-from movimento_flat.schema import FLAT_COLUMNS  # noqa: E402
-from movimento_flat.sql_files import READER  # noqa: E402
+from bench.cluster import EXCHANGE, EXCHANGE_THERE, EXECUTORS, OUTPUTS, SECRETS, Client, pyspark, versions
+from bench.content import content
+from bench.measure import Timing, fresh, main, say
+from bench.session import Contestants, all_equal, alternate, options_of_one_size, pinned, record, show
+from bench.spark import JDBC_DRIVER, PYSPARK
+from movimento_flat.cli.fictitious import database_name
+from movimento_flat.publish.parts import CSV_NAME
+from movimento_flat.sample_data.plan import Plan
+from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.sql_files import READER
 
 OURS, PYSPARK_RUN = "movimento-flat", "PySpark, partitions"
 SERVER = "database:3306"
 PARTS = f"{OUTPUTS}/csv_parts"
 
 
-def ours(client: Client, database: str) -> Timing:
-    """One run, in a client's container as `make run` starts it."""
+def run_ours(client: Client, database: str) -> Timing:
+    """Measure one run of this project, in a client's container as `make run` starts it."""
     output = fresh(EXCHANGE / OURS)
-    command = [
-        "movimento-flat",
-        "run",
-        "--engine",
-        "hadoop",
-        "--source",
-        f"mysql://{READER}@{SERVER}/{database}",
-    ]
-    return client.run(
-        *command,
-        "--tls",
-        "off",
-        "--output",
-        f"{EXCHANGE_THERE}/{output.name}",
-        "--profile",
-        environment=_password(),
-    )
+    command = ["movimento-flat", "run", "--engine", "hadoop", "--tls", "off", "--profile"]
+    command += ["--source", f"mysql://{READER}@{SERVER}/{database}"]
+    command += ["--output", f"{EXCHANGE_THERE}/{output.name}"]
+    return client.run(*command, environment=_password())
 
 
-def pyspark_run(client: Client, database: str) -> Timing:
-    """One run: parts in HDFS, written by both executors, then one file of them; their header comes first."""
+def run_pyspark(client: Client, database: str) -> Timing:
+    """Measure one run of PySpark: both executors write parts to HDFS, then one file is made, its header first."""
     output = fresh(EXCHANGE / "pyspark")
     output.mkdir()
     client.remove(PARTS)
@@ -72,34 +55,29 @@ def _password() -> dict[str, str]:
 
 
 def script() -> bool:
-    """Measure, compare what was written, print; -> whether both wrote the same, and nothing is missing."""
-    arguments = options(__doc__).parse_args()
+    """Measure, and compare what was written; return whether both wrote the same, and no movement is missing."""
+    arguments = options_of_one_size(__doc__).parse_args()
     plan = Plan(movements=arguments.movements, seed=arguments.seed)
     database = database_name(plan)
     with Client.started() as client:
         client.run("movimento-flat", "seed", "--movements", str(plan.movements), "--seed", str(plan.seed))
         contestants: Contestants = {
-            OURS: partial(ours, client, database),
-            PYSPARK_RUN: partial(pyspark_run, client, database),
+            OURS: partial(run_ours, client, database),
+            PYSPARK_RUN: partial(run_pyspark, client, database),
         }
-        say("Each once, untimed.")
-        for contestant in contestants.values():
-            contestant()
-        results = alternate(contestants, arguments.rounds)
+        results = alternate(contestants, arguments.rounds, warm_up=True)
         found = versions(client) | pinned(PYSPARK, JDBC_DRIVER)
-    show(arguments.movements, results)
+    show(results, plan.movements)
     contents = {
         OURS: content([EXCHANGE / OURS / CSV_NAME]),
         PYSPARK_RUN: content([EXCHANGE / "pyspark" / CSV_NAME]),
     }
-    for name, written in contents.items():
-        print(f"{name}: {written}")
-    right = len(set(contents.values())) == 1 and contents[OURS].rows == plan.movements
-    if not right:
-        say("The results differ.")
-    elif arguments.record:
-        name = "cluster_run"
-        record(f"{name}_{plan.movements}", name, results, found, movements=plan.movements)
+    right = all_equal(contents)
+    if contents[OURS].rows != plan.movements:
+        say(f"The database has {plan.movements:,} movements.")
+        right = False
+    if arguments.record and right:
+        record("cluster_run", results, found, movements=plan.movements)
     return right
 
 

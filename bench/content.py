@@ -1,4 +1,4 @@
-"""What was written, whoever wrote it: results are compared by rows, centavos and a checksum in any order."""
+"""What a contestant has written: results are compared by rows, centavos and a checksum, in any order."""
 
 import csv
 import re
@@ -36,7 +36,7 @@ class Content:
 
 
 def content(files: Iterable[Path]) -> Content:
-    """Read CSV files, each with its header, as one.
+    """Return what CSV files, each with its header, hold together.
 
     Raises:
         UserError: there is none, or a row does not have the flat table's columns.
@@ -62,18 +62,18 @@ def content(files: Iterable[Path]) -> Content:
 
 
 def lines(files: Iterable[Path]) -> tuple[int, int]:
-    """-> (number, sum of checksums) of the lines of some files, in any order."""
+    """Return the number of lines of some files, and the sum of their checksums, which is the same in any order."""
     number = digest = 0
     for path in files:
         with path.open("rb") as file:
             for line in file:
                 number += 1
-                digest += crc32(line.rstrip(b"\t\n"))  # streaming leaves a tab behind a record without value
+                digest += crc32(line.rstrip(b"\t\n"))  # streaming leaves a tab after a key without value
     return number, digest
 
 
 def movements_of_tsv(files: Iterable[Path]) -> Totals:
-    """Rows and centavos of movements in tagged TSV."""
+    """Return rows and centavos of movements in tagged TSV."""
     amount = 1 + MOVIMENTO.column_names.index("vlr_transacao")
     rows = centavos = 0
     for path in files:
@@ -85,7 +85,7 @@ def movements_of_tsv(files: Iterable[Path]) -> Totals:
 
 
 def movements_of_dump(files: Iterable[Path]) -> Totals:
-    """The same of mydumper's files."""
+    """Return rows and centavos of movements in mydumper's files."""
     rows = centavos = 0
     for path in files:
         for reais, cents in _find_row(path.read_bytes()):

@@ -1,23 +1,28 @@
 """Databases to measure with: the project's private MariaDB, filled once and kept."""
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from bench.content import Content
-from bench.measure import HOME, STATE, Timing, fresh, ours, run, say
+from bench.content import Content, content
+from bench.measure import HOME, STATE, Timing, fresh, movimento_flat, run, say
+from bench.session import Results, alternate
 from extract.source import Source
+from movimento_flat.cli import fictitious
 from movimento_flat.cli.progress import Console
 from movimento_flat.money import Totals
-from movimento_flat.sample_data.load import fill
+from movimento_flat.publish.parts import CSV_NAME
 from movimento_flat.sample_data.plan import SKEW, Plan
 from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.sql_files import READER, reader_statements
 
 HOST = "127.0.0.1"
-#: Bytes of memory of a server that is filled. Cards come in no order, so each row of their index is a page of the disk
-#: where that index does not fit.
+OUTPUT = STATE / "output"
+#: Bytes of memory of a server while it is filled. Cards come in no order, so each row of their index is a page of the
+#: disk where that index does not fit.
 FILLING = 4 << 30
 
 
@@ -26,7 +31,7 @@ class Database:
     """A filled database, and its reader account.
 
     Attributes:
-        process: of its server.
+        process: id of its server's process.
         movements: what its movements add up to; none is dirty, so the flat table must hold the same.
     """
 
@@ -37,14 +42,14 @@ class Database:
     movements: Totals
 
     def flatten(self, output: Path) -> Timing:
-        """One run of ours: database -> `output`/movimento_flat.csv, by the local engine."""
-        command = ours(
+        """Measure one run of this project: from the database to `output`/movimento_flat.csv, by the local engine."""
+        command = movimento_flat(
             "run", "--engine", "local", "--source", str(self.source), "--output", str(fresh(output))
         )
         return run(command, self.environment, self.process)
 
     def all_in(self, found: Content) -> bool:
-        """Whether a CSV holds every movement; says so where it does not."""
+        """Return whether a CSV holds every movement; say so where it does not."""
         whole = (found.rows, found.centavos) == (self.movements.rows, self.movements.centavos)
         if not whole:
             say(f"The CSV of {self.name} has {found}; the database has {self.movements}.")
@@ -69,21 +74,18 @@ class Server(PrivateServer):
         super().__init__(STATE / "server", say, get_programs(HOME, say), self._free_port)
 
     def database(self, plan: Plan) -> Database:
-        """The plan's database, filled at the first call, and read once: what fits is in the server's memory."""
-        name = database_name(plan)
-        whole = STATE / "server" / f"{name}.whole"
+        """Return the plan's database, filled at the first call.
+
+        All movements are read once, so that what fits is in the server's memory.
+        """
+        name = fictitious.database_name(plan) + (f"_skew{plan.skew}" if plan.skew != SKEW else "")
         with self.connect() as admin, admin.cursor() as cursor:
-            if not whole.exists():
-                cursor.execute(f"DROP DATABASE IF EXISTS {name}")
-                cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-                admin.select_db(name)
+            if not fictitious.is_filled(self.connect, name, plan):
                 cursor.execute("SELECT @@GLOBAL.innodb_buffer_pool_size")
-                (usual,) = cursor.fetchone()
+                (before,) = cursor.fetchone()
                 cursor.execute(f"SET GLOBAL innodb_buffer_pool_size = {FILLING}")
-                with Console().stage(f"fill {name}", total=plan.movements) as progress:
-                    fill(admin, plan, progress)
-                cursor.execute(f"SET GLOBAL innodb_buffer_pool_size = {usual}")
-                whole.touch()
+                fictitious.fill_once(self.connect, name, plan, Console())
+                cursor.execute(f"SET GLOBAL innodb_buffer_pool_size = {before}")
             # No names are resolved: the reader comes from an address.
             for statement in reader_statements(name, self.reader_password(), READER, HOST):
                 cursor.execute(statement)
@@ -94,17 +96,34 @@ class Server(PrivateServer):
         return Database(name, self._free_port, self.reader_password(), self._process.pid, movements)
 
     def versions(self) -> dict[str, str]:
-        """The server's version."""
+        """Return the server's version."""
         with self.connect() as admin, admin.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             return {"MariaDB": str(cursor.fetchone()[0])}
 
 
-def database_name(plan: Plan) -> str:
-    """Of the database of a plan."""
-    return f"bench_{plan.movements}_{plan.cards}_{plan.seed}" + (
-        f"_skew{plan.skew}" if plan.skew != SKEW else ""
-    )
+def flatten_all(plans: Mapping[str, Plan], rounds: int) -> tuple[Results, dict[str, str], bool]:
+    """Measure this project with the database of each plan, and print what each CSV holds.
+
+    Returns:
+        The timings; the server's version; whether no CSV lacks a movement.
+    """
+    with Server() as server:
+        databases = {name: server.database(plan) for name, plan in plans.items()}
+        results = alternate(
+            {name: partial(database.flatten, _output(name)) for name, database in databases.items()}, rounds
+        )
+        versions = server.versions()
+    right = True
+    for name, database in databases.items():
+        found = content([_output(name) / CSV_NAME])
+        print(f"{name}: {found}")
+        right = database.all_in(found) and right
+    return results, versions, right
+
+
+def _output(name: str) -> Path:
+    return OUTPUT / name.replace(" ", "_")
 
 
 def _free_port() -> int:

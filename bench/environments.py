@@ -10,7 +10,7 @@ from movimento_flat.errors import UserError
 
 
 def python_with(name: str, packages: Sequence[str]) -> Path:
-    """The Python of an environment with these packages of PyPI.
+    """Return the Python of an environment with these packages of PyPI.
 
     Raises:
         UserError: they could not be installed.

@@ -1,36 +1,32 @@
 """The extraction alone: the project's tagged TSV against mydumper's INSERT statements, with as many connections.
 
-.venv/bin/python bench/extraction.py --movements 5000000 --rounds 3
+.venv/bin/python -m bench.extraction --movements 5000000 --rounds 3
 """
 
-import sys
 from functools import partial
 from pathlib import Path
 
-sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
-
-from bench import mydumper  # noqa: E402
-from bench.content import movements_of_dump, movements_of_tsv  # noqa: E402
-from bench.databases import Database, Server  # noqa: E402
-from bench.measure import STATE, Timing, fresh, main, ours, run, say  # noqa: E402
-from bench.sitting import Contestants, alternate, options, record, show  # noqa: E402
-from extract.extraction import MOVEMENTS_FOLDER  # noqa: E402
-from movimento_flat.sample_data.plan import Plan  # noqa: E402
+from bench import mydumper
+from bench.content import movements_of_dump, movements_of_tsv
+from bench.databases import OUTPUT, Database, Server
+from bench.measure import Timing, fresh, main, movimento_flat, run
+from bench.session import Contestants, all_equal, alternate, options_of_one_size, record, show
+from extract.extraction import MOVEMENTS_FOLDER
+from movimento_flat.sample_data.plan import Plan
 
 OURS, MYDUMPER = "movimento-flat extract", "mydumper"
-OUTPUT = STATE / "output"
 CONNECTIONS = 2
 
 
 def extract(database: Database, output: Path) -> Timing:
-    """One run of ours."""
-    command = ours("extract", "--source", str(database.source), "--to", str(fresh(output)))
+    """Measure one extraction of this project."""
+    command = movimento_flat("extract", "--source", str(database.source), "--to", str(fresh(output)))
     return run([*command, "--connections", str(CONNECTIONS)], database.environment, database.process)
 
 
 def script() -> bool:
-    """Measure, count what was written, print; -> whether both wrote every movement."""
-    arguments = options(__doc__, movements=5_000_000).parse_args()
+    """Measure, count what was written, and print both; return whether both wrote every movement."""
+    arguments = options_of_one_size(__doc__, movements=5_000_000).parse_args()
     mydumper.mydumper()
     with Server() as server:
         database = server.database(Plan(movements=arguments.movements, seed=arguments.seed))
@@ -40,19 +36,14 @@ def script() -> bool:
         }
         results = alternate(contestants, arguments.rounds)
         versions = {**server.versions(), MYDUMPER: mydumper.version()}
-    show(arguments.movements, results)
+    show(results, arguments.movements)
     found = {
         OURS: movements_of_tsv((OUTPUT / OURS / MOVEMENTS_FOLDER).iterdir()),
         MYDUMPER: movements_of_dump((OUTPUT / MYDUMPER).glob(f"{database.name}.movimento.*sql")),
     }
-    for name, movements in found.items():
-        print(f"{name}: {movements}")
-    right = set(found.values()) == {database.movements}
-    if not right:
-        say(f"The database has {database.movements}.")
-    elif arguments.record:
-        name, size = "extraction", arguments.movements
-        record(f"{name}_{size}", name, results, versions, movements=size, connections=CONNECTIONS)
+    right = all_equal({"the database": database.movements, **found})
+    if arguments.record and right:
+        record("extraction", results, versions, movements=arguments.movements, connections=CONNECTIONS)
     return right
 
 

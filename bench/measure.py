@@ -1,4 +1,4 @@
-"""One run of a command: its wall time, and what its processes used of processor, memory and disk."""
+"""Measures one run of a command: its wall time, and what its processes use of processor, memory and disk."""
 
 import ctypes
 import os
@@ -21,21 +21,25 @@ from bench.processes import Belongs
 from movimento_flat.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What has to be made once (databases, PySpark) is kept here between calls; `make clean` removes it.
+#: Folder of what has to be made once (databases, PySpark); `make clean` removes it.
 HOME = Path(os.environ.get("MOVIMENTO_FLAT_HOME", ROOT / ".movimento-flat")).resolve()
 STATE = HOME / "bench"
 
-#: Between two looks at every process, and between two sums of their memory, which take longer to look up.
+#: Seconds between two looks at every process, and between two sums of their memory, which take longer.
 SAMPLE_SECONDS, SUM_SECONDS = 0.25, 1.0
-#: What a process that nobody waits for (PySpark's Java) may take to its end after its parent's.
+#: Seconds that a process which nobody waits for (PySpark's Java) may live after its parent.
 ORPHAN_SECONDS = 60
 LINES_OF_OUTPUT = 15
 INTERRUPTED = 130
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def ours(*arguments: str) -> list[str]:
-    """A command of the project, as installed beside this Python."""
+def movimento_flat(*arguments: str) -> list[str]:
+    """Return a command of the project, as installed beside this Python.
+
+    Raises:
+        UserError: it is not installed.
+    """
     command = Path(sys.executable).with_name("movimento-flat")
     if not command.exists():
         raise UserError(
@@ -86,18 +90,18 @@ def run(
     server: int | None = None,
     elsewhere: Belongs | None = None,
 ) -> Timing:
-    """Run a command to its end, in a session of its own.
+    """Run a command to its end, and measure all its processes.
 
     The kernel's account in wait4(2) has the time and the peak memory of every process, however short, that its
     parent waited for; orphans are waited for here. The name of the largest, the sum and (elsewhere) the peak are
-    seen by sampling.
+    found by sampling.
 
     Args:
         command: program and arguments.
         environment: what is added to this process's.
-        server: process of a database server, whose time is told apart.
-        elsewhere: processes, begun while the command runs, that are looked at instead of the command's own, as those
-            of containers; time and bytes of the Timing then are the command's own all the same.
+        server: id of a database server's process, whose time is a figure of its own.
+        elsewhere: a test for processes whose memory is measured instead of the command's own, if they start while it
+            runs, such as those of containers. Time and bytes written are still the command's own.
 
     Raises:
         UserError: its exit status is not zero; the message has the end of its output.
@@ -116,12 +120,12 @@ def run(
             stderr=output,
             start_new_session=True,
         )
-        in_session = processes.in_session(process.pid)
-        sampler = Sampler(elsewhere or in_session, earlier)
+        of_command = processes.started_by(process.pid)
+        sampler = Sampler(elsewhere or of_command, earlier)
         try:
             used = _wait(process.pid)
             seconds = time.monotonic() - started
-            orphans = _wait_for_orphans(in_session)
+            orphans = _wait_for_orphans(of_command)
         except BaseException:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
@@ -150,13 +154,13 @@ def run(
 
 
 def _environment() -> dict[str, str]:
-    """This one without a developer's switch that makes Python compile every module anew at each start."""
+    """Return this environment without the switch that makes Python compile every module at each start."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True)
 class _Used:
-    """What a process, and those that it waited for, have used at its end."""
+    """What a process, and those that it waited for, have used when it ends."""
 
     status: int
     cpu_seconds: float
@@ -165,7 +169,7 @@ class _Used:
 
 
 def _wait(process: int) -> _Used:
-    """Wait for a child's end, and look at it once more before it is forgotten."""
+    """Wait for a child's end, and return what it has used."""
     os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
     written = processes.written_bytes(process)
     _, status, usage = os.wait4(process, 0)
@@ -173,11 +177,11 @@ def _wait(process: int) -> _Used:
     return _Used(os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss * 1024, written)
 
 
-def _wait_for_orphans(in_session: Belongs) -> list[_Used]:
-    """This process has become the parent of those whose own has ended without waiting for them."""
+def _wait_for_orphans(belongs: Belongs) -> list[_Used]:
+    """Wait for the command's processes whose parent has ended, which are this one's children now."""
     deadline = time.monotonic() + ORPHAN_SECONDS
     used = []
-    while left := list(processes.find(in_session)):
+    while left := list(processes.find(belongs)):
         for process in left:
             with suppress(OSError):
                 if time.monotonic() > deadline:
@@ -193,9 +197,9 @@ class Sampler:
     """Looks at the memory of processes while they run.
 
     Attributes:
-        peak: VmHWM, the most memory that a process ever had, of the largest.
+        peak: bytes of memory that the largest process ever had (VmHWM).
         largest: its name.
-        together: the largest sum of PSS.
+        together: bytes of the largest sum of PSS.
     """
 
     def __init__(self, belongs: Belongs, without: set[int]) -> None:
@@ -235,19 +239,19 @@ def _proportional(process: int) -> int:
 
 
 def say(sentence: str) -> None:
-    """A line about what happens, apart from the figures."""
+    """Print a line about what happens to standard error, apart from the figures."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 def fresh(folder: Path) -> Path:
-    """The folder's path, with nothing there and its parent made."""
+    """Remove a folder, make its parent, and return its path."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def main(script: Callable[[], bool]) -> None:
-    """Run a script to its exit status: 0 where it answers True, 1 where not or where something is to be mended."""
+    """Run a script, and end with status 0 where it returns True, 1 where it returns False or raises a UserError."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(0 if script() else 1)

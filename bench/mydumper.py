@@ -5,27 +5,27 @@ from pathlib import Path
 
 from bench.databases import HOST, Database
 from bench.measure import STATE, Timing, fresh, run
-from bench.sitting import said_version
+from bench.session import said_version
 from movimento_flat.sql_files import READER
 from tests.debian import unpacked
 
 PACKAGE = "mydumper"
-#: Of movements, in a file: enough of them for each connection to have its own.
+#: Rows of movements in a file, few enough that each connection has files to write.
 ROWS_A_FILE = 250_000
 
 
 def mydumper() -> Path:
-    """The program, fetched at the first call."""
+    """Return the program's path; it is fetched at the first call."""
     return unpacked(STATE, PACKAGE, lambda unfinished, final: None) / "usr" / "bin" / "mydumper"
 
 
 def version() -> str:
-    """Which one it is."""
+    """Return its version."""
     return said_version(["env", f"LD_LIBRARY_PATH={_libraries()}", str(mydumper()), "--version"])
 
 
 def dump(database: Database, output: Path, connections: int) -> Timing:
-    """One run: every table as INSERT statements, one snapshot, so many connections."""
+    """Measure one run: every table as INSERT statements, of one snapshot, by so many connections."""
     command = [str(mydumper()), f"--host={HOST}", f"--port={database.port}", f"--user={READER}"]
     command += [f"--database={database.name}", f"--outputdir={fresh(output)}", f"--threads={connections}"]
     command += [f"--rows={ROWS_A_FILE}", "--lock-all-tables"]
@@ -33,6 +33,6 @@ def dump(database: Database, output: Path, connections: int) -> Timing:
 
 
 def _libraries() -> str:
-    """Those that this machine lacks lie beside it."""
+    """Return where the libraries lie that this machine may lack: beside the program."""
     folders = {library.parent for library in mydumper().parents[2].glob("**/lib*.so*")}
     return os.pathsep.join(map(str, sorted(folders)))

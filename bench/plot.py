@@ -17,7 +17,7 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter  # type: ignore[import-not-found]
 
-#: Of text and lines, and of bars and curves: each is read on a white page and on a dark one.
+#: Colours of text and lines, then of bars and curves: each can be read on a white page and on a dark one.
 INK = "#7a828b"
 OURS, OTHERS = "#d9730d", "#5b8dc9"
 CURVES = (OURS, OTHERS, "#4f9f6e", "#a56cc1")
@@ -44,7 +44,7 @@ SETTINGS = {
 
 
 def bars(panels: list[dict[str, Any]]) -> Any:
-    """Horizontal bars of medians, with lines from the least to the most; a panel below the other."""
+    """Return horizontal bars of medians, with lines from the least to the most, one panel below the other."""
     heights = [len(panel["bars"]) + 1.6 for panel in panels]
     figure, axes = plt.subplots(
         len(panels), 1, figsize=(WIDTH, 0.32 * sum(heights) + 0.4), height_ratios=heights, squeeze=False
@@ -76,7 +76,7 @@ def bars(panels: list[dict[str, Any]]) -> Any:
 
 
 def lines(panels: list[dict[str, Any]]) -> Any:
-    """Curves; a panel beside the other."""
+    """Return curves, one panel beside the other."""
     figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), squeeze=False)
     for axis, panel in zip(axes[0], panels, strict=True):
         for line, colour, marker in zip(panel["lines"], CURVES, MARKERS, strict=False):
@@ -108,7 +108,7 @@ def _short(number: float) -> str:
 
 
 def main() -> None:
-    """Draw everything that is asked for."""
+    """Draw every plot that standard input describes."""
     asked = json.load(sys.stdin)
     with mpl.rc_context(SETTINGS):
         for plot in asked["plots"]:

@@ -1,4 +1,4 @@
-"""Processes as the kernel shows them in /proc: whose they are, and what they have used so far."""
+"""Processes as the kernel shows them in /proc: where they belong, and what they have used so far."""
 
 import os
 import re
@@ -15,19 +15,19 @@ _is_class = re.compile(r"[a-z]\w*(\.\w+)*\.[A-Z]\w*").fullmatch
 Belongs = Callable[[int], bool]
 
 
-def in_session(session: int) -> Belongs:
-    """-> whether a process belongs to a session (setsid(2))."""
-    return lambda process: os.getsid(process) == session
+def started_by(leader: int) -> Belongs:
+    """Return a test for the processes that a leader (setsid(2)) has started, directly or not."""
+    return lambda process: os.getsid(process) == leader
 
 
 def in_containers(first_processes: Iterable[int]) -> Belongs:
-    """-> whether a process runs in one of the containers whose first processes these are."""
+    """Return a test for the processes in the containers whose first processes these are."""
     spaces = {_space(process) for process in first_processes}
     return lambda process: _space(process) in spaces
 
 
 def find(belongs: Belongs) -> Iterator[int]:
-    """-> ids of the processes of now that belong."""
+    """Yield the ids of the processes that run now and belong."""
     for name in os.listdir(_PROC):  # noqa: PTH208  # often: no object for each
         if name.isdigit():
             with suppress(OSError):  # it has just ended
@@ -36,7 +36,7 @@ def find(belongs: Belongs) -> Iterator[int]:
 
 
 def command(process: int) -> str:
-    """The first words of its command line, without their folders; of a Java program its class."""
+    """Return the first words of its command line, without their folders; of a Java program its class."""
     words = (_PROC / str(process) / "cmdline").read_bytes().decode(errors="replace").split("\0")
     names = [Path(word).name for word in words]
     if names[0] == "java":
@@ -45,27 +45,27 @@ def command(process: int) -> str:
 
 
 def parent(process: int) -> int:
-    """Id of the process that will be told of its end."""
+    """Return the id of its parent."""
     return int(_stat(process)[1])
 
 
 def cpu_seconds(process: int) -> float:
-    """User and system time of it and of its descendants that have ended and been waited for."""
+    """Return seconds of user and system time of it, and of descendants that have ended and been waited for."""
     return sum(map(int, _stat(process)[11:15])) / _TICKS
 
 
 def written_bytes(process: int) -> int:
-    """Bytes that it, and such descendants, have written into files of a disk."""
+    """Return the bytes that it, and such descendants, have written into files of a disk."""
     return _figure(process, "io", "write_bytes:")
 
 
 def peak_bytes(process: int) -> int:
-    """The most resident memory that it ever had."""
+    """Return the most bytes of resident memory that it ever had."""
     return _figure(process, "status", "VmHWM:") * 1024
 
 
 def proportional_bytes(process: int) -> int:
-    """Its resident memory; what several processes share is divided among them (PSS), so that it can be added up."""
+    """Return bytes of its resident memory (PSS): what several processes share is divided among them."""
     return _figure(process, "smaps_rollup", "Pss:") * 1024
 
 
@@ -74,11 +74,11 @@ def _space(process: int) -> str:
 
 
 def _stat(process: int) -> list[str]:
-    """Fields of proc(5) from the third on: the second one, a name in brackets, may hold blanks."""
+    """Return the fields of proc(5) from the third on: the second one, a name in brackets, may hold blanks."""
     return (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
 
 
 def _figure(process: int, file: str, name: str) -> int:
-    """A figure of a file with names; 0 where it is not there, as in a process that ends."""
+    """Return a named figure of a file; 0 where it is not there, as in a process that ends."""
     lines = (_PROC / str(process) / file).read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

@@ -1,4 +1,4 @@
-"""The records of sittings, read again: docs/benchmark/*.json, as `bench.sitting.record` writes them."""
+"""Reads the records of sessions, docs/benchmark/*.json, which `bench.session.record` writes."""
 
 import json
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ class Contestant:
     runs: list[dict[str, Any]]
 
     def median(self, figure: str) -> float | None:
-        """Of all runs; None where a run lacks the figure."""
+        """Return a figure's median of all runs; None where a run lacks the figure."""
         found = self._figures(figure)
         return median(found) if found else None
 
     def most(self, figure: str) -> float | None:
-        """The same, the largest."""
+        """Return a figure's largest value of all runs; None where a run lacks the figure."""
         return max(self._figures(figure), default=None)
 
     def _figures(self, name: str) -> list[float]:
@@ -33,7 +33,7 @@ class Contestant:
         return [] if None in found else [float(figure) for figure in found if figure is not None]
 
     def stages(self, *names: str) -> float | None:
-        """Median of the seconds of some stages together."""
+        """Return the median of the seconds of some stages together; None where a run lacks one."""
         found = [run.get("stage_seconds") or {} for run in self.runs]
         if not found or not all(name in run for run in found for name in names):
             return None
@@ -41,21 +41,19 @@ class Contestant:
 
     @property
     def seconds(self) -> list[float]:
-        """Of each run."""
+        """Seconds of each run."""
         return [run["seconds"] for run in self.runs]
 
 
 @dataclass(frozen=True)
-class Record:
-    """A sitting.
+class Session:
+    """A session, as its record has it.
 
     Attributes:
-        file: its name, without the ending.
         contestants: in their order; ratios are to the first.
-        facts: all else that it says.
+        facts: all else that the record says.
     """
 
-    file: str
     contestants: list[Contestant]
     facts: dict[str, Any]
 
@@ -66,40 +64,40 @@ class Record:
 
     @property
     def movements(self) -> int:
-        """How many; 0 where the contestants differ in this."""
+        """How many movements; 0 where the contestants differ in this."""
         return int(self.facts.get("movements", 0))
 
-    def of(self, name: str) -> Contestant | None:
-        """The contestant of that name, if it took part."""
+    def contestant(self, name: str) -> Contestant | None:
+        """Return the contestant of that name, if it took part."""
         return next((found for found in self.contestants if found.name == name), None)
 
     def ratio(self, name: str) -> float | None:
-        """Median seconds of the first contestant to those of this."""
-        other = self.of(name)
+        """Return the ratio of the first contestant's median seconds to those of another, if it took part."""
+        other = self.contestant(name)
         return median(self.contestants[0].seconds) / median(other.seconds) if other else None
 
 
 @dataclass(frozen=True)
-class Records:
-    """All sittings, by benchmark and size."""
+class Sessions:
+    """All recorded sessions."""
 
-    all: list[Record]
+    all: list[Session]
 
-    def of(self, benchmark: str) -> list[Record]:
-        """Those of a benchmark, the smallest first."""
-        found = [record for record in self.all if record.benchmark == benchmark]
-        return sorted(found, key=lambda record: record.movements)
+    def of(self, benchmark: str) -> list[Session]:
+        """Return the sessions of a benchmark, the smallest first."""
+        found = [session for session in self.all if session.benchmark == benchmark]
+        return sorted(found, key=lambda session: session.movements)
 
-    def one(self, benchmark: str, movements: int = 0) -> Record | None:
-        """The one of a size."""
-        return next((record for record in self.of(benchmark) if record.movements == movements), None)
+    def one(self, benchmark: str, movements: int = 0) -> Session | None:
+        """Return the session of a benchmark with so many movements, if there is one."""
+        return next((found for found in self.of(benchmark) if found.movements == movements), None)
 
 
-def read(files: Iterable[Path]) -> Records:
-    """Read records' files."""
-    records = []
+def read(files: Iterable[Path]) -> Sessions:
+    """Return the sessions of some files."""
+    sessions = []
     for file in sorted(files):
         facts = json.loads(file.read_text("utf-8"))
         contestants = [Contestant(one["name"], one["runs"]) for one in facts.pop("contestants")]
-        records.append(Record(file.stem, contestants, facts))
-    return Records(records)
+        sessions.append(Session(contestants, facts))
+    return Sessions(sessions)

@@ -11,22 +11,32 @@ PYSPARK = "pyspark==4.0.1"
 JDBC_DRIVER = "org.mariadb.jdbc:mariadb-java-client:3.5.3"
 COPY_ARTIFACT = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 JOIN = ROOT / "bench" / "spark_join.py"
+#: What that imports of the project: it runs in PySpark's environment, and needs its standard library only.
+MODEL = ROOT / "movimento_flat"
 
 
 def spark_python() -> Path:
-    """The Python of PySpark's virtual environment (400 MB)."""
+    """Return the Python of PySpark's virtual environment (400 MB).
+
+    Raises:
+        UserError: this machine has no Java, or PySpark could not be installed.
+    """
     if not shutil.which("java"):
         raise UserError("PySpark needs Java, and this machine has none.", "Install a JRE, 17 or later.")
     return python_with("spark", [PYSPARK])
 
 
 def spark_packages() -> Path:
-    """The site-packages of that environment: pure Python and jars, so that another machine may mount it."""
+    """Return that environment's site-packages: pure Python and jars, so that a container may mount them."""
     return next((spark_python().parent.parent / "lib").glob("python*/site-packages"))
 
 
 def jdbc_driver() -> Path:
-    """The jar of the JDBC driver, fetched at the first call."""
+    """Return the jar of the JDBC driver, fetched at the first call.
+
+    Raises:
+        UserError: it could not be fetched.
+    """
     jars = STATE / "jdbc"
     if not any(jars.glob("*.jar")):
         if not shutil.which("mvn"):

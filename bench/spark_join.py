@@ -4,35 +4,32 @@ r"""The same flat table by PySpark, as a good programmer would write it. Runs in
     spark_join.py tsv FOLDER OUTPUT [--sort-merge]              tagged TSV, as the project's join reads it
 
 OUTPUT is a folder: of one CSV for jdbc, of CSV parts for tsv, of parts without headers for --parts. Small tables are
-broadcast, but not with --sort-merge. Rows are not sorted as the project does: Spark has less to do here.
+broadcast, but not with --sort-merge. Rows are not sorted, as the project does: Spark has less to do.
 """
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession  # type: ignore[import-not-found]
 from pyspark.sql.functions import broadcast, col, lit, replace, split, when  # type: ignore[import-not-found]
 
+sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
+
+from movimento_flat.schema import FLAT_TABLE, MOVIMENTO, SMALL_TABLES, Kind  # noqa: E402
+
 USER = "movimento_reader"
 FETCH_ROWS = 10_000
-#: Tags and columns of the small tables in tagged TSV, and the schema of a line of movements.
-SMALL_TABLES = {
-    "associado": ("A", ("id", "nome", "sobrenome", "idade")),
-    "conta": ("C", ("id", "tipo", "data_criacao", "id_associado")),
-    "cartao": ("K", ("id", "num_cartao", "nom_impresso", "data_criacao", "id_conta", "id_associado")),
-}
-MOVEMENT_LINE = """
-    tag STRING, id STRING, vlr_transacao STRING, des_transacao STRING, data_movimento STRING, id_cartao BIGINT
-"""
-#: In this order: what stands for the backslash is put back last.
+#: Escaped text, and what it stands for, in this order: what stands for the backslash is put back last.
 ESCAPES = (("\\\\", "\ue000"), ("\\t", "\t"), ("\\n", "\n"), ("\\r", "\r"), ("\\0", "\0"), ("\\s", "\x1e"))
 
 Tables = dict[str, DataFrame]
 
 
 def main() -> None:
-    """Read, join, write."""
+    """Read, join, write, and print how many bytes were shuffled."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["jdbc", "tsv"])
     parser.add_argument("source")
@@ -58,39 +55,45 @@ def main() -> None:
 
 
 def jdbc_tables(spark: SparkSession, url: str, partitions: int) -> Tables:
-    """The four tables as the database has them, movements by ranges of ids if in several partitions."""
+    """Return the four tables as the database has them, movements by ranges of ids if in several partitions."""
     options = {"url": url, "driver": "org.mariadb.jdbc.Driver", "fetchsize": str(FETCH_ROWS)}
     options |= {"user": USER, "password": os.environ["MYSQL_PWD"]}
     reader = spark.read.format("jdbc").options(**options)
-    tables = {name: reader.option("dbtable", name).load() for name in SMALL_TABLES}
-    reader = reader.option("dbtable", "movimento")
+    tables = {table.name: reader.option("dbtable", table.name).load() for table in SMALL_TABLES}
+    reader = reader.option("dbtable", MOVIMENTO.name)
     if partitions > 1:
         bounds = "SELECT MIN(id) AS least, MAX(id) AS greatest FROM movimento"
         row = spark.read.format("jdbc").options(**options).option("query", bounds).load().first()
         reader = reader.options(partitionColumn="id", lowerBound=row.least, upperBound=row.greatest)
         reader = reader.option("numPartitions", partitions)
-    return tables | {"movimento": reader.load()}
+    return tables | {MOVIMENTO.name: reader.load()}
 
 
 def tsv_tables(spark: SparkSession, folder: str) -> Tables:
-    """The four tables from tagged TSV: escapes undone, NULL where the mark of NULL stands."""
+    """Return the four tables from tagged TSV: escapes undone, NULL where the mark of NULL stands."""
     lines = spark.read.text(f"{folder}/small_tables")
     tables = {}
-    for name, (tag, columns) in SMALL_TABLES.items():
+    for table in SMALL_TABLES:
         fields = split(lines.value, "\t")
-        rows = lines.where(lines.value.startswith(tag))
-        tables[name] = rows.select(
-            *(text(fields[number]).alias(column) for number, column in enumerate(columns, 1))
+        rows = lines.where(lines.value.startswith(table.tag.decode()))
+        tables[table.name] = rows.select(
+            *(text(fields[number]).alias(name) for number, name in enumerate(table.column_names, 1))
+        ).withColumns(
+            {
+                column.name: col(column.name).cast("bigint")
+                for column in table.columns
+                if column.kind is Kind.ID
+            }
         )
-        ids = [column for column in columns if column.startswith("id") and column != "idade"]
-        tables[name] = tables[name].withColumns({column: col(column).cast("bigint") for column in ids})
-    reader = spark.read.schema(MOVEMENT_LINE).options(sep="\t", quote="", lineSep="\n", nullValue="\\N")
-    movements = reader.csv(f"{folder}/movements")
-    return tables | {"movimento": movements.withColumn("des_transacao", text(col("des_transacao")))}
+    types = (f"{column.name} {'BIGINT' if column.points_to else 'STRING'}" for column in MOVIMENTO.columns)
+    reader = spark.read.schema(f"tag STRING, {', '.join(types)}")
+    reader = reader.options(sep="\t", quote="", lineSep="\n", nullValue="\\N")
+    texts = {column.name: text(col(column.name)) for column in MOVIMENTO.columns if column.kind is Kind.TEXT}
+    return tables | {MOVIMENTO.name: reader.csv(f"{folder}/movements").withColumns(texts)}
 
 
 def text(field: Column) -> Column:
-    """A field of tagged TSV -> its text."""
+    """Return the text of a field of tagged TSV."""
     unescaped = field
     for escaped, bare in ESCAPES:
         unescaped = replace(unescaped, lit(escaped), lit(bare))
@@ -99,8 +102,8 @@ def text(field: Column) -> Column:
 
 
 def flat_table(tables: Tables, hint: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """The join: a movement with its card, the card's account and its holder."""
-    associate, account, card = (hint(tables[name]).alias(name) for name in SMALL_TABLES)
+    """Join each movement with its card, the card's account and its holder."""
+    associate, account, card = (hint(tables[table.name]).alias(table.name) for table in SMALL_TABLES)
     joined = (
         tables["movimento"]
         .alias("movimento")
@@ -109,22 +112,12 @@ def flat_table(tables: Tables, hint: Callable[[DataFrame], DataFrame]) -> DataFr
         .join(associate, col("cartao.id_associado") == col("associado.id"))
     )
     return joined.select(
-        col("associado.nome").alias("nome_associado"),
-        col("associado.sobrenome").alias("sobrenome_associado"),
-        col("associado.idade").alias("idade_associado"),
-        col("movimento.vlr_transacao").alias("vlr_transacao_movimento"),
-        col("movimento.des_transacao").alias("des_transacao_movimento"),
-        col("movimento.data_movimento").alias("data_movimento"),
-        col("cartao.num_cartao").alias("numero_cartao"),
-        col("cartao.nom_impresso").alias("nome_impresso_cartao"),
-        col("cartao.data_criacao").alias("data_criacao_cartao"),
-        col("conta.tipo").alias("tipo_conta"),
-        col("conta.data_criacao").alias("data_criacao_conta"),
+        *(col(f"{flat.table.name}.{flat.source.name}").alias(flat.name) for flat in FLAT_TABLE)
     )
 
 
 def write_csv(flat: DataFrame, output: str, header: bool) -> None:
-    """RFC 4180 as the project writes it; Spark trims texts and escapes quotes by backslashes unless told not to."""
+    """Write RFC 4180 as the project does; Spark trims texts and escapes quotes by backslashes unless told not to."""
     flat.write.csv(
         output,
         header=header,
@@ -137,7 +130,7 @@ def write_csv(flat: DataFrame, output: str, header: bool) -> None:
 
 
 def shuffled_bytes(spark: SparkSession) -> int:
-    """What went from stage to stage, by Spark's own account; broadcast tables are not in it."""
+    """Return the bytes between stages, by Spark's own account; broadcast tables are not in it."""
     executors = spark.sparkContext._jsc.sc().statusStore().executorList(False)
     return sum(executors.apply(number).totalShuffleWrite() for number in range(executors.size()))
 

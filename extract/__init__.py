@@ -1,1 +1,1 @@
-"""From the four tables of a MySQL or MariaDB database to tagged TSV, as of one moment, only reading."""
+"""Reads the four tables of a MySQL or MariaDB database, as of one moment, into tagged TSV."""

@@ -1,4 +1,4 @@
-"""Whether a database has the four tables as they must be, and the SQL expression of each one's lines."""
+"""Checks that a database has the four tables as they must be, and makes the SQL expression of each table's lines."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from extract.sql_words import quoted
 from extract.window import Window
 from movimento_flat.errors import UserError
 from movimento_flat.schema import FLAT_BY_NAME, MOMENT, MOVIMENTO, TABLES, Column, Kind, Table
-from movimento_flat.tagged_tsv import Escaped, Marked, Wire
+from movimento_flat.tagged_tsv import EscapedByClient, EscapedByServer, LineEncoding
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 _TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
@@ -31,7 +31,7 @@ _FIND_COLUMNS = """
            numeric_scale, datetime_precision, LOWER(character_set_name)
     FROM information_schema.columns WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s
 """
-#: With an identity that is the primary key's first column.
+#: Finds the tables whose primary key begins with `id`.
 _FIND_KEYS = """
     SELECT LOWER(table_name) FROM information_schema.statistics
     WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND index_name = 'PRIMARY' AND seq_in_index = 1
@@ -41,7 +41,7 @@ _FIND_TABLES_WITHOUT_HISTORY = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND table_type <> 'SYSTEM VERSIONED'
 """
-#: Their rows begin and end with a transaction's number instead of a time.
+#: Finds the tables whose rows begin and end with a transaction's number instead of a time.
 _FIND_TABLES_BY_TRANSACTION = """
     SELECT table_name FROM information_schema.columns
     WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND generation_expression = 'ROW START'
@@ -67,13 +67,14 @@ class SourceTable:
     """A table of the database; its names are quoted.
 
     Attributes:
-        rows: what FROM gets: its name, or its rows as of an earlier moment.
-        by_id: the same for ranges of ids. A server left to itself may sort the whole table for one page, as MySQL 9
-            does by a skip scan of the index on few cards.
+        rows: operand of FROM: its name, or its rows as of an earlier moment.
+        by_id: operand of FROM for ranges of ids, with the primary key forced. Otherwise a server may sort the whole
+            table for one page, as MySQL 9 does by a skip scan of the index on few cards.
         condition: SQL condition of the rows that are read.
-        wire: how the server writes lines.
-        line: SQL expression of a row's line, line end included.
-        amount: SQL expression of what the accounting adds up, or NULL.
+        identity: its column `id`.
+        encoding: how the server writes lines.
+        line: SQL expression of a row's line, with its line end.
+        amount: SQL expression of the amount, or NULL where the table has none.
     """
 
     table: Table
@@ -82,17 +83,17 @@ class SourceTable:
     by_id: str
     condition: str
     identity: str
-    wire: Wire
+    encoding: LineEncoding
     line: str
     amount: str
 
 
 def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
-    """The four tables as the database has them, and what of them is read.
+    """Return the four tables as the database has them, and which of their rows are read.
 
     Raises:
-        UserError: one of them, or a column, is missing or has a type whose text would not be exact, or the
-            moment as of which they are to be read cannot be had.
+        UserError: a table or column is missing, a column has a type whose text would not be exact, or the tables
+            cannot be read as of the window's moment.
     """
     names = tuple(table.name for table in TABLES)
     refuse_other_engines(connection, names)
@@ -110,7 +111,7 @@ def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
 
 
 def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_of: datetime) -> None:
-    """A table that got its history only after `as_of` would show no row: nobody could tell that from an empty one."""
+    """Refuse tables without a history, and those whose history begins after `as_of`: they would look empty."""
     names = tuple(table.table.name for table in tables)
     with connection.cursor() as cursor:
         cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (names,))
@@ -131,7 +132,8 @@ def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_
         cursor.execute("SELECT CAST(NOW() AS CHAR) FROM DUAL WHERE NOW() < %s", (as_of,))
         if now := cursor.fetchone():
             raise UserError(
-                f"--as-of {as_of} is yet to come: the server has {now[0]}.", "Name a moment that was."
+                f"--as-of {as_of} lies in the future: the server's clock says {now[0]}.",
+                "Name an earlier moment.",
             )
         later = [
             table.table.name
@@ -147,7 +149,7 @@ def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_
 
 
 def _check_names(tables: set[str]) -> None:
-    """Where names of tables have upper and lower case, two may differ in nothing else."""
+    """Refuse tables whose names differ only in upper and lower case."""
     alike = [name for name, count in Counter(map(str.lower, tables)).items() if count > 1]
     if alike:
         found = ", ".join(sorted(name for name in tables if name.lower() in alike))
@@ -171,8 +173,8 @@ def _source_table(
     for column in table.columns:
         _check_type(table, column, found[column.name])
     is_utf8 = all(_is_utf8(found[column.name]) for column in table.columns if column.kind is Kind.TEXT)
-    wire: Wire = Marked if is_utf8 else Escaped
-    fields = [_field(column, found[column.name], wire) for column in table.columns]
+    encoding: LineEncoding = EscapedByClient if is_utf8 else EscapedByServer
+    fields = [_field(column, found[column.name], encoding) for column in table.columns]
     name = quoted(found["id"].table)
     amounts = [quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
     return SourceTable(
@@ -182,8 +184,8 @@ def _source_table(
         by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if keyed else ""),
         condition=_in_window(found, window) if table is MOVIMENTO else "TRUE",
         identity=quoted(found["id"].name),
-        wire=wire,
-        line=wire.sql_line(table, fields),
+        encoding=encoding,
+        line=encoding.sql_line(table, fields),
         amount=amounts[0] if amounts else "NULL",
     )
 
@@ -204,25 +206,28 @@ def _in_window(found: dict[str, SourceColumn], window: Window) -> str:
 
 
 def _wall_clock(found: SourceColumn) -> str:
-    """What is compared is what the CSV shows: a TIMESTAMP's hour that comes twice in its zone comes twice."""
+    """Return the SQL expression of a moment as the CSV shows it.
+
+    In a zone with daylight saving time one hour comes twice; both are compared as the CSV shows them.
+    """
     name = quoted(found.name)
     return f"CAST({name} AS DATETIME(6))" if found.data_type == "timestamp" else name
 
 
 def _is_utf8(found: SourceColumn) -> bool:
-    """Whether the server takes care that a column's text, as it is read, is UTF-8. Of ASCII it does not."""
+    """Return whether the server makes sure that a column's text is UTF-8. It does not check columns of ASCII."""
     return found.data_type not in _BYTES and found.charset != "ascii"
 
 
-def _field(column: Column, found: SourceColumn, wire: Wire) -> str:
+def _field(column: Column, found: SourceColumn, encoding: LineEncoding) -> str:
     name = quoted(found.name)
     if column.kind is Kind.TEXT:
         is_read_as_it_is = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
-        return wire.sql_text(name if is_read_as_it_is else f"CONVERT({name} USING utf8mb4)")
+        return encoding.sql_text(name if is_read_as_it_is else f"CONVERT({name} USING utf8mb4)")
     if column.kind is Kind.MOMENT and (found.data_type == "date" or found.precision):
-        return wire.sql_value(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
+        return encoding.sql_value(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
     if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or "zerofill" in found.column_type):
-        return wire.sql_value(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
+        return encoding.sql_value(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
     if "zerofill" in found.column_type:
-        return wire.sql_value(f"CAST({name} AS UNSIGNED)")
-    return wire.sql_value(name)
+        return encoding.sql_value(f"CAST({name} AS UNSIGNED)")
+    return encoding.sql_value(name)

@@ -18,7 +18,7 @@ from pymysql.constants import CR
 from extract.tls import is_localhost
 from movimento_flat import interrupts
 
-#: After that time a host that does not even acknowledge packets counts as dead; it is asked every ten seconds.
+#: Seconds after which a host that does not acknowledge packets counts as dead; it is probed every ten seconds.
 _DEAD_SECONDS = 120
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: 30,
@@ -26,15 +26,15 @@ _KEEPALIVE = {
     socket.TCP_KEEPCNT: _DEAD_SECONDS // 10,
     socket.TCP_USER_TIMEOUT: _DEAD_SECONDS * 1000,
 }
-#: Codes of errors that the client finds, not the server: of `CR`.
+#: Codes of errors that the client finds, not the server (`CR`).
 _CLIENT_ERRORS = range(2000, 3000)
 _HEADER_BYTES = 4
-#: Of the first byte of a question of the plugin `dialog`: whether what is typed shows.
+#: Bits of the first byte of a question of the plugin `dialog`, and their value where typed text is hidden.
 _KIND_OF_QUESTION, _HIDDEN = 6, 4
 _PROTOCOL = 10
 
 _Address = tuple[socket.AddressFamily, Any]
-if TYPE_CHECKING:  # it is generic in its type stubs alone
+if TYPE_CHECKING:  # it is generic only in its type stubs
     _Connection = Connection[Any]
 else:
     _Connection = Connection
@@ -46,11 +46,11 @@ class TimeLimits:
 
     Attributes:
         connect: to find the addresses of its name, and then to reach each of them.
-        login: from there on until the session is set: greeting, TLS, password, settings. It is one limit for all of
-            them, so a server that sends a byte now and then does not prolong it.
-        answer: of silence before an answer begins. A server that counts rows is silent and alive, so it is generous.
-        rest: of silence within an answer. What has begun to come is complete in the server's memory, so that only a
-            server or a network that has stopped is silent then.
+        login: after that, until the session is set: greeting, TLS, password, settings. It is one limit for all of
+            them, so a server that sends a byte now and then does not extend it.
+        answer: of silence before an answer begins. A server that counts rows is silent and alive, so this is long.
+        rest: of silence within an answer. An answer that has begun is complete in the server's memory, so only a
+            server or network that has stopped is silent then.
     """
 
     connect: float = 10
@@ -64,14 +64,14 @@ class SilenceError(pymysql.OperationalError):
 
 
 class HandshakeError(pymysql.OperationalError):
-    """What answers does not let anybody log in, or is no such server."""
+    """The server does not complete a login, or is not MySQL or MariaDB."""
 
 
 class DatabaseConnection(_Connection):
     """A connection of PyMySQL within limits of time."""
 
     _line: "_Line | None" = None
-    #: Of PyMySQL, but not in its type stubs.
+    #: Attributes of PyMySQL that its type stubs lack.
     protocol_version: int
     _sock: socket.socket
 
@@ -81,7 +81,7 @@ class DatabaseConnection(_Connection):
         """Connect, log in, and let `begin` set the session; `options` are PyMySQL's.
 
         Raises:
-            pymysql.MySQLError: it does not work, or takes too long.
+            pymysql.MySQLError: the connection fails, or takes too long.
         """
         self._limits = limits
         self._begin = begin
@@ -89,7 +89,7 @@ class DatabaseConnection(_Connection):
         super().__init__(auth_plugin_map={"dialog": _Dialog}, **options)
 
     def connect(self, sock: Any = None) -> None:
-        """Connect, log in, set the session."""
+        """Connect, log in, and set the session."""
         with self._errors():
             sock = self._dial()
             self._line = _Line(sock)
@@ -107,17 +107,17 @@ class DatabaseConnection(_Connection):
                 clock.cancel()
 
     def query(self, sql: Any, unbuffered: bool = False) -> int:
-        """Ask, and read the answer."""
+        """Send a statement, and read the answer."""
         with self._errors():
             return super().query(sql, unbuffered)
 
     def close(self) -> None:
-        """End it, whether or not it is still there."""
+        """End the connection, if it has not ended already."""
         if self.open:
             super().close()
 
     def _dial(self) -> socket.socket:
-        """-> the connected socket."""
+        """Return the connected socket."""
         if self.unix_socket:
             self._secure = True
             return self._reach((socket.AF_UNIX, self.unix_socket), CR.CR_CONNECTION_ERROR)
@@ -136,12 +136,12 @@ class DatabaseConnection(_Connection):
         return sock
 
     def _reach(self, address: _Address, code: int) -> socket.socket:
-        family, place = address
+        family, endpoint = address
         sock = socket.socket(family, socket.SOCK_STREAM)
         line = _Line(sock)
         try:
             sock.settimeout(self._limits.connect)
-            sock.connect(place)
+            sock.connect(endpoint)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
@@ -154,9 +154,9 @@ class DatabaseConnection(_Connection):
         return sock
 
     def _addresses(self) -> list[_Address]:
-        """-> where the host is. It is asked for in a thread: a resolver cannot be interrupted.
+        """Return the host's addresses, which a thread looks up, since a resolver cannot be interrupted.
 
-        This machine's own name needs none; there may be none, and no /etc/hosts.
+        `localhost` needs no resolver: there may be none, and no /etc/hosts.
         """
         host, port = str(self.host), int(self.port)
         if is_localhost(host):
@@ -167,8 +167,8 @@ class DatabaseConnection(_Connection):
             with suppress(InvalidStateError):  # nobody waits any more
                 try:
                     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                    found.set_result([(family, place) for family, _, _, _, place in answers])
-                except (OSError, UnicodeError) as error:  # or the name is none that DNS could have
+                    found.set_result([(family, endpoint) for family, _, _, _, endpoint in answers])
+                except (OSError, UnicodeError) as error:  # UnicodeError: DNS has no such names
                     found.set_exception(error)
 
         Thread(target=ask, daemon=True).start()
@@ -188,7 +188,7 @@ class DatabaseConnection(_Connection):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise what PyMySQL raises as one of its errors, with a code: the bytes of a server may be any."""
+        """Raise any error as one of PyMySQL's, with a code: a server may send any bytes."""
         try:
             yield
         except MemoryError:
@@ -207,7 +207,7 @@ class DatabaseConnection(_Connection):
             what = f"the server's answer cannot be read: {error or type(error).__name__}"
             raise pymysql.InternalError(CR.CR_MALFORMED_PACKET, what) from error
 
-    # What follows overrides methods of PyMySQL that its type stubs do not have.
+    # The following methods override those of PyMySQL that its type stubs lack.
 
     def _get_server_information(self) -> None:
         super()._get_server_information()  # type: ignore[misc]
@@ -216,7 +216,7 @@ class DatabaseConnection(_Connection):
         self._has_greeted = True
 
     def _read_bytes(self, num_bytes: int) -> bytes:
-        """Read that much; the header of a packet is waited for as long as the server may work at its answer."""
+        """Read so many bytes; wait for the header of a packet as long as the server may work on its answer."""
         limit = self._limits.answer if num_bytes == _HEADER_BYTES else self._limits.rest
         self._wait(limit)
         try:
@@ -233,7 +233,7 @@ class DatabaseConnection(_Connection):
         super()._write_bytes(data)  # type: ignore[misc]
 
     def _wait(self, seconds: float) -> None:
-        """Let the socket wait so long; the login has its own clock."""
+        """Set how long the socket waits; the login has its own clock."""
         self._sock.settimeout(seconds if self._is_in else None)
 
     def _force_close(self) -> None:
@@ -245,32 +245,32 @@ class DatabaseConnection(_Connection):
 
 
 class _Line:
-    """A socket's connection, which any thread can end, also when TLS has taken the socket over."""
+    """A socket's connection, which any thread can end, also after TLS has taken over the socket."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._same = sock.dup()
+        self._duplicate = sock.dup()
         interrupts.add(self.hang_up)
 
     def hang_up(self) -> None:
         with suppress(OSError):  # it has ended
-            self._same.shutdown(socket.SHUT_RDWR)
+            self._duplicate.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         interrupts.discard(self.hang_up)
-        self._same.close()
+        self._duplicate.close()
 
 
 class _Dialog:
-    """Answers what an account's PAM asks: the password, once, where what is typed would not show.
+    """Answers an account's PAM: with the password, once, and only to a question whose answer is hidden.
 
-    PyMySQL's own answers do not know that a server may wait for the password before it asks for it.
+    PyMySQL's own dialog does not expect that a server may wait for the password before it asks for it.
     """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def authenticate(self, packet: Any) -> Any:
-        """Answer question after question; -> the server's last packet. PyMySQL calls it."""
+        """Answer each question, and return the server's last packet. PyMySQL calls it."""
         question = packet.read_all()
         asked = False
         while True:

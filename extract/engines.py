@@ -1,4 +1,4 @@
-"""Whether all that is read lies in InnoDB, also below views: nothing else shows its rows as of a snapshot."""
+"""Refuses tables that are not InnoDB, also below views: only InnoDB shows its rows as of a snapshot."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pymysql.connections import Connection
 from extract.sql_words import quoted, sql_words, unquoted
 from movimento_flat.errors import UserError
 
-#: A schema and a table of it.
+#: A schema and a table in it.
 Name = tuple[str, str]
 
 _FIND_TABLES = """
@@ -22,18 +22,22 @@ _FIND_TABLE = """
 _FIND_DEFINITION = """
     SELECT view_definition FROM information_schema.views WHERE table_schema = %s AND table_name = %s
 """
-#: Functions with a FROM between their parentheses that no table follows.
+#: Functions that have a FROM between their parentheses without a table after it.
 _FUNCTIONS_WITH_FROM = {"extract", "trim"}
 _BEFORE_A_TABLE = {"from", "join", "straight_join"}
 
 
 def refuse_other_engines(connection: "Connection[Any]", names: tuple[str, ...]) -> None:
-    """Refuse tables of the session's database, given in lower case, that are not InnoDB or read what is not.
+    """Refuse tables that are not InnoDB, and views that read such tables.
 
-    Views are followed down to their base tables. Stored functions that a view calls are not.
+    Views are followed down to their base tables. Stored functions that a view calls are not looked at.
+
+    Args:
+        connection: to the database of the tables.
+        names: of the tables, in lower case.
 
     Raises:
-        UserError: such a table is among them, or the account may not see what a view reads.
+        UserError: there is such a table or view, or the account may not see what a view reads.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FIND_TABLES, (names,))
@@ -77,19 +81,19 @@ def refuse_other_engines(connection: "Connection[Any]", names: tuple[str, ...]) 
 def tables_read(definition: str) -> list[Name]:
     """Return the tables and views that a view reads, by its definition as information_schema has it.
 
-    There each of them stands with its schema behind FROM or JOIN, perhaps in parentheses. What stands there without a
-    schema is a common table expression, a name of something in parentheses, or a function that makes a table.
+    Each of them follows FROM or JOIN with its schema, perhaps in parentheses. A name without a schema is a common table
+    expression, an alias, or a function that makes a table.
     """
     words = sql_words(definition)
     found: list[Name] = []
     before_parentheses: list[str] = []
     expected = False
-    for place, word in enumerate(words):
+    for position, word in enumerate(words):
         if word == "(":
-            before_parentheses.append(words[place - 1].lower() if place else "")
+            before_parentheses.append(words[position - 1].lower() if position else "")
             continue
-        if expected and words[place + 1 : place + 2] == ["."]:
-            found.append((unquoted(word), unquoted(words[place + 2])))
+        if expected and words[position + 1 : position + 2] == ["."]:
+            found.append((unquoted(word), unquoted(words[position + 2])))
         if word == ")":
             before_parentheses.pop()
         in_function = bool(before_parentheses) and before_parentheses[-1] in _FUNCTIONS_WITH_FROM
@@ -98,7 +102,10 @@ def tables_read(definition: str) -> list[Name]:
 
 
 def _hidden(account: str, views: list[Name], tables: list[Name]) -> UserError:
-    """Of a table that does not show nobody can say whether it is a view, which then wants SELECT, too."""
+    """Return the error for an account that may not see what views read, with the GRANTs that it needs.
+
+    A table that it cannot see may be a view, which then also needs SELECT.
+    """
     user, _, host = account.rpartition("@")
     grants = [
         f"GRANT {privileges} ON {quoted(schema)}.{quoted(name)} TO '{user}'@'{host}';"

@@ -1,4 +1,4 @@
-"""The extraction: pages of a snapshot, read by several connections at once, into files of tagged TSV."""
+"""The extraction: several connections read pages of one snapshot into files of tagged TSV."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.schema import MOVIMENTO, SMALL_TABLES
 
-#: Folders of the sink. The small tables lie together in one file where they fit: few map tasks for all three.
+#: Folders of the sink. The small tables share one file where they fit, so that few map tasks read all three.
 SMALL_TABLES_FOLDER = "small_tables"
 MOVEMENTS_FOLDER = "movements"
 
@@ -26,11 +26,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was extracted: totals of each table by name, the moment as of which, and the window.
+    """What was extracted.
 
     Attributes:
-        taken_at: that moment in UTC, by the server's clock.
-        clock: the same in `time_zone`.
+        tables: totals of each table by its name.
+        taken_at: the moment of the snapshot in UTC, by the server's clock.
+        clock: the same moment in `time_zone`.
+        server: the server's version.
+        connections: how many have read.
     """
 
     tables: dict[str, Totals]
@@ -44,11 +47,11 @@ class Extraction:
 
 @dataclass(frozen=True)
 class SmallTables:
-    """What is known when associates, accounts and cards are written, and movements are not.
+    """What is known as soon as associates, accounts and cards are written.
 
     Attributes:
-        clock: as of `Extraction`.
-        bytes: of their tagged TSV.
+        clock: the moment of the snapshot in the source's time zone.
+        bytes: size of their tagged TSV.
     """
 
     clock: str
@@ -73,16 +76,16 @@ def extract(
     small_tables_complete: Callable[[SmallTables], None] = lambda written: None,
     expected: Callable[[int], None] = lambda movements: None,
 ) -> Extraction:
-    """Write the four tables, as of one moment, as tagged TSV to `sink`.
+    """Write the four tables, as of one moment, as tagged TSV to a sink.
 
     Args:
         source: the database; it is only read.
         sink: where the files go.
-        connections: how many read at once.
-        say: told what a user should know.
-        progress: told the number of rows of each page of movements written.
+        connections: how many read at the same time.
+        say: gets sentences for the user.
+        progress: gets the number of rows of each page of movements when it is written.
         small_tables_complete: called as soon as the three small tables are written.
-        expected: told how many movements there are, as soon as the database has counted them.
+        expected: gets the number of movements as soon as the database has counted them.
 
     Raises:
         UserError: the database cannot be read, or what was written is not what the database counts.
@@ -93,7 +96,7 @@ def extract(
         readers = readers or [counter]
         small = [found for found in snapshot.tables if found.table in SMALL_TABLES]
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
-        # A place for movements is opened while the small tables are read: in HDFS that takes half a second.
+        # The file for movements is opened while the small tables are read: in HDFS that takes half a second.
         with (
             ThreadPoolExecutor(len(snapshot.connections)) as pool,
             SinkFolder(sink, MOVEMENTS_FOLDER) as movements_folder,
@@ -140,7 +143,7 @@ def _write_tables(
     folder: SinkFolder,
     progress: Progress = lambda rows: None,
 ) -> _Written:
-    """Every connection writes the pages that fall to it."""
+    """Let each connection write the pages that it gets; return what they have written together."""
     book = PageBook(tables)
     writers = [pool.submit(_write_pages, reader, book, folder, progress) for reader in readers]
     return sum((writer.result() for writer in writers), _Written())

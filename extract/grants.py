@@ -1,4 +1,4 @@
-"""Whether the account can change what it is to read: the privileges of SHOW GRANTS, those of active roles too."""
+"""Refuses an account that can change the database, by the privileges of SHOW GRANTS, with those of active roles."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from extract.sql_words import sql_words, unquoted
 from movimento_flat.errors import UserError
 from movimento_flat.sql_files import READER, reader_statements
 
-#: Privileges, as MySQL and MariaDB name them, that change nothing of a database. Whatever is not among them
-#: counts as one that can; EXECUTE does, since a routine has the rights of who made it.
+#: Privileges, as MySQL and MariaDB name them, that cannot change a database. All others count as able to. So does
+#: EXECUTE, since a routine has the rights of its author.
 HARMLESS = frozenset(
     {
         "USAGE",
@@ -42,9 +42,9 @@ class Grant:
     """What one line of SHOW GRANTS gives.
 
     Attributes:
-        privileges: in capitals, GRANT OPTION among them.
-        database: as the line has it: `*` for all, else a pattern of LIKE where the whole database is meant.
-        part: a table or routine of it, `*` for all.
+        privileges: in capitals, with GRANT OPTION.
+        database: as the line has it: `*` for all; where `part` is `*` it may be a pattern of LIKE.
+        part: a table or routine of the database, `*` for all.
     """
 
     privileges: tuple[str, ...]
@@ -52,7 +52,7 @@ class Grant:
     part: str
 
     def covers(self, database: str) -> bool:
-        """Whether it is about this database or something in it. Upper and lower case are not told apart."""
+        """Return whether it concerns this database or something in it, whatever the case of its letters."""
         if self.database == "*":
             return True
         if self.part != "*":
@@ -61,7 +61,7 @@ class Grant:
 
     @property
     def harmful(self) -> list[str]:
-        """Those of its privileges that can change something."""
+        """Its privileges that can change something."""
         return [name for name in self.privileges if name not in HARMLESS]
 
     def __str__(self) -> str:
@@ -72,12 +72,12 @@ class Grant:
 
 
 def refuse_writers(connection: "Connection[Any]", source: Source) -> None:
-    """Nothing is read by an account that could change the database.
+    """Refuse an account that could change the source's database.
 
-    A partial REVOKE of MySQL is not looked at: who may write everywhere else is no reader.
+    A partial REVOKE of MySQL does not count: an account that may write everywhere else is no reader.
 
     Raises:
-        UserError: it could; the message has what makes a proper one.
+        UserError: it could; the message has the statements that make a reader.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT CURRENT_USER()")
@@ -97,9 +97,9 @@ def refuse_writers(connection: "Connection[Any]", source: Source) -> None:
 
 
 def parse_grant(line: str) -> Grant | None:
-    """A line of SHOW GRANTS; None where it gives a role, or the right to be somebody else (PROXY).
+    """Parse a line of SHOW GRANTS; return None where it grants a role, or PROXY.
 
-    MariaDB's lines have the password's hash in them: they are never shown.
+    MariaDB's lines contain the password's hash, so they are never shown.
     """
     words = sql_words(line)
     if words[:1] != ["GRANT"] or "ON" not in words or "PROXY" in words[:2]:
@@ -113,7 +113,7 @@ def parse_grant(line: str) -> Grant | None:
 
 
 def _privileges(words: list[str]) -> list[str]:
-    """`SELECT ( `id` ) , LOCK TABLES` -> SELECT, LOCK TABLES."""
+    """Return the names of privileges, such as SELECT and LOCK TABLES of `SELECT ( `id` ) , LOCK TABLES`."""
     names: list[list[str]] = [[]]
     depth = 0
     for word in words:
@@ -128,6 +128,6 @@ def _privileges(words: list[str]) -> list[str]:
 
 
 def _regular(pattern: str) -> str:
-    r"""A pattern of LIKE (`%`, `_`, a backslash before what is meant as it is) -> a regular expression."""
+    r"""Return a pattern of LIKE (`%`, `_`, and a backslash before a literal one) as a regular expression."""
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     return "".join({"%": ".*", "_": "."}.get(part, re.escape(part[-1])) for part in parts)

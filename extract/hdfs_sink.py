@@ -1,4 +1,4 @@
-"""Tagged TSV streamed into HDFS while it is read: nothing of it lies on the disk of this machine."""
+"""Streams tagged TSV into HDFS while it is read: nothing of it lies on this machine's disk."""
 
 import sys
 from collections.abc import Callable
@@ -15,16 +15,18 @@ class HdfsSink:
     file_bytes = sys.maxsize
 
     def __init__(self, hadoop: Hadoop, folder: str, wait: Callable[[], object] = lambda: None) -> None:
-        """Args:
-        hadoop: the command.
-        folder: URI.
-        wait: returns when the folders of the files are there.
+        """Write to a folder of HDFS.
+
+        Args:
+            hadoop: the command.
+            folder: its URI.
+            wait: returns when the folders of the files exist.
         """
         self._hadoop = hadoop
         self._folder = folder
         self._wait = wait
 
     def file(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """See `extract.sink.Sink.file`; the folder of the file must be there when `wait` has returned."""
+        """See `extract.sink.Sink.file`; the file's folder must exist when `wait` has returned."""
         self._wait()
         return self._hadoop.write(f"{self._folder}/{name}")

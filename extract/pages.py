@@ -1,4 +1,4 @@
-"""Rows by the page: a range of ids, packed into lines of tagged TSV by the server itself.
+"""Reads rows by the page: a range of ids, which the server itself makes lines of tagged TSV of.
 
 PyMySQL takes 8 s to read a million rows one by one and 1 s to read them as pages (see docs/design.md).
 """
@@ -15,8 +15,8 @@ from extract.columns import SourceTable
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
 
-#: A page is some megabytes, which the server builds in memory, and this program holds several times over. Of short
-#: rows it has so many; of long ones so many as there is room for (the session's group_concat_max_len).
+#: Most rows and bytes of a page. The server builds it in memory, and this program holds it several times over; the
+#: bytes are the session's group_concat_max_len.
 ROWS_PER_PAGE = 32768
 PAGE_BYTES = 8 << 20
 
@@ -31,7 +31,7 @@ class Page:
 
     @property
     def rows(self) -> str:
-        """What follows SELECT ...: FROM and WHERE."""
+        """FROM and WHERE of a SELECT of these rows."""
         return f"{self._ids} AND {self.table.condition}"
 
     @property
@@ -40,19 +40,19 @@ class Page:
         return f"FROM {table.by_id} WHERE {table.identity} BETWEEN {self.first} AND {self.last}"
 
     def up_to(self, connection: "Connection[Any]", number: int) -> "Page":
-        """Its beginning of that many rows, whether or not they meet the condition; itself where it has fewer."""
+        """Return its first `number` rows, whether or not they meet the condition; itself where it has fewer."""
         return self._ending_at(_nth_id(connection, self.table, self._ids, number))
 
     def of_ids(self, number: int) -> "Page":
-        """Its beginning of that many ids; itself where it has fewer."""
+        """Return its first `number` ids; itself where it has fewer."""
         return self._ending_at(min(self.last, self.first + number - 1))
 
     def beginning(self, connection: "Connection[Any]", number: int) -> "Page":
-        """Return its beginning of that many rows that meet the condition; itself where it has fewer."""
+        """Return its first `number` rows that meet the condition; itself where it has fewer."""
         return self._ending_at(_nth_id(connection, self.table, self.rows, number))
 
     def after(self, beginning: "Page") -> "Page | None":
-        """What is left of it; None when nothing is."""
+        """Return what follows a beginning of it; None where nothing does."""
         return None if beginning.last == self.last else replace(self, first=beginning.last + 1)
 
     def _ending_at(self, last: int | None) -> "Page":
@@ -60,10 +60,10 @@ class Page:
 
 
 class PageBook:
-    """Cuts tables into pages while they are read: each page to whichever connection asks next.
+    """Cuts tables into pages while they are read, and gives each page to the connection that asks next.
 
-    A page is as many ids as it may have rows, as long as half of them are rows. Where they are not, the rows are looked
-    for: a walk along the primary key. Where a condition is, the ids between the first and the last row that meet it are
+    A page covers ROWS_PER_PAGE ids as long as at least half of these are rows. Where fewer are, the end of each page is
+    found by walking along the primary key. With a condition, the ids from the first to the last row that meets it are
     cut, whatever lies between.
     """
 
@@ -75,7 +75,7 @@ class PageBook:
         self._lock = Lock()
 
     def read(self, connection: "Connection[Any]") -> Iterator[tuple[bytes, int]]:
-        """-> (lines, rows) of the pages that fall to this connection; ids are looked for through it, too.
+        """Yield the lines, and their number, of each page that this connection gets; it also finds the ids of pages.
 
         Raises:
             UserError: as `read_page` does.
@@ -88,7 +88,7 @@ class PageBook:
             self._learn(page, found)
 
     def fail(self, error: BaseException) -> None:
-        """One connection has failed: every other one that asks for a page fails with it."""
+        """Let every connection that asks for a page fail with the error of one that has failed."""
         with self._lock:
             self._error = self._error or error
 
@@ -113,35 +113,35 @@ class PageBook:
 
 
 def read_page(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
-    """-> (lines, rows) of a page: one pair, more where it does not fit into one value of the server, none of no rows.
+    """Yield the lines of a page, and their number: none without rows, several where one value cannot hold the page.
 
-    GROUP_CONCAT cuts what is too long and only warns, so the rows of each answer are compared with its count. A cut
-    answer tells how many rows the next one may have.
+    GROUP_CONCAT cuts what is too long and only warns, so the lines of each answer are counted. A cut answer tells how
+    many rows the next one may have.
 
     Raises:
-        UserError: one single row is too long for the server's max_allowed_packet.
+        UserError: a single row is too long for the server's max_allowed_packet.
     """
     rest: Page | None = page
     fitting: int | None = None
-    wire = page.table.wire
+    encoding = page.table.encoding
     while rest:
         part = rest.beginning(connection, fitting) if fitting else rest
-        if part.first == part.last or fitting == 1:  # the first row's id alone has rows in it
+        if part.first == part.last or fitting == 1:  # only the id of the first row has rows
             yield from _read_rows(connection, part)
         else:
             rows, text = _packed(connection, part)
-            whole = text.count(wire.LINE_END)  # each row ends in the only one that it has
+            whole = text.count(encoding.LINE_END)  # each row has exactly one, at its end
             if whole != rows:
                 fitting = max(1, min(whole, (fitting or rows) // 2))
-                del text  # before the next one comes
+                del text  # free its memory before the next answer
                 continue
             if rows:
-                yield wire.lines(text), rows
+                yield encoding.lines(text), rows
         rest = rest.after(part)
 
 
 def _packed(connection: "Connection[Any]", page: Page) -> tuple[int, bytes]:
-    """-> how many rows a page has, and as many of their lines as fit into one value."""
+    """Return how many rows a page has, and as many of their lines as fit into one value."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*), GROUP_CONCAT({page.table.line} SEPARATOR '') {page.rows}")
         row = cursor.fetchone()
@@ -150,7 +150,7 @@ def _packed(connection: "Connection[Any]", page: Page) -> tuple[int, bytes]:
 
 
 def _read_rows(connection: "Connection[Any]", page: Page) -> Iterator[tuple[bytes, int]]:
-    """-> the same of a single id, each row by itself: it may be longer than a page."""
+    """Yield the line of each row of a single id, which may be longer than a page."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {page.table.line} {page.rows}")
         lines = cursor.fetchall()
@@ -160,11 +160,11 @@ def _read_rows(connection: "Connection[Any]", page: Page) -> Iterator[tuple[byte
                 f"What table {page.table.table.name} holds under id {page.last} is longer than the server may send.",
                 "Raise the server's max_allowed_packet.",
             )
-        yield page.table.wire.lines(line), 1
+        yield page.table.encoding.lines(line), 1
 
 
 def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:
-    """What is to be read of the table, counted by the server at once: the check on the pages."""
+    """Return what the server counts and adds up of a table in one query, to compare the pages with."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*), SUM({table.amount}) FROM {table.rows} WHERE {table.condition}")
         row = cursor.fetchone()
@@ -173,7 +173,7 @@ def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:
 
 
 def _everything(connection: "Connection[Any]", table: SourceTable) -> Page | None:
-    """-> one page of all rows that are to be read; None when there are none."""
+    """Return one page of all rows that are to be read; None where there are none."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT MIN({table.identity}), MAX({table.identity}) FROM {table.rows} WHERE {table.condition}"
@@ -184,7 +184,7 @@ def _everything(connection: "Connection[Any]", table: SourceTable) -> Page | Non
 
 
 def _nth_id(connection: "Connection[Any]", table: SourceTable, rows: str, number: int) -> int | None:
-    """-> the id of the row of that number, from 1 on; None when there are fewer."""
+    """Return the id of the row of that number, counted from 1; None where there are fewer."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {table.identity} {rows} ORDER BY {table.identity} LIMIT 1 OFFSET {number - 1}"

@@ -1,4 +1,4 @@
-"""Where tagged TSV is written: files that are complete as soon as they have their name."""
+"""Sinks for tagged TSV: a file has its name only when it is complete."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -9,16 +9,16 @@ from typing import BinaryIO, Protocol
 
 
 class Sink(Protocol):
-    """A place for files of tagged TSV: a folder here, or one in HDFS (`extract.hdfs_sink`).
+    """A folder for files of tagged TSV, on this machine or in HDFS (`extract.hdfs_sink`).
 
     Attributes:
-        file_bytes: size after which a next file is begun.
+        file_bytes: size after which the next file begins.
     """
 
     file_bytes: int
 
     def file(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """A file to write to, which appears under its name when it is complete, and not at all on an error."""
+        """Open a file for writing. It gets its name when the block ends; after an error it does not appear."""
 
 
 class FolderSink:
@@ -42,7 +42,7 @@ class FolderSink:
 
 
 class SinkFolder:
-    """A folder of a sink, to which several threads write: its files are begun one after the other."""
+    """A folder of a sink, to which several threads write. Its files follow one another."""
 
     def __init__(self, sink: Sink, name: str) -> None:
         self._sink = sink
@@ -64,7 +64,7 @@ class SinkFolder:
         """Add whole lines.
 
         Raises:
-            OSError, UserError: the sink does not take them.
+            OSError, UserError: the sink cannot write them.
         """
         with self._lock:
             if self._size >= self._sink.file_bytes:

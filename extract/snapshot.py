@@ -1,18 +1,19 @@
-"""Several connections that see the four tables as of one and the same moment.
+"""Opens several connections that see the four tables as of the same moment.
 
-A snapshot of InnoDB is one of rows; names are looked up when a statement runs. Who renames a table after the snapshot
-has begun would have another one read, as it was before it was complete: an online schema change does that. What keeps
-a name in its place is a metadata lock: a transaction has it on each table, and each table below a view, that it has
-opened, until it ends. A transaction that begins ends the one before, so no connection can open first and begin then.
-So another one, the guard, holds the names meanwhile:
+A snapshot of InnoDB covers rows, but a statement looks up names when it runs. If a table is renamed after the snapshot
+has begun, as an online schema change does, the snapshot reads another table, perhaps an incomplete one. A metadata
+lock keeps a name: a transaction holds one, until it ends, on each table that it has opened, also below views. A new
+transaction ends the one before, so a connection cannot open the tables first and begin its snapshot then. Therefore
+another connection, the guard, holds the names meanwhile:
 
-1. The guard has the four tables, by LOCK TABLES ... READ or in a transaction that has opened them.
+1. The guard locks the four tables, by LOCK TABLES ... READ or in a transaction that has opened them.
 2. Each reader begins its snapshot. No name has changed since 1.
-3. Each reader opens the four tables. The names are its own now, until it ends.
-4. The guard lets go, and looks whether the tables are still what they were found to be before 1.
+3. Each reader opens the four tables. It now holds the names itself, until it ends.
+4. The guard releases its locks, and checks that the tables are still as they were inspected before 1.
 
-Between 1 and 3 somebody may begin to wait for a table, to change it; who then opens it waits behind him, and he for the
-guard. So readers do not wait: all let go, he has his turn, and it begins anew.
+Between 1 and 3 another session may begin to wait for a table, to alter it. A reader that opens the table then would
+wait for that session, and that session waits for the guard. So readers do not wait: all connections release their
+locks, the other session does its work, and everything begins again at 1.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,17 +32,18 @@ from extract.time_limit import time_limit, waiting
 from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
 
-#: How often the tables may be changed while a snapshot begins.
+#: Attempts to begin a snapshot while the tables change.
 ATTEMPTS = 20
 
-#: The last one is of a view whose definer may read its tables and not lock them.
+#: Errors of LOCK TABLES without which it works by one connection. The last one is of a view whose definer may read its
+#: tables but not lock them.
 _LOCK_REFUSED = {
     ER.DBACCESS_DENIED_ERROR,
     ER.TABLEACCESS_DENIED_ERROR,
     ER.LOCK_WAIT_TIMEOUT,
     ER.VIEW_INVALID,
 }
-#: What a server says where tables change while they are opened.
+#: Errors of a server where tables change while they are opened.
 _CHANGED = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
 
 
@@ -50,8 +52,9 @@ class Snapshot:
     """Connections in transactions that see the same committed state.
 
     Attributes:
-        taken_at: when, by the server's clock, in UTC.
-        clock: the same in the session's time zone.
+        tables: the four tables, as they are read.
+        taken_at: its moment in UTC, by the server's clock.
+        clock: the same moment in the session's time zone.
         server: the server's version.
     """
 
@@ -66,13 +69,13 @@ class Snapshot:
 def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) -> Iterator[Snapshot]:
     """Open `connections` consistent snapshots while nobody can write to the four tables.
 
-    The tables are locked for reading just while the transactions begin, as mydumper does. An account
-    that may not lock, or a table that somebody else holds for long, leaves one connection, and `say` is told.
-    From then on nobody can rename, alter or drop them until the block ends, or the source's time limit is over.
+    The tables are locked for reading only while the transactions begin, as mydumper does. Where they cannot be locked,
+    because the account may not, or another session holds one for long, there is one connection, and `say` is told why.
+    Nobody can rename, alter or drop the tables until the block ends, or the source's time limit is over.
 
     Raises:
-        UserError: the database cannot be reached or is not as it must be, or the account could change it; its tables
-            do not stand still; or the time limit was over while they were read.
+        UserError: the database cannot be reached or is not as it must be; the account could change it; the tables
+            change all the time; or the time limit was over while they were read.
     """
     with ExitStack() as stack:
 
@@ -85,7 +88,7 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
         try:
             if not source.allow_writer:
                 refuse_writers(guard, source)
-            readers = [connect() for _ in range(connections)]  # before the lock, which is to be short
+            readers = [connect() for _ in range(connections)]  # before the lock, to keep that short
             snapshot = _begin(source, guard, readers, say)
         except pymysql.MySQLError as error:
             explained = source.explain(error)
@@ -102,10 +105,10 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
 def _begin(
     source: Source, guard: "Connection[Any]", readers: "list[Connection[Any]]", say: Callable[[str], None]
 ) -> Snapshot:
-    """See the module. Fewer readers are used where the tables cannot be locked.
+    """Begin the readers' snapshots as the module says; with one reader where the tables cannot be locked.
 
     Raises:
-        UserError: the tables are not as they must be, or do not stand still.
+        UserError: the tables are not as they must be, or change all the time.
         pymysql.MySQLError: anything else.
     """
     for reader in readers:
@@ -120,7 +123,7 @@ def _begin(
                 guard.query("START TRANSACTION READ ONLY")
                 open_tables(guard, tables)
         except pymysql.MySQLError as error:
-            # Whom the guard waits for does not wait for the guard: it has waited for long.
+            # A session that the guard waits for does not wait for the guard, so trying again would not help.
             if error.args[0] not in _CHANGED - {ER.LOCK_WAIT_TIMEOUT}:
                 raise
             guard.rollback()
@@ -149,9 +152,12 @@ def _begin(
 
 
 def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[SourceTable]:
-    """Inspect the tables; what is found wrong counts only where no table is just being renamed.
+    """Inspect the tables, a second time where something is wrong: a table may just be renamed.
 
-    Then information_schema of MariaDB does not have it; who opens it waits until it is there again.
+    While it is, MariaDB's information_schema does not have it. Opening the table waits until it is there.
+
+    Raises:
+        UserError: the tables are not as they must be.
     """
     try:
         return inspect(guard, source.window)
@@ -167,7 +173,7 @@ def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[SourceTa
 
 
 def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str], None]) -> bool:
-    """Keep writers off until UNLOCK TABLES; where that is refused, `say` is told and the answer is False."""
+    """Keep writers off until UNLOCK TABLES, and return True; where that is refused, tell `say` why and return False."""
     try:
         guard.query("LOCK TABLES " + ", ".join(f"{table.name} READ" for table in tables))
     except pymysql.MySQLError as error:
@@ -179,12 +185,12 @@ def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str
 
 
 def open_tables(connection: "Connection[Any]", tables: list[SourceTable]) -> None:
-    """Keep the tables, and what views read, under their names until the connection's transaction ends."""
+    """Open the tables, so that they and what views read keep their names until the transaction ends."""
     connection.query(f"SELECT 1 FROM {', '.join(table.name for table in tables)} LIMIT 0")
 
 
 def describe(reader: "Connection[Any]") -> tuple[str, str, str]:
-    """-> the server's clock in UTC and in the session's zone, and its version."""
+    """Return the server's clock in UTC and in the session's zone, and its version."""
     with reader.cursor() as cursor:
         cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(NOW() AS CHAR), VERSION()")
         row = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""Where the four tables are: the address of a database, and connections to it for reading."""
+"""The source: the address of a database with the four tables, and connections to it for reading."""
 
 import codecs
 import getpass
@@ -20,23 +20,23 @@ from extract.window import Window
 from movimento_flat.errors import UserError
 
 DEFAULT_PORT = 3306
-#: How long an extraction may keep the tables from being altered.
+#: Seconds for which an extraction may keep the tables from being altered.
 TIME_LIMIT_SECONDS = 1800
 #: The one parameter that an address may have.
 SOCKET_PARAMETER = "unix_socket"
-#: Characters of a server's error that are shown.
+#: Most characters of a server's error that are shown.
 _SHOWN = 500
 
-#: Of ER, but not in its type stubs: MUST_CHANGE_PASSWORD and MUST_CHANGE_PASSWORD_LOGIN.
+#: MUST_CHANGE_PASSWORD and MUST_CHANGE_PASSWORD_LOGIN, which the type stubs of ER lack.
 _EXPIRED_PASSWORD = (1820, 1862)
 #: ER_TOO_MANY_USER_CONNECTIONS, and MariaDB's ER_ACCESS_DENIED_NO_PASSWORD_ERROR.
 _TOO_MANY_OF_USER, _NOT_BY_PASSWORD = 1203, 1698
-#: So that quotes, backslashes and zero dates mean the same on every server. It comes first: where it is strict, a
-#: server refuses values beyond its maxima, which else it lowers to them.
+#: Makes quotes, backslashes and zero dates mean the same on every server. It comes first: in a strict mode a server
+#: refuses values beyond its maxima instead of lowering them.
 _NO_MODES = "SET SESSION sql_mode = ''"
-#: A page of rows comes as one GROUP_CONCAT; what does not fit is noticed and divided (`extract.pages`).
-#: A connection waits while its rows are written elsewhere, and while others read. What a server ends or cuts by its
-#: defaults, for the sake of others, is asked for whole; in the comments, what only MariaDB or only MySQL has.
+#: Lifts the limits by which a server cuts or ends statements. A page of rows comes as one GROUP_CONCAT; one that does
+#: not fit is noticed and divided (`extract.pages`). A connection waits while its rows are written, and while others
+#: read. In comments stands what only MariaDB or only MySQL has.
 _SESSION = f"""
     SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1,
         /*M! SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0,
@@ -49,13 +49,14 @@ _SESSION = f"""
 
 @dataclass(frozen=True)
 class Source:
-    """A database to read from. The password never shows in its text.
+    """A database to read from. Its text never shows the password.
 
     Attributes:
+        time_zone: zone in which TIMESTAMP columns are read.
         window: which of its rows are read.
         allow_writer: whether an account that could change the database may read it.
         time_limit: seconds that an extraction may take.
-        limits: how long the server may take.
+        limits: how long the server may take to answer.
     """
 
     user: str
@@ -72,14 +73,14 @@ class Source:
     limits: TimeLimits = TimeLimits()  # noqa: RUF009  # it is frozen
 
     def __str__(self) -> str:
-        place = self.unix_socket or f"{self.host}:{self.port}"
-        return f"mysql://{self.user}@{place}/{self.database}"
+        server = self.unix_socket or f"{self.host}:{self.port}"
+        return f"mysql://{self.user}@{server}/{self.database}"
 
     def connect(self, **options: Any) -> DatabaseConnection:
         """Open a connection whose session is set for extraction; `options` are PyMySQL's.
 
         Raises:
-            UserError: no server there, its certificate does not hold, or it does not let this account in.
+            UserError: no server answers, its certificate is not valid, or it refuses the account.
         """
         context = self.tls.context(self.host, self.unix_socket)
         try:
@@ -171,12 +172,12 @@ _NEXT_STEPS = {
 
 
 def parse_source(url: str, password_file: Path | None = None, time_zone: str = "-03:00") -> Source:
-    """`mysql://user@host:port/database`, or `...@localhost/database?unix_socket=PATH` -> its source.
+    """Return the source of a URL: `mysql://user@host:port/database`, or `...@localhost/database?unix_socket=PATH`.
 
     The password comes from MYSQL_PWD, the first line of a file, or a prompt on a terminal.
 
     Raises:
-        UserError: no such URL, or it holds a password, which every user of the machine could see.
+        UserError: it is no such URL, or holds a password, which every user of the machine could see.
     """
     source = address(url)
     if not source.database:
@@ -185,11 +186,11 @@ def parse_source(url: str, password_file: Path | None = None, time_zone: str = "
 
 
 def address(url: str) -> Source:
-    """A URL as of `parse_source` -> its source without a password; the database may be empty.
+    """Return the source of a URL as in `parse_source`, without a password; the database's name may be empty.
 
     Raises:
-        UserError: no such URL, or it holds a password. Nothing of the URL is repeated: any part of a malformed one
-            may be the password.
+        UserError: it is no such URL, or holds a password. The message does not repeat the URL, since any part of a
+            malformed one may be the password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("mysql", "mariadb"):
@@ -216,7 +217,7 @@ def address(url: str) -> Source:
 
 
 def _unix_socket(query: str) -> str | None:
-    """-> the path that a URL's query names; a plus in it is a plus."""
+    """Return the path that a URL's query names, None without one; a plus in it is a plus."""
     found = None
     for parameter in filter(None, query.split("&")):
         name, _, value = parameter.partition("=")
@@ -264,7 +265,7 @@ def read_password(file: Path) -> str:
 
 
 def forget_password() -> str | None:
-    """-> MYSQL_PWD, which what this program starts does not inherit from now on."""
+    """Remove MYSQL_PWD from the environment, so that no process inherits it, and return it."""
     return os.environ.pop("MYSQL_PWD", None)
 
 

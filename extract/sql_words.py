@@ -1,4 +1,4 @@
-"""Words of SQL as a server writes it: a line of SHOW GRANTS, the definition of a view."""
+"""Takes apart SQL that a server has written: a line of SHOW GRANTS, the definition of a view."""
 
 import re
 
@@ -9,7 +9,7 @@ _find_words = re.compile(
 
 
 def sql_words(text: str) -> list[str]:
-    """Return names and texts in their quotes, and other words and marks, in their order."""
+    """Return the names and texts with their quotes, the other words, and the punctuation, in their order."""
     words: list[str] = _find_words(text)
     return words
 

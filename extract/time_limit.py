@@ -1,7 +1,7 @@
-"""How long the tables may be kept as they are, and who waits for them.
+"""Ends the reading after a time limit, and names the sessions that wait for the tables.
 
-Who reads a table keeps it from being altered, renamed or dropped; who wants to do that waits, and everybody who comes
-later waits behind him, also those who only want to read. So a reading that lasts for ever would end all other work.
+A session that reads a table keeps others from altering, renaming or dropping it. Such a session waits, and later ones
+wait for it, also those that only read. So a reading without an end would stop all other work.
 """
 
 import re
@@ -18,14 +18,14 @@ from pymysql.constants import ER
 from extract.source import Source
 from movimento_flat.errors import UserError
 
-#: So that nobody on the way to the server takes the connection for a dead one.
+#: Between two pings, which keep proxies and firewalls from closing an idle connection.
 PING_SECONDS = 30
-#: After the limit is over and the server could not be told.
+#: Between two attempts to end the sessions, once the limit is over.
 RETRY_SECONDS = 1
 _NAMED = 5
 _WAITS = "Waiting for % lock"
 
-#: An account sees its own sessions only, but with PROCESS.
+#: Without the privilege PROCESS an account sees only its own sessions.
 _FIND_WAITING = """
     SELECT id, user, host, db, time, info FROM information_schema.processlist
     WHERE state LIKE %s AND id <> CONNECTION_ID() ORDER BY time DESC, id
@@ -47,16 +47,16 @@ class TimeLimit:
         self._thread = Thread(target=self._watch, name="time limit", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the clock."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more; what has been begun is ended first."""
+        """Stop the clock, after sessions that are just being ended."""
         self._no_more.set()
         self._thread.join()
 
     def exceeded(self) -> UserError | None:
-        """Return what to tell the user where the limit was over; else None."""
+        """Return the error for the user if the limit was over; else None."""
         return self._exceeded
 
     def _watch(self) -> None:
@@ -75,7 +75,7 @@ class TimeLimit:
                 return
 
     def _end_sessions(self, guard: "Connection[Any] | None") -> bool:
-        """Return whether the server could be told; without the guard by a new connection."""
+        """End the sessions, by a new connection without the guard; return whether the server could be reached."""
         try:
             with nullcontext(guard) if guard else self._source.connect() as connection:
                 self._exceeded = UserError(
@@ -94,7 +94,7 @@ class TimeLimit:
 def time_limit(
     source: Source, guard: "Connection[Any]", connections: "list[Connection[Any]]"
 ) -> Iterator[TimeLimit]:
-    """Let `connections` be ended by `guard`, which the block leaves alone, when the source's time limit is over."""
+    """End `connections` when the source's time limit is over, by `guard`, which the block must not use."""
     limit = TimeLimit(source, guard, connections)
     limit.start()
     try:
@@ -106,7 +106,7 @@ def time_limit(
 def waiting(connection: "Connection[Any]") -> str:
     """Return a sentence about the sessions that wait for a lock, as far as the account sees them; it may be empty.
 
-    Of their statements only the first word shows: the others may hold what is to show nowhere.
+    It has only the first word of their statements: the rest may hold personal data.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FIND_WAITING, (_WAITS,))
@@ -121,7 +121,7 @@ def waiting(connection: "Connection[Any]") -> str:
 
 
 def _session(connection: "Connection[Any]") -> int:
-    """Return its number at the server. What the greeting says of it is cut to 32 bits, and may be a proxy's."""
+    """Return the connection's id at the server. The greeting's is cut to 32 bits, and may be a proxy's."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT CONNECTION_ID()")
         row = cursor.fetchone()

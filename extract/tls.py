@@ -1,7 +1,7 @@
-"""TLS to a database server: with the certificate and its name verified wherever the way leaves this machine.
+"""TLS to a database server: the certificate and its name are verified unless the server is on this machine.
 
-PyMySQL's own parameters would do less: `ssl_verify_identity` looks at no name where no `ssl_ca` is given, and
-without any of them it takes whatever certificate comes. It gets a finished context of Python's ssl module.
+PyMySQL's own parameters do less: `ssl_verify_identity` checks no name without `ssl_ca`, and without either PyMySQL
+accepts any certificate. So it gets a finished context of Python's ssl module.
 """
 
 import ssl
@@ -20,7 +20,7 @@ VERIFY, OFF = "verify", "off"
 _MISMATCHES = (62, 64)
 _EXPIRED = 10
 
-_WITHOUT = "--tls off reads without TLS, where everybody on the way can read along and change what comes."
+_WITHOUT = "--tls off reads without TLS: then anybody on the way can read the data, and change them."
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Tls:
     authority: Path | None = None
 
     def context(self, host: str, unix_socket: str | None) -> ssl.SSLContext | None:
-        """What PyMySQL takes as `ssl`; None is a connection without TLS.
+        """Return the context for PyMySQL's `ssl`; None for a connection without TLS.
 
         Raises:
             UserError: the authority's file cannot be read or holds no certificate.
@@ -52,13 +52,13 @@ class Tls:
                 f"The authority's file {self.authority} cannot be used: {reason}.",
                 "--tls-ca is the certificate (PEM) of the authority that signed the server's.",
             ) from error
-        # From Python 3.13 on the authorities that MySQL and openssl make by themselves would not do.
+        # From Python 3.13 on this flag refuses the authorities that MySQL and openssl make by themselves.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to this host cannot leave this machine: localhost, 127.0.0.0/8, ::1."""
+    """Return whether a host is this machine's loopback: localhost, 127.0.0.0/8, ::1."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -66,12 +66,12 @@ def is_loopback(host: str) -> bool:
 
 
 def is_localhost(host: str) -> bool:
-    """Whether the host is this machine by the name that is always its own (RFC 6761)."""
+    """Return whether a host is called localhost, which always is this machine (RFC 6761)."""
     return host.lower().removesuffix(".") == "localhost"
 
 
 def tls_trouble(error: pymysql.MySQLError) -> tuple[str, str] | None:
-    """-> what went wrong while TLS began, and the next step; None where the error is another one."""
+    """Return what went wrong while TLS began, and the next step; None for any other error."""
     cause = getattr(error, "original_exception", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = cause.verify_message.rstrip(".")
@@ -83,7 +83,10 @@ def tls_trouble(error: pymysql.MySQLError) -> tuple[str, str] | None:
             next_step = "Name the authority that signed it: --tls-ca FILE."
         return f"the server's certificate is not accepted: {reason}", f"{next_step} {_WITHOUT}"
     if isinstance(cause, ssl.SSLError):
-        return f"TLS could not begin: {cause.reason or cause}", f"Mend the server's TLS. {_WITHOUT}"
+        return (
+            f"TLS could not begin: {cause.reason or cause}",
+            f"Correct the server's TLS settings. {_WITHOUT}",
+        )
     if error.args and error.args[0] == CR.CR_SSL_CONNECTION_ERROR:
         return "the server speaks no TLS", f"Give the server a certificate. {_WITHOUT}"
     return None

@@ -1,4 +1,4 @@
-"""Which rows are read: movements of a span of time, and the tables as they were at an earlier moment."""
+"""The window: movements of a span of time, and the tables as of an earlier moment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ class Window:
     as_of: datetime | None = None
 
     def condition(self, wall_clock: str) -> str:
-        """SQL condition on a movement, whose date and time is the SQL expression `wall_clock`; NULL lies in no span."""
+        """Return the SQL condition that a moment, the SQL expression `wall_clock`, lies in the span; NULL does not."""
         limits = [
             f"{wall_clock} {comparison} {_literal(moment)}"
             for comparison, moment in ((">=", self.since), ("<", self.until))
@@ -29,16 +29,16 @@ class Window:
         return " AND ".join(limits) or "TRUE"
 
     def rows(self, table: str) -> str:
-        """What SQL's FROM gets for a table, given its name quoted."""
+        """Return the operand of FROM for a table, given its quoted name."""
         return f"{table} FOR SYSTEM_TIME AS OF {_literal(self.as_of)}" if self.as_of else table
 
     def as_json(self) -> dict[str, str | None]:
-        """-> since, until and as_of as text."""
+        """Return since, until and as_of as text, by their names."""
         return {name: moment and moment.isoformat(" ") for name, moment in vars(self).items()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """The inverse of `as_json`; other keys are left alone."""
+        """Return the window of what `as_json` has returned; other keys have no effect."""
         moments = {name: content[name] for name in ("since", "until", "as_of")}
         return cls(
             **{name: None if text is None else datetime.fromisoformat(text) for name, text in moments.items()}

@@ -1,4 +1,4 @@
-"""Runs the command movimento-flat: `python -m movimento_flat`."""
+"""Runs the command movimento-flat as `python -m movimento_flat`."""
 
 from movimento_flat.cli.main import main
 

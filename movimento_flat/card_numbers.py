@@ -1,15 +1,15 @@
-"""The one rule of what may be a card number in a text, and how it is masked.
+"""Finds what may be a card number in a text, and masks it.
 
 Digits are those of any script, full-width, superscript and circled ones included. A group is digits side by side. A
 text may hold a card number
 
 1. where there are 13 digits or more, with at most one blank or hyphen between two of them, whatever they are; and
 2. where neighbouring groups have 13 to 19 digits together, the last of which is their check digit (Luhn), and between
-   two groups are at most three characters, none of them a letter. Characters of no width are not counted: format and
-   combining characters, and letters that nobody sees.
+   two groups are at most three characters, none of them a letter. Characters without width are not counted: format and
+   combining characters, and invisible letters.
 
-All that overlaps is masked as one: its first six and its last four digits stay, an asterisk stands for each other one,
-and what was between them is gone. The time is linear in the length of the text.
+Numbers that overlap are masked as one: the first six and the last four digits stay, an asterisk replaces each other
+digit, and the characters between them are removed. The time is linear in the length of the text.
 """
 
 import re
@@ -18,16 +18,16 @@ from collections.abc import Iterator
 
 from movimento_flat.luhn import is_luhn
 
-#: First and last digits that PCI DSS lets show.
+#: First and last digits that PCI DSS allows to show.
 FIRST, LAST = 6, 4
 #: Digits of a card number (ISO/IEC 7812).
 SHORTEST, LONGEST = 13, 19
-#: Characters between two groups.
+#: Most characters between two groups.
 MOST_BETWEEN = 3
 
 _DIGITS = b"0123456789"
 _LETTER, _NO_WIDTH, _OTHER = "a", "z", "."
-#: Letters that take no room, or look like a blank: fillers of Hangul.
+#: Letters without width, or that look like a blank: fillers of Hangul.
 _UNSEEN_LETTERS = "\u115f\u1160\u3164\uffa0"
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN_LETTERS))
 _find_joined = re.compile(r"[0-9](?:[ -]?[0-9]){12,}").finditer
@@ -37,7 +37,7 @@ Span = tuple[int, int]
 
 
 class _Shapes(dict[int, str]):
-    """Maps a character's code to what the rule makes of it: a digit's value, a blank, a hyphen, or one of the above."""
+    """Maps a character's code to its shape in the rule: a digit's value, a blank, a hyphen, or one of the above."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -57,15 +57,15 @@ _SHAPES = _Shapes()
 
 
 def mask(number: bytes) -> bytes:
-    """`4111111111111111` -> `411111******1111`. Of ten characters or fewer only the last four show.
+    """Return a card number masked, such as `411111******1111`; of ten characters or fewer only the last four show.
 
-    Whole characters: half of one would be no UTF-8. What is no number may hold any.
+    A field that is no number may hold any UTF-8: whole characters are masked, not bytes.
     """
     return _masked(number.decode()).encode()
 
 
 def mask_card_numbers(text: bytes) -> bytes:
-    """Return a text with everything in it masked that may be a card number; bytes that are no UTF-8 are no letters."""
+    """Return a text with all that may be a card number masked; bytes that are no UTF-8 are not letters."""
     if len(text) < SHORTEST or (text.isascii() and len(text) - len(text.translate(None, _DIGITS)) < SHORTEST):
         return text
     characters = text.decode(errors="surrogateescape")
@@ -84,7 +84,7 @@ def mask_card_numbers(text: bytes) -> bytes:
 
 
 def letters(text: str) -> str:
-    """Return what masking never changes: the letters that can be seen. Of a masked text they are the same."""
+    """Return the visible letters of a text, which masking never changes."""
     return "".join(filter(str.isalpha, text)).translate(_WITHOUT_UNSEEN)
 
 
@@ -95,12 +95,12 @@ def _masked(number: str) -> str:
 
 
 def _joined(shape: str) -> Iterator[Span]:
-    """Yield where the first kind is."""
+    """Yield the spans of rule 1."""
     return (found.span() for found in _find_joined(shape))
 
 
 def _valid(shape: str) -> Iterator[Span]:
-    """Yield where the second kind is, in every window of groups; those that overlap, too."""
+    """Yield the spans of rule 2, also those that overlap: every run of groups is tried."""
     groups = [found.span() for found in _find_groups(shape)]
     for first, (start, _) in enumerate(groups):
         digits, last_end = "", start
@@ -114,13 +114,13 @@ def _valid(shape: str) -> Iterator[Span]:
 
 
 def _are_near(shape: str, end: int, begin: int) -> bool:
-    """Whether what lies between two groups lets them be one number."""
+    """Return whether the characters between two groups allow them to be one number."""
     between = shape[end:begin]
     return _LETTER not in between and len(between) - between.count(_NO_WIDTH) <= MOST_BETWEEN
 
 
 def _united(spans: list[Span]) -> list[Span]:
-    """Return spans in order, those that overlap as one."""
+    """Return the spans in order, with those that overlap united."""
     united: list[Span] = []
     for start, end in sorted(spans):
         if united and start < united[-1][1]:

@@ -1,15 +1,15 @@
-"""The project's one exception for what a user can mend."""
+"""The one exception for problems that the user can fix."""
 
 from movimento_flat.foreign_text import harmless
 
 
 class UserError(Exception):
-    """Something outside the program is not as it must be.
+    """Something outside the program is not as it must be, and the user can fix it.
 
     The command line prints it without a traceback and ends with status 1.
 
     Args:
-        what: what happened and where, in one or two sentences; it may hold text of others, such as a server's.
+        what: what happened and where, in one or two sentences; it may contain foreign text, such as a server's error.
         next_step: what the user can do about it.
     """
 

@@ -17,12 +17,12 @@ from movimento_flat.interrupts import ended_by_interrupts
 from movimento_flat.processes import die_with_parent
 
 LINES_OF_STDERR = 8
-#: Characters of a long line that are shown: Java begins it with what failed and ends it with why.
+#: Characters that are shown of a long line's beginning and end: Java begins with what failed and ends with why.
 _BEGINNING, _LEFT_OUT, _END = 180, " ... ", 215
 
-#: Property of commands and jobs: what they write in HDFS is this user's alone, whatever the cluster's own default is.
+#: Property of commands and jobs by which only this user may read what they write in HDFS.
 PRIVATE = "fs.permissions.umask-mode=077"
-#: A host that does not answer is given up after a minute, not after fifteen.
+#: Makes a command give up a host that does not answer after one minute instead of fifteen.
 _CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2", "-D", PRIVATE)
 
 _NEXT_STEPS = (
@@ -47,16 +47,16 @@ _NEXT_STEPS = (
     ),
 )
 _ANY_NEXT_STEP = "Run it again when the cause is gone; what was published before is as it was."
-#: Lines of the log4j appender and of Java's stack traces say nothing to a user.
+#: Matches lines of log4j and of Java's stack traces, which do not help a user.
 _is_noise = re.compile(
     r"(\d\d)?\d\d[-/]\d\d[-/]\d\d .* (INFO|WARN|DEBUG) |\s+at |\t|\s*\.\.\. \d+ more|WARNING: |log4j:"
 ).match
 
 
 def refuse_patterns(*uris: str) -> None:
-    """Refuse a name that Hadoop's commands and jobs would take for a pattern, or for several names.
+    """Refuse names that Hadoop's commands and jobs would take for a pattern, or for several names.
 
-    Some of them know no way to write such a name, so it is not escaped.
+    Names are not escaped, since some commands have no way to do that.
 
     Raises:
         UserError: there is such a name.
@@ -64,14 +64,14 @@ def refuse_patterns(*uris: str) -> None:
     for uri in uris:
         if found := re.search(r"[*?\[\]{}^\\,\x00-\x1f\x7f]", uri):
             raise UserError(
-                f"Hadoop takes {found[0]!r} in the name {uri!r} for more than a letter: it could be another folder.",
+                f"Hadoop takes {found[0]!r} in the name {uri!r} for a part of a pattern: it could mean another folder.",
                 "Name a folder in HDFS without it.",
             )
 
 
 @dataclass(frozen=True)
 class Hadoop:
-    """The command, and through it the cluster of its configuration.
+    """The `hadoop` command, and the cluster of its configuration.
 
     Attributes:
         binary: path of `hadoop`; `yarn` and `mapred` lie beside it or on PATH.
@@ -81,7 +81,7 @@ class Hadoop:
 
     @classmethod
     def find(cls) -> "Hadoop":
-        """The command of HADOOP_HOME, else of PATH.
+        """Return the command of HADOOP_HOME, else that of PATH.
 
         Raises:
             UserError: there is none.
@@ -97,41 +97,41 @@ class Hadoop:
         return cls(Path(found).absolute())
 
     def fs(self, *arguments: str) -> str:
-        """Run `hadoop fs` with options and URIs; -> its standard output.
+        """Run `hadoop fs` with options and URIs, and return its standard output.
 
         Raises:
-            UserError: it failed, and the message has the command and what it said; or a URI is a pattern.
+            UserError: it failed; the message has the command and its errors. Or a URI is a pattern.
         """
         return self._run(self._fs_command(arguments))
 
     def get(self, uri: str, folder: Path) -> None:
-        """Copy a folder of HDFS to one of this machine, which is not there yet.
+        """Copy a folder of HDFS to a new one of this machine.
 
-        `hadoop fs` reads a local path as a URI, in which blanks and brackets are errors and `%41` is an A: it gets the
-        last name only, which is the program's own.
+        `hadoop fs` reads a local path as a URI, in which blanks and brackets are errors and `%41` is an A. So it gets
+        only the last name, which is the program's own.
 
         Raises:
-            UserError: as `fs`.
+            UserError: as in `fs`.
         """
         self._run(self._fs_command(("-get", uri, folder.name)), folder.parent)
 
     def size(self, uri: str) -> int:
-        """-> bytes of a folder's files.
+        """Return the bytes of a folder's files.
 
         Raises:
-            UserError: as `fs`.
+            UserError: as in `fs`.
         """
         return int(self.fs("-du", "-s", uri).split()[0])
 
     @contextmanager
     def write(self, uri: str) -> Iterator[BinaryIO]:
-        """A new file in HDFS to write to. It has its name when the block ends well, and else does not appear.
+        """Open a new file in HDFS for writing. It gets its name when the block ends; after an error it does not appear.
 
         Raises:
-            UserError: HDFS does not take it.
+            UserError: HDFS cannot write it.
         """
         command = self._fs_command(("-put", "-", uri))
-        # Killed on an error: an end of input would be taken for the file's end.
+        # After an error the command is killed, since it would take the end of its input for the end of the file.
         with (
             tempfile.TemporaryFile() as stderr,
             _running(command, stderr, stdin=subprocess.PIPE) as process,
@@ -147,7 +147,11 @@ class Hadoop:
                 raise _failure(command, status, _read(stderr))
 
     def kill_jobs(self, tag: str) -> None:
-        """End the applications on YARN that carry a tag and have not ended."""
+        """End the applications on YARN that have a tag and still run.
+
+        Raises:
+            UserError: a command failed.
+        """
         states = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
         listed = self._run(
             [self._beside("yarn"), "application", "-list", "-appTags", tag, "-appStates", states]
@@ -156,7 +160,7 @@ class Hadoop:
             self._run([self._beside("mapred"), "job", "-kill", f"job_{number}"])
 
     def task_logs(self, application: str) -> str:
-        """Standard error of an ended application's tasks, as far as the cluster keeps it; may be empty."""
+        """Return standard error of an ended application's tasks, as far as the cluster keeps it; it may be empty."""
         command = [self._beside("yarn"), "logs", "-applicationId", application, "-log_files", "stderr"]
         result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         return result.stdout if result.returncode == 0 else ""
@@ -182,14 +186,14 @@ class Hadoop:
 
 
 def explain(text: str) -> str:
-    """What Hadoop said -> what the user can do about it."""
+    """Return what the user can do about an error of Hadoop."""
     return next((step for pattern, step in _NEXT_STEPS if re.search(pattern, text)), _ANY_NEXT_STEP)
 
 
-def last_words(stderr: str, lines: int = LINES_OF_STDERR) -> str:
-    """The end of what a command said, without Hadoop's log lines and stack traces, indented."""
+def last_words(stderr: str) -> str:
+    """Return the last lines of a command's errors, indented, without Hadoop's log lines and stack traces."""
     said = [line for line in stderr.splitlines() if line.strip() and not _is_noise(line)]
-    return "\n".join(f"  {_middle_left_out(line)}" for line in said[-lines:])
+    return "\n".join(f"  {_middle_left_out(line)}" for line in said[-LINES_OF_STDERR:])
 
 
 def _middle_left_out(line: str) -> str:
@@ -206,9 +210,9 @@ def _running(
     stdout: "IO[bytes] | int" = subprocess.DEVNULL,
     folder: Path | None = None,
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """A command, killed if the block ends by an error.
+    """Start a command, and kill it if the block raises an error.
 
-    It has a process group of its own: at Ctrl-C this program decides what ends, and in which order.
+    It has a process group of its own, so that at Ctrl-C this program decides what ends, and in which order.
     """
     try:
         process = subprocess.Popen(

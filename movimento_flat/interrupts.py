@@ -1,7 +1,7 @@
-"""One signal ends everything: what other threads wait for is ended with it, and the main thread gets KeyboardInterrupt.
+"""Lets one signal end everything: the waits of other threads, and the main thread, by KeyboardInterrupt.
 
-Python tells the main thread alone of a signal. A thread that waits for a server would keep the program until that
-server answers, so whoever waits in a thread says here how the wait is ended.
+Python informs only the main thread of a signal. Another thread that waits for a server would keep the program running
+until that answers. So code that waits in a thread registers here a function that ends the wait.
 """
 
 import signal
@@ -18,7 +18,7 @@ _AGAIN_SECONDS = 0.01
 
 
 def has_come() -> bool:
-    """Return whether a signal has come: then an error is that of a wait which was ended."""
+    """Return whether a signal has come: an error after it comes from a wait that it ended."""
     return _has_come
 
 
@@ -30,7 +30,7 @@ def hear_signals() -> None:
 
 
 def add(end: End) -> None:
-    """Call `end` when a signal comes, and at once where one has come; it must not raise, nor take a lock.
+    """Call `end` when a signal comes, or now if one has come; it must not raise, nor take a lock.
 
     It is called within the signal's handler, between any two steps of the main thread.
     """
@@ -46,7 +46,7 @@ def discard(end: End) -> None:
 
 @contextmanager
 def ended_by_interrupts(end: End) -> Iterator[None]:
-    """Call `end` where a signal comes within the block; see `add`."""
+    """Call `end` if a signal comes within the block; see `add`."""
     add(end)
     try:
         yield
@@ -63,7 +63,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Interrupt a little later where a signal has hit a callback or `__del__`, whose exceptions Python ignores."""
+    """Interrupt a little later if a signal came during a callback or `__del__`, whose exceptions Python ignores."""
     if ignored.exc_type is KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
     else:

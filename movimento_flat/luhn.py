@@ -6,12 +6,12 @@ _TWICE = bytes.maketrans(_DIGITS, bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
 def is_luhn(number: bytes) -> bool:
-    """Whether a number is digits only, and its last one is its check digit."""
+    """Return whether a number consists of digits, the last of which is its check digit."""
     return number.isdigit() and _sum(number) % 10 == 0
 
 
 def check_digit(payload: bytes) -> bytes:
-    """The digit that makes digits a valid number when it stands behind them."""
+    """Return the digit that makes a valid number of digits when it follows them."""
     return b"%d" % (-_sum(payload + b"0") % 10)
 
 

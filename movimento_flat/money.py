@@ -19,16 +19,16 @@ class Totals:
 
 
 def centavos(amount: bytes) -> int:
-    """`-12.34` -> -1234. What is no amount (NULL, or a malformed row's) counts nothing."""
+    """Return an amount such as `-12.34` in centavos; 0 for a field that is no amount, such as NULL."""
     return int(amount.replace(b".", b"")) if is_amount(amount) else 0
 
 
 def centavos_of(amount: Decimal) -> int:
-    """A sum of amounts, of any length: Decimal's own arithmetic would round it to 28 digits."""
+    """Return a sum of amounts in centavos, exact at any length: Decimal's arithmetic would round to 28 digits."""
     return int(f"{amount:.2f}".replace(".", ""))
 
 
 def reais(amount: int) -> str:
-    """Centavos -> text: -123456 -> `R$ -1,234.56`."""
+    """Return centavos as text, such as `R$ -1,234.56` for -123456."""
     sign = "-" if amount < 0 else ""
     return f"R$ {sign}{abs(amount) // 100:,}.{abs(amount) % 100:02d}"

@@ -1,6 +1,6 @@
-"""What of the people shows in a delivery: whole card numbers and names, or less (LGPD; PCI DSS 3.4).
+"""What a delivery shows of cards and people: whole card numbers and names, or less (LGPD; PCI DSS 3.4).
 
-Applied where a mapper first sees a row, so that what is not to show reaches no shuffle, output or log.
+The mapper that first reads a row applies it, so that hidden values reach no shuffle, output or log.
 """
 
 import hmac
@@ -11,7 +11,8 @@ from movimento_flat.errors import UserError
 from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, FLAT_TABLE, ID_COLUMNS, Table
 
 FULL, MASK, TOKEN = "full", "mask", "token"
-CARDS, PEOPLE = (FULL, MASK, TOKEN), (FULL, TOKEN)
+#: How card numbers, and people, may be shown.
+CARD_MODES, PEOPLE_MODES = (FULL, MASK, TOKEN), (FULL, TOKEN)
 
 #: Hex digits of a token: 128 bits of an HMAC-SHA-256.
 TOKEN_LENGTH = 32
@@ -24,16 +25,16 @@ class Privacy:
 
     Attributes:
         card: `full` card numbers; `mask`, their first six and last four digits; or `token`, an HMAC-SHA-256.
-        people: `full` names; or `token`, an HMAC-SHA-256 of the associate's id in the place of the given name,
+        people: `full` names; or `token`, an HMAC-SHA-256 of the associate's id instead of the given name,
             with no surname and no printed name.
         dropped: columns of the flat table that the CSV does not have; at least two stay.
-        ids: whether the CSV has the ids of the four tables, too.
+        ids: whether the CSV also has the ids of the four tables.
 
     Raises:
-        UserError: no such column, or the amounts, without which nothing could be proved; or no other column is left,
-            since a row whose only field is empty would be an empty line, which many readers skip; or ids where
-            something is hidden. An id is the same in each delivery and in the database, so it leads back to whatever
-            was hidden: such data would be no pseudonyms (LGPD, art. 13, § 4).
+        UserError: a dropped column does not exist, or is the amount, without which nothing could be proved; only the
+            amount is left, since a row without an amount would be an empty line, which many readers skip; or there
+            are ids where something is hidden. An id is the same in each delivery and in the database, so it leads
+            back to what was hidden: such data would be no pseudonyms (LGPD, art. 13, § 4).
     """
 
     card: str = FULL
@@ -68,7 +69,7 @@ class Privacy:
 
     @property
     def hides(self) -> bool:
-        """Whether anything does not show."""
+        """Whether anything is hidden."""
         return (self.card, self.people) != (FULL, FULL) or bool(self.dropped)
 
     @property
@@ -78,11 +79,11 @@ class Privacy:
 
     @property
     def hides_numbers(self) -> bool:
-        """Whether whole card numbers are not in the CSV, so that none may travel: cards meet by a fingerprint of it."""
+        """Whether the CSV has no whole card numbers: then equal ones are found by fingerprints."""
         return self.card != FULL or CARD in self.dropped
 
     def shows(self, table: Table) -> tuple[bool, ...]:
-        """For each of a table's columns whether the CSV has it, but for ids."""
+        """Return for each of a table's columns whether the CSV has it; ids do not count."""
         shown = {
             flat.source.name for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped
         }
@@ -90,20 +91,20 @@ class Privacy:
 
 
 def card_token(key: bytes, number: bytes) -> bytes:
-    """The same for the same number and key, and without the key as good as random."""
+    """Return a card number's token: the same for the same number and key, and unpredictable without the key."""
     return _CARD_TOKEN + _token(key, b"cartao " + number)
 
 
 def person_token(key: bytes, associate: bytes) -> bytes:
-    """Of an associate's id."""
+    """Return the token of an associate's id."""
     return _PERSON_TOKEN + _token(key, b"associado " + associate)
 
 
 def fingerprint_key(key: bytes) -> bytes:
-    """Return, from the key of tokens, that of fingerprints, which are no tokens.
+    """Return the key of fingerprints, which is made from that of tokens, so that no fingerprint is a token.
 
     Raises:
-        ValueError: there is no key. Then anybody could try which number has a fingerprint.
+        ValueError: there is no key. Without one anybody could find the number of a fingerprint by trying.
     """
     if not key:
         raise ValueError("Fingerprints need a key.")
@@ -111,10 +112,10 @@ def fingerprint_key(key: bytes) -> bytes:
 
 
 def fingerprint(fingerprint_key: bytes, text: bytes) -> bytes:
-    """128 bits of keyed BLAKE2b, as hex digits: for tasks only, and quicker than a token."""
+    """Return 128 bits of keyed BLAKE2b, as hex digits: only for tasks, and faster than a token."""
     return blake2b(text, digest_size=TOKEN_LENGTH // 2, key=fingerprint_key).hexdigest().encode()
 
 
 def _token(key: bytes, text: bytes) -> bytes:
-    """128 bits of HMAC-SHA-256, as hex digits."""
+    """Return 128 bits of HMAC-SHA-256, as hex digits."""
     return hmac.digest(key, text, "sha256").hex()[:TOKEN_LENGTH].encode()

@@ -1,4 +1,4 @@
-"""Processes that the program starts: they end with it, whatever ends it, and keep the memory that they need again."""
+"""Settings of processes that the program starts: they end with it, and reuse freed memory."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
-#: Parameters of mallopt(3), and the largest block that glibc lets be reused.
+#: Parameters of mallopt(3), and their values; the second one is the largest that glibc allows.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES, _LARGEST_KEPT_BLOCK = 256 << 20, 32 << 20
 
@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """-> for `preexec_fn`: the signal when the thread that started the process ends, however it ends (prctl(2))."""
+    """Return a `preexec_fn` by which a process gets a signal when the thread that started it ends (prctl(2))."""
     parent = os.getpid()
 
     def arrange() -> None:
@@ -26,9 +26,9 @@ def die_with_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
 
 
 def keep_freed_memory() -> None:
-    """Blocks of some megabytes that are freed are used again, and not given back to the system by each free().
+    """Reuse freed blocks of some megabytes instead of returning them to the system, as glibc does by default.
 
-    It clears every page of what it gives out anew: a fifth of the time in which 800 MB are audited. Only glibc does so.
+    The system clears every page that it gives out: that took a fifth of the time to audit 800 MB.
     """
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pymysql.converters import escape_string
 
-#: Installed beside this file; in a checkout at the top level.
+#: Where the scripts are: beside this file when installed, at the top level in a checkout.
 _FOLDERS = (Path(__file__).with_name("sql"), Path(__file__).resolve().parent.parent / "sql")
-#: What encloses the columns of expected.sql that are there only with ids.
+#: Marks around the columns of expected.sql that are only there with ids.
 _IDS, _END_OF_IDS = "/* --with-ids", "*/"
 
 #: The account that the program reads its own databases with.
@@ -33,14 +33,14 @@ def expected_rows(with_ids: bool = False) -> str:
 
 
 def flat_join(condition: str = "TRUE", with_ids: bool = False) -> str:
-    """Return the same as a derived table: without an order, and of the movements that fulfil a condition."""
+    """Return the same query without an order, for movements that fulfil a condition."""
     return f"{expected_rows(with_ids).rpartition('ORDER BY')[0]}WHERE {condition}"
 
 
 def reader_statements(database: str, password: str, user: str = READER, host: str = "%") -> list[str]:
-    """The statements that make, or renew, the reader account of one database.
+    """Return the statements that make, or renew, the reader account of one database.
 
-    In the name of a database GRANT takes _ and % for any text; they are escaped.
+    In a database's name GRANT takes _ and % for wildcards, so they are escaped.
     """
     filled = {
         "reader": f"{_literal(user)}@{_literal(host)}",

@@ -1,4 +1,4 @@
-"""Where the program keeps what it needs again: the private database server and its data."""
+"""The folder in which the program keeps what it reuses: the private database server and its data."""
 
 import os
 from pathlib import Path
@@ -7,18 +7,18 @@ from movimento_flat.errors import UserError
 
 
 def state_dir() -> Path:
-    """$MOVIMENTO_FLAT_HOME, else a folder in the user's state folder (XDG Base Directory Specification).
+    """Return $MOVIMENTO_FLAT_HOME, else a folder in the user's state folder (XDG Base Directory Specification).
 
     Raises:
         UserError: the user has no home.
     """
     if chosen := os.environ.get("MOVIMENTO_FLAT_HOME"):
         return Path(chosen).resolve()
-    return usual_state_dir()
+    return default_state_dir()
 
 
-def usual_state_dir() -> Path:
-    """The folder in the user's state folder, also where $MOVIMENTO_FLAT_HOME names another.
+def default_state_dir() -> Path:
+    """Return the folder in the user's state folder, whatever $MOVIMENTO_FLAT_HOME says.
 
     Raises:
         UserError: the user has no home.

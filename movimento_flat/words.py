@@ -1,4 +1,4 @@
-"""Eight bytes of a text at once, wherever they begin: NumPy's way to look at many short fields without a loop."""
+"""Reads eight bytes of a text at a time, wherever they begin, so that NumPy parses many short fields without a loop."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.integer[Any]]
 
-#: Bytes that a text needs behind it, so that a word may begin at each of its own.
+#: Bytes that must follow a text, so that a word may begin at each of its bytes.
 PADDING = bytes(24)
-#: A number has no more digits here: those of two words.
+#: Most digits of a number: those of two words.
 MOST_DIGITS = 16
 
 _U = np.uint64
-#: Bytes of a word, and for each number up to that a mask of so many of its first bytes.
+#: Bytes of a word, and for each count up to that a mask of so many of its first bytes.
 WORD = 8
 FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(WORD + 1)], _U)
 _BYTE, _16, _32, _64 = map(_U, (8, 16, 32, 64))
@@ -27,12 +27,12 @@ _ZEROS, _SIXES = map(_U, (0x3030303030303030, 0x0606060606060606))
 
 
 def words(text: bytes | bytearray) -> Words:
-    """Text and PADDING -> at each place the word that begins there, its first byte the lowest."""
+    """Return the word that begins at each position of a text with PADDING, its first byte the lowest."""
     return np.ndarray((len(text) - 8,), "<u8", text, strides=(1,))
 
 
 def numbers(word: Words, starts: Places, lengths: Places) -> tuple[Words, Flags]:
-    """Fields -> the numbers that they are; and which fields are one to MOST_DIGITS decimal digits and nothing else."""
+    """Return the numbers in some fields, and which fields are one to MOST_DIGITS decimal digits and nothing else."""
     fits = (lengths > 0) & (lengths <= MOST_DIGITS)
     value, is_number = _up_to_eight(word[starts], np.clip(lengths, 1, 8).astype(_U))
     if (long := np.flatnonzero(fits & (lengths > 8))).size:
@@ -44,7 +44,7 @@ def numbers(word: Words, starts: Places, lengths: Places) -> tuple[Words, Flags]
 
 
 def _up_to_eight(word: Words, count: Words) -> tuple[Words, Flags]:
-    """The first `count` bytes of each word, as digits -> the number, and whether they are digits."""
+    """Return the number that the first `count` bytes of each word are, and whether they are digits."""
     shift = _64 - _BYTE * count
     word = (word << shift) | (_ZEROS & ~(_ALL << shift))  # leading zeros
     are_digits = ((word & _UPPER) == _ZEROS) & (((word + _SIXES) & _UPPER) == _ZEROS)

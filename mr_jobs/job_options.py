@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
 
 #: Hadoop's own secret store: a job's credentials, which only its tasks can read, under this name.
 KEY_NAME = "movimento-flat.key"
@@ -35,8 +35,10 @@ class JobOptions:
     @staticmethod
     def add_options(add: Callable[..., Any]) -> None:
         """Declare them by an `argparse`-like function."""
-        add("--card", choices=CARDS, default=FULL, help="Card numbers in full, masked, or as tokens.")
-        add("--people", choices=PEOPLE, default=FULL, help="Names in full, or tokens of the associates.")
+        add("--card", choices=CARD_MODES, default=FULL, help="Card numbers in full, masked, or as tokens.")
+        add(
+            "--people", choices=PEOPLE_MODES, default=FULL, help="Names in full, or tokens of the associates."
+        )
         add("--drop", action="append", default=[], metavar="COLUMN", help="A column to leave out.")
         add(
             "--with-ids",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import aims, on_paper, page, sitting
+from bench import capacity_estimate, page, session, targets
 from bench.cluster import AND_USED, shuffled_bytes, without_used
 from bench.content import content, movements_of_dump
 from bench.measure import Timing, run
-from bench.records import Records, read
+from bench.records import Sessions, read
 from movimento_flat.money import Totals
 from movimento_flat.publish.parts import CSV_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS
@@ -30,10 +30,10 @@ def timing(seconds: float, peak: int = 80 * MB, **more: object) -> Timing:
 
 
 @pytest.fixture
-def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Written as benchmarks write them, and read as the page does."""
-    monkeypatch.setattr(sitting, "RECORDS", tmp_path)
-    monkeypatch.setattr(sitting, "ROOT", tmp_path.parent)
+    monkeypatch.setattr(session, "RECORDS", tmp_path)
+    monkeypatch.setattr(session, "ROOT", tmp_path.parent)
     said = "  seconds        extract 1.0, join 20.0, merge 5.0, audit 4.0, report 1.0\n"
     for size in (1_000_000, 5_000_000):
         millions = size // 1_000_000
@@ -46,30 +46,29 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
             "identity sort": [timing(20), timing(20)],
         }
         facts = {"movements": size, "movements_bytes": size * 60, "csv_bytes": size * 150}
-        sitting.record(f"cluster_join_{size}", "cluster_join", join, {"Hadoop": "3.4.2"}, **facts)
+        session.record("cluster_join", join, {"Hadoop": "3.4.2"}, **facts)
         both = {"movimento-flat extract": [timing(0.5 + millions)], "mydumper": [timing(millions)]}
-        sitting.record(f"extraction_{size}", "extraction", both, {}, movements=size)
-    sitting.record(
-        "cluster_run_5000000",
+        session.record("extraction", both, {}, movements=size)
+    session.record(
         "cluster_run",
         {"movimento-flat": [timing(40, said=said)]},
         {},
         movements=5_000_000,
     )
     sizes = {"flat 1000000": [timing(5)], "flat 20000000": [timing(90, 100 * MB)]}
-    sitting.record("growth", "growth", sizes, {})
+    session.record("growth", sizes, {})
     return read(tmp_path.glob("*.json"))
 
 
 def test_the_page_of_no_record_claims_nothing() -> None:
-    nothing = Records([])
+    nothing = Sessions([])
     assert not re.search(r"\| (?:not )?reached", page.benchmark_page(nothing))
-    assert aims.table(nothing).count(aims.MISSING) == len(aims.AIMS) + 2
-    assert {on_paper.MISSING} < set(on_paper.constants(nothing).values())
+    assert targets.table(nothing).count(targets.MISSING) == len(targets.TARGETS) + 2
+    assert {capacity_estimate.MISSING} < set(capacity_estimate.constants(nothing).values())
     assert "{" not in page.growth_page(nothing)
 
 
-def test_the_page_shows_medians_and_ratios_of_the_records(records: Records) -> None:
+def test_the_page_shows_medians_and_ratios_of_the_records(records: Sessions) -> None:
     text = page.benchmark_page(records)
     assert "| PySpark, broadcast | 65.0 | 60.0-70.0 | 0.47 | 130.0 |" in text
     assert "| cluster, join of 5 M in HDFS : PySpark's fastest | 0.60 | 0.47 | reached |" in text
@@ -79,8 +78,8 @@ def test_the_page_shows_medians_and_ratios_of_the_records(records: Records) -> N
     assert "Hadoop 3.4.2" in text
 
 
-def test_the_month_on_paper_is_calculated_from_the_records(records: Records) -> None:
-    found = on_paper.constants(records)
+def test_the_capacity_estimate_is_calculated_from_the_records(records: Sessions) -> None:
+    found = capacity_estimate.constants(records)
     assert found["shuffled"] == "50.0 GB"
     assert found["input"] == "60.0 GB"
     assert found["maps"] == "299"
@@ -90,10 +89,10 @@ def test_the_month_on_paper_is_calculated_from_the_records(records: Records) -> 
     assert found["extract"] == "16.7 min"
     assert found["merge"] == "33.3 min"
     assert found["longest"] == "the merge"
-    assert on_paper.MISSING not in found.values()
+    assert capacity_estimate.MISSING not in found.values()
 
 
-def test_every_plot_has_the_figures_of_its_record(records: Records) -> None:
+def test_every_plot_has_the_figures_of_its_record(records: Sessions) -> None:
     plots = {plot["file"]: plot["panels"] for plot in page.plots(records)}
     assert plots.keys() == {"cluster_join", "cluster_run", "extraction", "growth"}
     assert [bar["name"] for bar in plots["cluster_join"][0]["bars"]] == [

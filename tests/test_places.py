@@ -126,7 +126,7 @@ def test_an_output_that_is_no_folder_is_refused_by_name(
 def test_what_hadoop_would_take_for_a_pattern_is_refused(arguments: tuple[str, ...]) -> None:
     result = command(*arguments)
     assert result.returncode == 2
-    assert "for more than a letter" in result.stderr
+    assert "for a part of a pattern" in result.stderr
 
 
 def readable_by_others(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.cli.token_key import with_key
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.privacy import CARDS, PEOPLE, Privacy, fingerprint_key
+from movimento_flat.privacy import CARD_MODES, PEOPLE_MODES, Privacy, fingerprint_key
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS
@@ -87,8 +87,8 @@ def hidden(row: Row, holder: str, privacy: Privacy, key: bytes) -> Row:
 
 privacies = st.builds(
     Privacy,
-    card=st.sampled_from(CARDS),
-    people=st.sampled_from(PEOPLE),
+    card=st.sampled_from(CARD_MODES),
+    people=st.sampled_from(PEOPLE_MODES),
     dropped=st.frozensets(
         st.sampled_from([name for name in FLAT_COLUMNS if name != AMOUNT]), max_size=len(FLAT_COLUMNS) - 2
     ),

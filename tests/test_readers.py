@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.schema import FLAT_COLUMNS, MOVIMENTO
-from movimento_flat.tagged_tsv import Escaped, Marked, escape, unescape
+from movimento_flat.tagged_tsv import EscapedByClient, EscapedByServer, escape, unescape
 from mr_jobs.frames import csv_text
 from tests.conftest import Database
 
@@ -86,8 +86,8 @@ def test_the_servers_codec_is_pythons(database: Database, values: list[str]) -> 
         cursor.execute("SET SESSION sql_mode = ''")
         for value in values:
             text = f"SELECT CONVERT(X'{value.encode().hex()}' USING utf8mb4) AS text"
-            for wire in (Marked, Escaped):
-                line = wire.sql_line(MOVIMENTO, [wire.sql_text("text"), wire.sql_text("NULL")])
+            for encoding in (EscapedByClient, EscapedByServer):
+                line = encoding.sql_line(MOVIMENTO, [encoding.sql_text("text"), encoding.sql_text("NULL")])
                 cursor.execute(f"SELECT {line} FROM ({text}) AS one")
                 ((found,),) = cursor.fetchall()
-                assert wire.lines(found) == b"M\t%b\t\\N\n" % escape(value.encode())
+                assert encoding.lines(found) == b"M\t%b\t\\N\n" % escape(value.encode())

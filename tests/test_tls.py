@@ -240,4 +240,4 @@ def test_the_options_of_the_command_line(place: Place, without_tls: Database, tm
     assert command(*arguments, bare, "--tls", "off").returncode == 0
     both = command(*arguments, source, "--tls", "off", "--tls-ca", place.authority.file)
     assert both.returncode == 2
-    assert "--tls off does not ask" in both.stderr
+    assert "no effect with --tls off" in both.stderr

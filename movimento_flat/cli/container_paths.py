@@ -1,10 +1,10 @@
-"""Paths as the user wrote them: in the cluster's client container some have other names."""
+"""Shows paths as the user wrote them: in the cluster's client container some have other names."""
 
 import os
 import re
 from collections.abc import Mapping
 
-#: Path in the container (`hadoop-docker/cluster` mounts it) -> the variable that has what the user wrote.
+#: By path in the container, where `hadoop-docker/cluster` mounts it: the variable with the path as the user wrote it.
 _SHOWN = {
     "/output": "MOVIMENTO_FLAT_OUTPUT_SHOWN",
     "/run/password": "MOVIMENTO_FLAT_PASSWORD_SHOWN",
@@ -14,7 +14,7 @@ _SHOWN = {
 
 
 def as_the_user_wrote(message: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A message -> the same with the names that the user knows; outside the container it stays as it is."""
+    """Return a message with the paths as the user wrote them; outside the container it stays as it is."""
     for path, variable in _SHOWN.items():
         if shown := environment.get(variable):
             message = re.sub(rf"(?<![\w./-]){path}(?![\w-])", shown.replace("\\", r"\\"), message)

@@ -1,4 +1,4 @@
-"""`movimento-flat doctor`: whether a run would work here. It asks what a run asks, and writes nothing."""
+"""`movimento-flat doctor`: checks whether a run would work here, with the checks of a run, and writes nothing."""
 
 import os
 import platform
@@ -29,10 +29,10 @@ OK, NOTE, PROBLEM = "ok", "note", "problem"
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
 
 NEWEST_TESTED = (3, 13)
-#: A core's task of the local runner has this at most (`bench/hot_card.py`); the disk is told of before it is full.
+#: Most memory of a task of the local runner (`bench/hot_card.py`), and free disk below which a note says so.
 TASK_BYTES = 200_000_000
 LITTLE_DISK_BYTES = 2_000_000_000
-#: A Docker engine that does not answer within this time is none.
+#: A Docker engine must answer within this time.
 DOCKER_SECONDS = 20
 
 CLUSTER = Path(__file__).resolve().parent.parent.parent / "hadoop-docker" / "cluster"
@@ -41,12 +41,12 @@ _LEVEL, _SUBJECT, _TEXT = 9, 15, 30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        level: OK; NOTE, which hinders no run; or PROBLEM.
-        subject: what was looked at, in a word.
-        what: how it is.
+        level: OK; NOTE, with which a run works; or PROBLEM.
+        subject: what was checked, in a word.
+        what: the result, in words.
         next_step: what to do about it.
     """
 
@@ -57,9 +57,9 @@ class Finding:
 
 
 def examine(output: Path, source: Source | None) -> list[Finding]:
-    """Look at everything that a run into `output` needs; without a `source`, by a database of its own."""
+    """Check everything that a run into `output` needs; without a `source` it makes a database of its own."""
     engines = [_docker(), _local(source), _hadoop(source)]
-    if any(engine.level == OK for engine in engines):  # then no other one is missed
+    if any(engine.level == OK for engine in engines):  # one engine is enough
         engines = [replace(engine, level=NOTE) if engine.level == PROBLEM else engine for engine in engines]
     return [
         _python(),
@@ -72,12 +72,12 @@ def examine(output: Path, source: Source | None) -> list[Finding]:
 
 
 def works(findings: list[Finding]) -> bool:
-    """Whether a run would work, by one engine at least."""
+    """Return whether a run would work, by one engine at least."""
     return all(finding.level != PROBLEM for finding in findings)
 
 
 def as_text(findings: list[Finding], width: int | None, paint: Paint) -> str:
-    """-> a line for each finding, and one for what to do; lines are broken where `width` is the terminal's."""
+    """Return lines with each finding and what to do about it, wrapped to the terminal's `width` where there is one."""
     lines: list[str] = []
     for finding in findings:
         begin = paint(f"{finding.level:{_LEVEL}}", fg=_COLOURS[finding.level])
@@ -91,7 +91,7 @@ def as_text(findings: list[Finding], width: int | None, paint: Paint) -> str:
 
 
 def verdict(findings: list[Finding]) -> str:
-    """-> the sentence at the end."""
+    """Return the sentence at the end."""
     if works(findings):
         usable = [finding.subject for finding in findings if finding.level == OK and "=" in finding.subject]
         return f"A run would work here, by {' or '.join(usable)}."
@@ -119,13 +119,13 @@ def _memory() -> Finding:
 
 
 def _disk(subject: str, folder: Path) -> Finding:
-    """The folder need not be there yet: then it is about the one in which it would be made."""
-    place = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
-    if not place.is_dir():
-        return Finding(PROBLEM, subject, f"{place} is not a folder.", "Name another one.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        return Finding(PROBLEM, subject, f"{place} may not be written to.", "Name a folder of your own.")
-    free = shutil.disk_usage(place).free
+    """Check a folder; where it does not exist yet, the one in which a run would make it."""
+    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not existing.is_dir():
+        return Finding(PROBLEM, subject, f"{existing} is not a folder.", "Name another one.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(PROBLEM, subject, f"{existing} may not be written to.", "Name a folder of your own.")
+    free = shutil.disk_usage(existing).free
     what = f"{_gigabytes(free)} free for {folder}"
     if free < LITTLE_DISK_BYTES:
         return Finding(NOTE, subject, what, "That is little: a run has its tables there several times.")
@@ -147,7 +147,7 @@ def _docker() -> Finding:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Finding(PROBLEM, subject, "The Docker engine does not answer.", "Start it anew.")
+        return Finding(PROBLEM, subject, "The Docker engine does not answer.", "Restart it.")
     if result.returncode == 0:
         return Finding(OK, subject, result.stdout.strip())
     what, _, next_step = result.stderr.strip().removeprefix("movimento-flat: ").partition("\n  -> ")
@@ -168,7 +168,7 @@ def _local(source: Source | None) -> Finding:
 
 
 def _hadoop(source: Source | None) -> Finding:
-    """An engine beside which there is no database of its own needs the one that ENGINE=local has, too."""
+    """Check the cluster and, without a `source`, the private database, which this engine needs as ENGINE=local does."""
     subject = "ENGINE=hadoop"
     try:
         hadoop = Hadoop.find()
@@ -180,7 +180,7 @@ def _hadoop(source: Source | None) -> Finding:
 
 
 def _database(source: Source) -> Iterator[Finding]:
-    """What a run asks of its database, in the same order; it ends where nothing can go on."""
+    """Check the database in the order of a run, up to the first check that ends it."""
     subject = "database"
     try:
         with source.connect() as connection:
@@ -211,9 +211,7 @@ def _tls(connection: "Connection[Any]", source: Source) -> Finding:
     if version:
         return Finding(OK, "TLS", f"{version}, the server's certificate and name are verified")
     if source.tls.mode == OFF:
-        return Finding(
-            NOTE, "TLS", "off, as asked", "Everybody on the way can read along and change what comes."
-        )
+        return Finding(NOTE, "TLS", "off, as asked", "Anybody on the way can read the data, and change them.")
     return Finding(OK, "TLS", "none, and none needed: the server is on this machine")
 
 
@@ -227,11 +225,11 @@ def _account(connection: "Connection[Any]", source: Source) -> Finding:
 
 
 def _rows(connection: "Connection[Any]", tables: list[SourceTable]) -> Finding:
-    """A view may have the right columns and yet not be readable."""
+    """Read a row of each table: a view may have the right columns and still not be readable."""
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f"SELECT {table.line} FROM {table.rows} LIMIT 1")
-    return Finding(OK, "rows", "of each table one has been read")
+    return Finding(OK, "rows", "one row of each table was read")
 
 
 def _lock(connection: "Connection[Any]", tables: list[SourceTable]) -> Finding:

@@ -1,11 +1,11 @@
-"""The program's own database with fictitious data: made at the first run, kept for the next.
+"""The program's own database with fictitious data, made at the first run and kept for the next.
 
 It lies on a private server of this machine, or on the one that the Docker cluster brings, whose address and
 secrets are in the environment of its client container.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from json import dumps
@@ -26,16 +26,20 @@ from movimento_flat.state import state_dir
 DEFAULT_MOVEMENTS = 100_000
 DEFAULT_SEED = 1
 
-#: URL of the cluster's server and its administrator, and the folder of both accounts' passwords.
+#: Variables with the URL of the cluster's server and its administrator, and the folder of both accounts' passwords.
 SERVER_VARIABLE = "MOVIMENTO_FLAT_SERVER"
 SECRETS_VARIABLE = "MOVIMENTO_FLAT_SECRETS"
 
-#: What has been filled is written down where it lies: no file here can contradict it.
-_BOOK = (
+#: The databases that have been filled are registered on their server, so that no file here can contradict it.
+_MAKE_REGISTER = (
     "CREATE DATABASE IF NOT EXISTS movimento_flat CHARACTER SET utf8mb4",
     "CREATE TABLE IF NOT EXISTS movimento_flat.filled"
     " (name VARCHAR(64) PRIMARY KEY COMMENT 'a database whose filling has ended', plan TEXT)",
 )
+
+
+#: Connects as the administrator, to a database or to none.
+Connect = Callable[[str | None], "Connection[Any]"]
 
 
 class Server(Protocol):
@@ -45,19 +49,19 @@ class Server(Protocol):
         """Connect as the administrator."""
 
     def reader(self, database: str) -> Source:
-        """The database as the reader account sees it."""
+        """Return a database as the reader account sees it."""
 
 
 @contextmanager
 def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
-    """-> the database of `plan`, filled if it is not yet, as the reader account sees it.
+    """Give the database of `plan`, filled if it is not yet, as the reader account sees it.
 
     Raises:
         UserError: no server can be had here, or another run uses it.
     """
     with _server(console) as server:
         name = database_name(plan)
-        _fill_once(server, name, plan, console)
+        fill_once(server.connect, name, plan, console)
         source = server.reader(name)
         with server.connect() as admin, admin.cursor() as cursor:
             host = "localhost" if source.unix_socket else "%"
@@ -67,7 +71,7 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
 
 
 def database_name(plan: Plan) -> str:
-    """What the database of a plan is called."""
+    """Return the name of a plan's database."""
     rows = (plan.movements, plan.cards, plan.accounts, plan.associates)
     return "_".join(["sicooperative", *map(str, rows), str(plan.seed), str(round(plan.dirty * 1_000_000))])
 
@@ -107,29 +111,42 @@ class _ClusterServer:
 
     @property
     def _address(self) -> Source:
-        """The server is this program's own, beside its client on a network of their own: no TLS."""
+        """The server's address, without TLS: server and client share a network of their own."""
         return replace(address(self.url), tls=Tls(OFF))
 
     def _password(self, account: str) -> str:
         return read_password(self.secrets / f"{account}_password")
 
 
-def _fill_once(server: Server, name: str, plan: Plan, console: Console) -> None:
-    """The database is whole when the book has it; what a killed run or another model left of it is dropped."""
-    content = dumps(asdict(plan) | {"tables": statements("mysql/tables")}, default=str)
-    with server.connect() as admin, admin.cursor() as cursor:
-        for statement in _BOOK:
+def is_filled(connect: Connect, name: str, plan: Plan) -> bool:
+    """Return whether an earlier run has filled a database to its end, by this plan and this model."""
+    with connect(None) as admin, admin.cursor() as cursor:
+        for statement in _MAKE_REGISTER:
             cursor.execute(statement)
-        known = "FROM movimento_flat.filled WHERE name = %s"
-        if cursor.execute(f"SELECT 1 {known} AND plan = %s", (name, content)):
-            console.say(f"Database {name}: as an earlier run filled it.")
-            return
-        console.say(f"Database {name}: filled with fictitious data now.")
-        cursor.execute(f"DELETE {known}", (name,))
+        known = "SELECT 1 FROM movimento_flat.filled WHERE name = %s AND plan = %s"
+        return bool(cursor.execute(known, (name, _content(plan))))
+
+
+def _content(plan: Plan) -> str:
+    return dumps(asdict(plan) | {"tables": statements("mysql/tables")}, default=str)
+
+
+def fill_once(connect: Connect, name: str, plan: Plan, console: Console) -> None:
+    """Fill a database if no earlier run has, and register it then; drop what else there is of it.
+
+    Raises:
+        UserError: the rows could not be loaded.
+    """
+    if is_filled(connect, name, plan):
+        console.say(f"Database {name}: as an earlier run filled it.")
+        return
+    console.say(f"Database {name}: filled with fictitious data now.")
+    with connect(None) as admin, admin.cursor() as cursor:
+        cursor.execute("DELETE FROM movimento_flat.filled WHERE name = %s", (name,))
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
-    with server.connect(name) as admin, console.stage("seed", total=plan.rows) as progress:
+    with connect(name) as admin, console.stage("seed", total=plan.rows) as progress:
         fill(admin, plan, progress)
         with admin.cursor() as cursor:
-            cursor.execute("INSERT INTO movimento_flat.filled VALUES (%s, %s)", (name, content))
+            cursor.execute("INSERT INTO movimento_flat.filled VALUES (%s, %s)", (name, _content(plan)))
         admin.commit()

@@ -1,4 +1,4 @@
-"""What click does not bring: options under headings, the exit status under each command, and near words."""
+"""Additions to click: options under headings, the exit status under each command, and similar words."""
 
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -8,10 +8,10 @@ import click
 from click.shell_completion import CompletionItem
 
 EXIT_STATUS = (
-    "Exit status: 0 done, 1 something to mend (nothing was published), 2 wrong options, 130 interrupted."
+    "Exit status: 0 done, 1 something to fix (nothing was published), 2 wrong options, 130 interrupted."
 )
 
-#: Heading of each option that has one, by the name of its parameter; the others are just options.
+#: Headings of options by the name of their parameter; options without one come under _NO_SECTION.
 SECTIONS: dict[str, str] = {}
 _NO_SECTION = "Options"
 
@@ -35,7 +35,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group of such commands, in the order in which they are written."""
+    """A group of such commands, in the order of their definition."""
 
     command_class = Command
 
@@ -54,7 +54,7 @@ def _write_last(formatter: click.HelpFormatter, epilog: str | None) -> None:
 
 
 class Choice(click.Choice[str]):
-    """One of some words; a wrong one is told the near one."""
+    """One of some words; the error for another one names the most similar."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """See click."""
@@ -64,7 +64,7 @@ class Choice(click.Choice[str]):
 
 
 def one_of(*words: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """What the shell completes for an option that takes one of these words."""
+    """Return what the shell completes for an option that takes one of these words."""
     return lambda context, parameter, begun: [
         CompletionItem(word) for word in words if word.startswith(begun)
     ]

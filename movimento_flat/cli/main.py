@@ -1,4 +1,4 @@
-"""The command line `movimento-flat`: options in, one stage or all of them, a message and an exit status out."""
+"""The command line `movimento-flat`: runs one stage or all, and ends with a message and an exit status."""
 
 import errno
 import json
@@ -26,9 +26,9 @@ from movimento_flat.cli.doctor import PROBLEM, as_text, examine, verdict, works
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import join_here
 from movimento_flat.cli.fictitious import fictitious_database
+from movimento_flat.cli.folders import FolderOrUri, LocalFolder, is_uri
 from movimento_flat.cli.help import EXIT_STATUS, Choice, Group
 from movimento_flat.cli.pipeline import Publishing
-from movimento_flat.cli.places import OutputFolder, Place, is_uri
 from movimento_flat.cli.progress import Console, paint
 from movimento_flat.cli.streams import open_closed_streams
 from movimento_flat.cli.summary import Summary
@@ -51,7 +51,7 @@ INTERRUPTION = UserError("Interrupted; what was published before is as it was.")
 SHELLS = ("bash", "zsh", "fish")
 COMPLETE_VARIABLE = "_MOVIMENTO_FLAT_COMPLETE"
 
-OUTPUT = OutputFolder()
+OUTPUT = LocalFolder()
 
 
 @click.group(
@@ -96,7 +96,7 @@ def run(
     profile: bool,
     as_json: bool,
 ) -> None:
-    """Everything: from a database to OUTPUT/movimento_flat.csv.
+    """Run all stages: from a database to OUTPUT/movimento_flat.csv.
 
     Without --source it makes a database of its own, with fictitious data, and keeps it for the next run.
 
@@ -107,7 +107,7 @@ def run(
     movimento-flat run --output ./out --quiet --json
     """
     if not database:
-        # How many rows it has was asked for: fewer than before are no loss.
+        # The user chose its number of rows: fewer than before are no loss.
         publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
     source = _source(database, plan, window, console)
     delivery = pipeline.run(source, output, engine, connections, job_options, publishing, console)
@@ -117,7 +117,7 @@ def run(
 
 @contextmanager
 def _source(database: Source | None, plan: Plan, window: Window, console: Console) -> Iterator[Source]:
-    """Return the database that is read: the user's, or the program's own, which is filled if it is not yet."""
+    """Give the database to read: the user's, or the program's own, which is filled if it is not yet."""
     with nullcontext(database) if database else fictitious_database(plan, console) as source:
         yield replace(source, window=window)
 
@@ -149,7 +149,7 @@ def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
 @options.window
 @options.connections
 @click.option(
-    "--to", "folder", required=True, type=Place(), help="New folder for tagged TSV, or its URI in HDFS."
+    "--to", "folder", required=True, type=FolderOrUri(), help="New folder for tagged TSV, or its URI in HDFS."
 )
 @options.console
 def extract_command(
@@ -197,14 +197,14 @@ def _new_sink(folder: str) -> Sink:
     "--from",
     "folder",
     required=True,
-    type=Place(),
+    type=FolderOrUri(),
     help="Tagged TSV of stage 1: a folder, or its URI in HDFS.",
 )
 @click.option(
     "--to",
     "parts",
     required=True,
-    type=Place(),
+    type=FolderOrUri(),
     help="New folder for the join's sorted parts; a URI in HDFS where --from is one.",
 )
 @options.job_options
@@ -239,7 +239,7 @@ def join(
         if Path(parts).exists():
             raise UserError(f"{parts} is there already.", "Name a new folder.")
         Path(parts).parent.mkdir(parents=True, exist_ok=True)
-    # What lies between the steps is about as large as the parts: it goes to their disk.
+    # What is written between the steps is about as large as the parts, so it goes to the same disk.
     with TemporaryDirectory(
         prefix="movimento-flat-", dir=None if is_uri(parts) else Path(parts).parent
     ) as name:
@@ -265,7 +265,7 @@ def _join_on_cluster(
     properties: tuple[str, ...],
     console: Console,
 ) -> None:
-    from movimento_flat.cli.engines.hadoop import default_hdfs_folder, join_with_progress  # noqa: PLC0415  # so does mrjob's part of Hadoop
+    from movimento_flat.cli.engines.hadoop import default_hdfs_folder, join_with_progress  # noqa: PLC0415  # mrjob's part of Hadoop is slow to import
 
     work = f"{parts.rstrip('/')}.work"
     hadoop = Hadoop.find()
@@ -313,7 +313,7 @@ def merge(
     \b
     movimento-flat merge --from ./parts --tsv ./tsv --output ./out
     """
-    from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # NumPy takes its time to import
+    from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # NumPy is slow to import
 
     try:
         description = json.loads((tsv / EXTRACTION_NAME).read_text())
@@ -346,7 +346,7 @@ def merge(
 @options.console
 @options.as_json
 def verify(output: Path, database: Source | None, console: Console, as_json: bool) -> None:
-    """Whether OUTPUT still is what its manifest says; with --source also, whether the database holds the same.
+    """Compare OUTPUT with its manifest, and by --source also with the database.
 
     The database counts, adds up and hashes its rows in plain SQL; it is only read.
 
@@ -354,7 +354,7 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
     movimento-flat verify ./out
     movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
     """
-    from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # so here
+    from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # NumPy is slow to import
 
     _conclude(verify_delivery(output, database, console), console, as_json)
 
@@ -364,10 +364,10 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
 @options.database_to_read
 @options.console
 def doctor(output: Path, database: Source | None, console: Console) -> int:
-    """Whether a run would work here, and what to do where it would not: nothing is installed or written.
+    """Say whether a run would work here, and what to do where it would not; nothing is installed or written.
 
-    It looks at each engine, memory and disk; and with --source at the database: TLS, account, tables, columns, and
-    whether they can be locked for the moment in which snapshots begin.
+    It checks each engine, memory and disk; and with --source the database: TLS, account, tables, columns, and whether
+    the tables can be locked while snapshots begin.
 
     \b
     movimento-flat doctor
@@ -387,7 +387,7 @@ def doctor(output: Path, database: Source | None, console: Console) -> int:
 @cli.command()
 @click.argument("shell", type=Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options and values.
+    """Print a script that lets SHELL complete commands, options and values.
 
     \b
     bash:  eval "$(movimento-flat completion bash)"     in ~/.bashrc
@@ -400,10 +400,10 @@ def completion(shell: str) -> None:
 
 
 def _conclude(done: Summary, console: Console, as_json: bool) -> None:
-    """The one summary at the end: for a person, or for a machine.
+    """Print the summary: for a person, or as JSON for a machine.
 
     Raises:
-        UserError: standard output does not take it.
+        UserError: it could not be written to standard output.
     """
     if not as_json:
         console.show(done.as_text(console.width, paint))
@@ -411,10 +411,10 @@ def _conclude(done: Summary, console: Console, as_json: bool) -> None:
     try:
         print(done.as_json(), flush=True)
     except OSError as error:
-        sys.stdout = None  # else Python would try once more at its end
+        sys.stdout = None  # else Python would try to write it again at exit
         raise UserError(
             f"The summary could not be written to standard output: {error.strerror}.",
-            "What the command had to do it has done.",
+            "The command has done its work; only the summary is missing.",
         ) from error
 
 
@@ -423,7 +423,7 @@ def _shown(path: Path) -> Path:
 
 
 def main() -> None:
-    """The console script: the one place where an error becomes a message and an exit status."""
+    """Run the command; the only function that turns an error into a message and an exit status."""
     open_closed_streams()
     os.umask(0o077)  # what the program writes is for its user alone
     try:
@@ -439,11 +439,11 @@ def main() -> None:
     except UserError as error:
         _fail(error, USER_ERROR)
     except OSError as error:
-        place = f" {error.filename}" if error.filename else ""
-        next_step = "Free some space" if error.errno == errno.ENOSPC else "Mend that"
+        file = f" {error.filename}" if error.filename else ""
+        next_step = "Free some space" if error.errno == errno.ENOSPC else "Fix that"
         _fail(
             UserError(
-                f"A file could not be read or written: {error.strerror or error}{place}.",
+                f"A file could not be read or written: {error.strerror or error}{file}.",
                 f"{next_step} and run it again; what was published before is as it was.",
             ),
             USER_ERROR,
@@ -455,7 +455,7 @@ def main() -> None:
 
 
 def _fail(error: UserError, status: int) -> None:
-    """End with a message. What fails after a signal fails by it."""
+    """Print a message and end. An error after a signal is a consequence of it, so it is not shown."""
     if has_come() and status == USER_ERROR:
         error, status = INTERRUPTION, INTERRUPTED
     print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(str(error))}", file=sys.stderr)

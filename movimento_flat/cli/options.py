@@ -1,4 +1,4 @@
-"""Options of the command line, in groups: what several commands share, each group given to them as one object."""
+"""Options of the command line that several commands share, in groups. A command gets each group as one object."""
 
 import inspect
 import stat
@@ -19,12 +19,12 @@ from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
+from movimento_flat.cli.folders import FolderOrUri
 from movimento_flat.cli.help import SECTIONS, Choice, one_of
 from movimento_flat.cli.pipeline import Publishing
-from movimento_flat.cli.places import Place
 from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
-from movimento_flat.privacy import CARDS, FULL, PEOPLE, Privacy
+from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
 from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
@@ -33,7 +33,7 @@ from mr_jobs.job_options import JobOptions
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-#: Where Docker, Podman and Compose mount secrets: readable for all users of the container, which is nobody else's.
+#: Where Docker, Podman and Compose mount secrets. All users of the container may read them, and nobody outside.
 MOUNTED_SECRETS = Path("/run/secrets")
 
 MOMENT = click.DateTime()
@@ -46,9 +46,9 @@ Decorator = Callable[[Command], Command]
 
 
 def group(name: str, title: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
-    """A decorator of a command: it gets what `build` makes of these options as its parameter `name`.
+    """Return a decorator that gives a command the result of `build` as its parameter `name`.
 
-    `build` has a parameter for each option. `title` is their heading in the command's help.
+    `build` has a parameter for each option. `title` is the heading of the options in the command's help.
     """
     names = inspect.signature(build).parameters
     SECTIONS.update(dict.fromkeys(names, title))
@@ -84,7 +84,7 @@ _time_zone = click.option(
 _tls = click.option(
     "--tls",
     type=Choice([VERIFY, OFF]),
-    help="verify: by TLS, with the server's certificate and name held against its authority; off: without TLS."
+    help="verify: by TLS, with the server's certificate and name verified; off: without TLS."
     "  [default: verify, but off to this machine's own loopback or socket]",
 )
 _tls_ca = click.option(
@@ -98,7 +98,7 @@ _read_timeout = click.option(
     show_default=True,
     metavar="SECONDS",
     type=click.FloatRange(1, 1_000_000),
-    help="Give up a server that says nothing for so long; it is silent while it counts a large table, too.",
+    help="Give up a server that is silent for so long; it is also silent while it counts a large table.",
 )
 _allow_writer = click.option(
     "--allow-writer", is_flag=True, help="Read even by an account that could change the database."
@@ -109,7 +109,7 @@ _time_limit = click.option(
     default=TIME_LIMIT_SECONDS,
     show_default=True,
     type=click.IntRange(1),
-    help="End the reading after so long: while it lasts, who wants to alter the tables waits, and all others behind.",
+    help="End the reading after so long: until then sessions that alter the tables wait, and later ones for them.",
 )
 
 
@@ -117,7 +117,7 @@ def _database(
     source: str | None, password_file: Path | None, tls: str | None, tls_ca: Path | None, read_timeout: float
 ) -> Source | None:
     if tls == OFF and tls_ca:
-        raise click.UsageError("--tls-ca names whom to trust, which --tls off does not ask.")
+        raise click.UsageError("--tls-ca has no effect with --tls off.")
     if source:
         if password_file:
             _warn_of_readers(password_file)
@@ -128,7 +128,7 @@ def _database(
 
 
 def _warn_of_readers(password_file: Path) -> None:
-    """It is read all the same: who mounts secrets into a container may not be free to choose their mode."""
+    """Warn of a password file that others may read; it is used, since the mode of a mounted secret may be fixed."""
     mounted = password_file.resolve().is_relative_to(MOUNTED_SECRETS)
     if password_file.stat().st_mode & stat.S_IROTH and not mounted:
         said = f"Other users of this machine may read the password file {password_file}."
@@ -153,7 +153,7 @@ def _database_to_read(
 
 
 _connection = (_source, _password_file, _tls, _tls_ca, _read_timeout)
-#: -> database: the one of --source, or None without it.
+#: Gives `database`: the source of --source, or None without it.
 database = group("database", _DATABASE, _database, *_connection)
 database_to_read = group(
     "database", _DATABASE, _database_to_read, *_connection, _allow_writer, _time_zone, _time_limit
@@ -166,7 +166,7 @@ def _window(since: datetime | None, until: datetime | None, as_of: datetime | No
     return Window(since, until, as_of)
 
 
-#: -> window: which rows are read.
+#: Gives `window`: which rows are read.
 window = group(
     "window",
     "Which rows",
@@ -182,10 +182,14 @@ window = group(
 )
 
 connections = click.option(
-    "--connections", default=2, show_default=True, type=click.IntRange(1, 16), help="Readers at once."
+    "--connections",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    help="Readers at the same time.",
 )
 SECTIONS["connections"] = _DATABASE
-cores = click.option("--cores", type=click.IntRange(1), help="Tasks at once.  [default: all cores]")
+cores = click.option("--cores", type=click.IntRange(1), help="Tasks at the same time.  [default: all cores]")
 properties = click.option(
     "-D",
     "properties",
@@ -197,14 +201,14 @@ properties = click.option(
 
 def _engine(engine: str, cores: int | None, hdfs_folder: str | None, properties: tuple[str, ...]) -> Engine:
     if engine == HADOOP:
-        # mrjob's part of Hadoop takes its time to import.
+        # mrjob's part of Hadoop is slow to import.
         from movimento_flat.cli.engines.hadoop import HadoopEngine, default_hdfs_folder  # noqa: PLC0415
 
         return HadoopEngine(hdfs_folder or default_hdfs_folder(), properties)
     return LocalEngine(cores)
 
 
-#: -> engine: on which the join runs.
+#: Gives `engine`: what runs the join.
 engine = group(
     "engine",
     "Where the join runs",
@@ -220,7 +224,7 @@ engine = group(
     click.option(
         "--hdfs-folder",
         metavar="URI",
-        type=Place(),
+        type=FolderOrUri(),
         help="Where runs work in HDFS.  [default: movimento-flat in your home there]",
     ),
     properties,
@@ -236,24 +240,24 @@ def _rules(
         raise click.UsageError(f"{error.what} {error.next_step}") from error
 
 
-#: -> job_options: what the delivery shows of cards and people.
+#: Gives `job_options`: what the delivery shows of cards and people.
 job_options = group(
     "job_options",
     "What shows of cards and people",
     _rules,
     click.option(
         "--card",
-        type=Choice(CARDS),
+        type=Choice(CARD_MODES),
         default=FULL,
         show_default=True,
         help="Card numbers in full; masked, with their first six and last four digits; or as tokens.",
     ),
     click.option(
         "--people",
-        type=Choice(PEOPLE),
+        type=Choice(PEOPLE_MODES),
         default=FULL,
         show_default=True,
-        help="Names in full; or a token of the associate in place of the name, and no printed name.",
+        help="Names in full; or a token of the associate instead of the name, and no printed name.",
     ),
     click.option(
         "--drop",
@@ -265,7 +269,7 @@ job_options = group(
     click.option(
         "--with-ids",
         is_flag=True,
-        help=f"Write {', '.join(ID_COLUMNS)}, too, behind the other columns; only where nothing is hidden.",
+        help=f"Write also {', '.join(ID_COLUMNS)}, after the other columns; only where nothing is hidden.",
     ),
     click.option(
         "--key-file",
@@ -277,7 +281,7 @@ job_options = group(
 
 
 def _limit(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """A click callback that parses each text of an option; what is none is a usage error."""
+    """Return a callback of click that parses each text of an option; a ValueError is a usage error."""
 
     def parsed(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
         try:
@@ -302,7 +306,7 @@ def _publishing(
     return Publishing(excel, parquet, report, Limits(max_rejected, strict, allow_shrink), allow_new_key)
 
 
-#: -> publishing: what is published, and within which limits.
+#: Gives `publishing`: what is published, and within which limits.
 publishing = group(
     "publishing",
     "What is published",
@@ -310,12 +314,12 @@ publishing = group(
     click.option(
         "--excel",
         is_flag=True,
-        help="Write a file for Excel and LibreOffice in pt-BR, too, beside the manifest.",
+        help="Write also a file for Excel and LibreOffice in pt-BR, beside the manifest.",
     ),
     click.option(
         "--parquet",
         is_flag=True,
-        help="Write a Parquet file, too, beside the manifest; needs PyArrow.",
+        help="Write also a Parquet file, beside the manifest; needs PyArrow.",
     ),
     click.option(
         "--report/--no-report",
@@ -359,7 +363,7 @@ def _plan(
     )
 
 
-#: -> plan: of the fictitious database.
+#: Gives `plan`: the size and content of the fictitious database.
 plan = group(
     "plan",
     "Fictitious database",
@@ -402,7 +406,7 @@ def _console(verbose: bool, quiet: bool) -> Console:
 
 
 _MESSAGES = "Messages"
-#: -> console: on which the command speaks.
+#: Gives `console`: where the command prints.
 console = group(
     "console",
     _MESSAGES,

@@ -1,4 +1,4 @@
-"""The four stages in one run: extract, join, merge, publish."""
+"""Runs all stages: extract, join, merge, publish."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,14 +27,14 @@ class Publishing:
     """What is published, and within which limits.
 
     Attributes:
-        excel: whether there is a file for spreadsheets, too.
-        parquet: whether there is a Parquet file, too.
-        report: whether there is a page for managers, too.
+        excel: whether also a file for spreadsheets.
+        parquet: whether also a Parquet file.
+        report: whether also a page for managers.
         limits: what a run must not exceed.
         allow_new_key: whether tokens may be made by another key than those of the previous delivery.
 
     Raises:
-        UserError: PyArrow is not installed and needed.
+        UserError: PyArrow is needed and not installed.
     """
 
     excel: bool = False
@@ -60,12 +60,12 @@ def run(
     publishing: Publishing,
     console: Console,
 ) -> Delivery:
-    """Deliver a database to OUTPUT.
+    """Deliver a database to OUTPUT, and return the delivery.
 
-    OUTPUT and engine are looked at before the database is entered, which may have to be made first.
+    OUTPUT and the engine are checked before the context `database` is entered, which may have to make the database.
 
     Raises:
-        UserError: something that the user can mend; OUTPUT is as it was.
+        UserError: something that the user can fix; OUTPUT is as it was.
         OSError: a disk is full or broken; OUTPUT is as it was.
     """
     with open_output(output) as folder:
@@ -92,7 +92,7 @@ def run(
 def _extract_and_join(
     source: Source, workspace: Workspace, connections: int, job_options: JobOptions, console: Console
 ) -> tuple[Extraction, list[Path]]:
-    """The join's first step runs on the small tables while movements are still being extracted."""
+    """Extract in a thread, and join the small tables meanwhile; return the extraction and the join's parts."""
     small_tables: Future[SmallTables] = Future()  # done when they are complete
     stopping = Event()
 
@@ -130,16 +130,16 @@ def _extract_and_join(
 
 
 def _import_what_comes_later() -> None:
-    """What the last stages need, NumPy among it, while the first one waits for the database."""
+    """Import what the last stages need, such as NumPy, while the first one waits for the database."""
     import_module("movimento_flat.cli.delivery")
 
 
 def _stoppable(progress: Callable[[int], None], stopping: Event) -> Callable[[int], None]:
-    """The same progress, which also ends an extraction that nobody waits for any more."""
+    """Return a progress function that also ends the extraction once `stopping` is set."""
 
-    def report(rows: int) -> None:
+    def progress_or_stop(rows: int) -> None:
         if stopping.is_set():
             raise InterruptedError("the extraction was stopped")
         progress(rows)
 
-    return report
+    return progress_or_stop

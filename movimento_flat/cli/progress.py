@@ -1,4 +1,4 @@
-"""What a person sees while a stage runs, and how long each one took."""
+"""Shows a person what a stage is doing, and measures how long each one takes."""
 
 import os
 import sys
@@ -21,12 +21,12 @@ REPAINT_SECONDS = 0.2
 
 
 class Progress:
-    """How far a stage is; several threads may tell it.
+    """How far a stage is; several threads may report to it.
 
     Attributes:
         done, total: units; the total is None while it is not known.
-        what: is going on within the stage, shown behind its bar.
-        look: called whenever the bar is about to be painted, by a thread of its own; for what has to be asked.
+        what: what the stage is doing, shown after its bar.
+        look: called by the painting thread before it paints, for figures that have to be read first.
     """
 
     def __init__(self, total: int | None = None) -> None:
@@ -37,21 +37,21 @@ class Progress:
         self._lock = Lock()
 
     def __call__(self, done: int) -> None:
-        """So many more units are done."""
+        """Add so many units that are done."""
         with self._lock:
             self.done += done
 
     def reach(self, done: int) -> None:
-        """So many units are done in all; never fewer than before."""
+        """Set how many units are done in all; fewer than before have no effect."""
         with self._lock:
             self.done = max(self.done, done)
 
     def expect(self, total: int) -> None:
-        """So many units there are in all, as is known by now."""
+        """Set the total, as soon as it is known."""
         self.total = total
 
     def show_join(self, reached: Reached, movements: int | None) -> None:
-        """The join is so far; how many movements there are is known when its step 2 begins."""
+        """Show how far the join is; the number of movements is None until its step 2 begins."""
         self.what = str(reached)
         if movements is not None:
             self.expect(movements)
@@ -59,22 +59,22 @@ class Progress:
 
 
 def is_screen(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether a person reads the stream on a terminal that can repaint its lines."""
+    """Return whether the stream is a terminal that can repaint its lines."""
     return stream.isatty() and environment.get("TERM") != "dumb"
 
 
 def has_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether colours are for this stream: a terminal's, and NO_COLOR (no-color.org) does not forbid them."""
+    """Return whether the stream is such a terminal and NO_COLOR (no-color.org) does not forbid colours."""
     return is_screen(stream, environment) and not environment.get("NO_COLOR")
 
 
 def paint(text: str, **style: Any) -> str:
-    """The text in a style of click's where standard error has colours, else as it is."""
+    """Return a text in a style of click's where standard error has colours, else as it is."""
     return click.style(text, **style) if has_colours(sys.stderr, os.environ) else text
 
 
 def broken(text: str, width: int | None) -> list[str]:
-    """Return a text, harmless for a terminal, in lines of so many columns; one line where there is no width."""
+    """Return a text, harmless for a terminal, in lines of at most `width` columns; as one line without a width."""
     text = harmless(text)
     if width is None:
         return [text]
@@ -82,15 +82,15 @@ def broken(text: str, width: int | None) -> list[str]:
 
 
 class Console:
-    """Sentences and progress bars on standard error; bars only on a terminal.
+    """Prints sentences and progress bars to standard error; bars only on a terminal.
 
     Args:
-        quiet: nothing is said, and no bar shown; errors are not this class's.
-        verbose: details are said, too.
+        quiet: print no sentence and no bar; errors are printed elsewhere.
+        verbose: also print details.
 
     Attributes:
         seconds: wall time of each stage that has ended, in the order of their ends.
-        phases: of the join, as its runner tells them.
+        phases: those of the join that have ended.
         quiet, verbose: see above.
     """
 
@@ -101,29 +101,29 @@ class Console:
         self.verbose = verbose
 
     def say(self, sentence: str) -> None:
-        """A sentence for the user, broken between words on a narrow terminal."""
+        """Print a sentence for the user, wrapped to the terminal."""
         self.show("\n".join(broken(sentence, self.width)))
 
     def show(self, text: str) -> None:
-        """Lines for the user as they are, clear of any progress bar."""
+        """Print lines for the user as they are, above any progress bar."""
         if not self.quiet:
             tqdm.write(text, file=sys.stderr)
 
     def detail(self, sentence: str) -> None:
-        """A line for a user who asked for more."""
+        """Print a sentence for a user who asked for details."""
         if self.verbose:
             self.say(sentence)
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal; None where there is none, and lines may have any length."""
+        """Columns of the terminal; None without one, where lines may have any length."""
         if not is_screen(sys.stderr, os.environ):
             return None
         return os.get_terminal_size(sys.stderr.fileno()).columns or None
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = " rows") -> Iterator[Progress]:
-        """Time a stage, and show how far it is of `total` units."""
+        """Measure the seconds of a stage, and show its progress towards `total` units."""
         started = time.monotonic()
         progress = Progress(total)
         with self._bar(name, progress, unit):
@@ -134,7 +134,7 @@ class Console:
 
     @contextmanager
     def _bar(self, name: str, progress: Progress, unit: str) -> Iterator[None]:
-        """A thread paints it: its clock goes on while nothing is done, and who does something need not wait."""
+        """Paint the bar in a thread, so that its clock runs on and the stage need not wait for it."""
         if self.quiet or not is_screen(sys.stderr, os.environ):
             yield
             return
@@ -157,11 +157,11 @@ def _paint_bar(name: str, progress: Progress, unit: str, ended: Event) -> None:
         total=progress.total,
         unit=unit,
         unit_scale=True,
-        smoothing=0,  # the rate since the beginning: what is done comes in lumps
+        smoothing=0,  # the rate since the beginning, since units arrive many at a time
         file=sys.stderr,
         leave=False,
         dynamic_ncols=True,
-        delay=1e-9,  # it is not painted before it is known what is done
+        delay=1e-9,  # not painted before it is known what is done
         mininterval=0,
         miniters=0,
     )

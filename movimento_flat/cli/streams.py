@@ -1,13 +1,13 @@
-"""Standard streams as they may come: closed, or of a terminal that has no letters but those of ASCII."""
+"""Prepares standard streams, which may be closed, or belong to a terminal that has only ASCII."""
 
 import os
 import sys
 
 
 def open_closed_streams() -> None:
-    """Let standard streams that are closed lead nowhere, and write what a stream has no letter for as an escape.
+    """Open closed standard streams on /dev/null, and write characters that a stream cannot encode as escapes.
 
-    A file that is opened later would get the number of a closed one, and what is said would be written into it.
+    A file opened later would otherwise get the number of a closed stream, and messages would be written into it.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)

@@ -1,4 +1,4 @@
-"""What a command has to say at its end: for a person as text, for a machine as JSON."""
+"""The summary of a command at its end: for a person as text, for a machine as JSON."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME
 from mr_jobs.phases import Phase
 
-#: Columns that labels have, and the least that a text beside them needs.
+#: Columns of the labels, and the least of the text beside them.
 _LABEL, _TEXT = 17, 20
 
 Paint = Callable[..., str]
@@ -23,12 +23,12 @@ Paint = Callable[..., str]
 
 @dataclass(frozen=True)
 class Summary:
-    """A summary.
+    """What a command has done.
 
     Attributes:
         heading: its first line.
         lines: (label, text) for a person.
-        facts: the same for a machine, as JSON has it; amounts in centavos, times in seconds.
+        facts: the same for a machine, with the keys of the JSON; amounts in centavos, times in seconds.
     """
 
     heading: str
@@ -36,11 +36,11 @@ class Summary:
     facts: dict[str, Any]
 
     def as_text(self, width: int | None, paint: Paint = lambda text, **style: text) -> str:
-        """-> lines, broken between words where `width` is the terminal's; `paint` is given click's styles."""
+        """Return lines, wrapped to the terminal's `width` where there is one; `paint` gets styles of click."""
         return "\n".join([paint(self.heading, bold=True), *self._lines(width, paint)])
 
     def as_json(self) -> str:
-        """Return one line, in ASCII: whatever reads it need not know an encoding."""
+        """Return one line of ASCII, so that a reader need not know an encoding."""
         return json.dumps(self.facts)
 
     def _lines(self, width: int | None, paint: Paint) -> Iterable[str]:
@@ -53,7 +53,7 @@ class Summary:
 def of_delivery(
     delivery: Delivery, output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
 ) -> Summary:
-    """What was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
+    """Return the summary of a delivery to `output`, as the user wrote that, with the `phases` to be listed."""
     manifest = delivery.as_json()
     rejected, warnings = delivery.merged.rejected, delivery.merged.warnings
     seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in delivery.seconds.items())
@@ -84,17 +84,17 @@ def of_delivery(
 
 
 def of_phases(phases: Iterable[Phase]) -> list[tuple[str, str]]:
-    """A line for each phase of the join."""
+    """Return a line for each phase of the join."""
     return [(f"{phase.name} {phase.step}", str(phase)) for phase in phases]
 
 
 def of_key(fingerprint: str | None) -> list[tuple[str, str]]:
-    """The line on the key of tokens, where there are any."""
+    """Return the line on the key of tokens; none without tokens."""
     return [("tokens", f"by the key {fingerprint}")] if fingerprint else []
 
 
 def of_csv(totals: Totals, size: int) -> list[tuple[str, str]]:
-    """The lines on a CSV of so many bytes."""
+    """Return the lines on a CSV of `size` bytes."""
     return [("rows", f"{totals.rows:,} ({size / 1e6:,.1f} MB)"), ("total", reais(totals.centavos))]
 
 

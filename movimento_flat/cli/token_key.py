@@ -1,7 +1,7 @@
-"""The secret key of tokens: made once, kept in a file of its owner alone, so that tokens of two runs are the same.
+"""The secret key of tokens: made once, and kept in a file that only its owner may read, so that runs make equal tokens.
 
-It has one place for each user, however the program is started, and that is no state folder: what lies there can be
-made again, and `make clean` removes it. The same key is never made twice.
+Each user has one such file, whichever way the program is started. It is not in the state folder, which `make clean`
+removes and a run makes again: a lost key cannot be made again.
 """
 
 import hmac
@@ -18,7 +18,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import RUN_NAME
-from movimento_flat.state import state_dir, usual_state_dir
+from movimento_flat.state import default_state_dir, state_dir
 from mr_jobs.job_options import JobOptions
 
 #: These names are also in hadoop-docker/cluster, which has no Python.
@@ -35,10 +35,10 @@ Say = Callable[[str], None]
 
 
 def with_key(job_options: JobOptions, scratch: Path, say: Say) -> JobOptions:
-    """The options of the join of one run: with the file of the key, or none where nothing is hidden by one.
+    """Return the options of one run with the file of its key, or without one where nothing needs a key.
 
-    Tokens take the key that is kept, which is made if it is not there. Card numbers that are masked, or left out, take
-    a new one each time, in the folder `scratch`: by it cards with the same number find each other, without it.
+    Tokens use the key that is kept, which is made if there is none. Where card numbers are masked or left out, a new
+    key is made in the folder `scratch`: its fingerprints show which cards have the same number.
 
     Raises:
         UserError: the file cannot be read or made, other users may read it, or it holds no key; or a key lies where an
@@ -48,14 +48,14 @@ def with_key(job_options: JobOptions, scratch: Path, say: Say) -> JobOptions:
 
 
 def with_kept_key(job_options: JobOptions, say: Say) -> JobOptions:
-    """The options of a merge: with the file of the key by which the join made its tokens, if there are any.
+    """Return the options of a merge with the file of the key that made the join's tokens, if there are any.
 
     Raises:
-        UserError: as `with_key`, or there is none.
+        UserError: as in `with_key`, or there is no key.
     """
     if not job_options.privacy.needs_key:
         return job_options
-    kept = _place(job_options, say)
+    kept = _kept_file(job_options, say)
     if not kept.exists():
         raise UserError(f"There is no key {kept}.", "Name the --key-file of the join.")
     _check(kept)
@@ -63,17 +63,17 @@ def with_kept_key(job_options: JobOptions, say: Say) -> JobOptions:
 
 
 def key_fingerprint_of(job_options: JobOptions) -> str | None:
-    """Return what tells the key of tokens from others and gives nothing of it away; None where there are no tokens."""
+    """Return the fingerprint of the key of tokens, from which the key cannot be found; None without tokens."""
     if not job_options.privacy.needs_key:
         return None
     return hmac.digest(job_options.key(), _FINGERPRINT_OF, "sha256").hex()[:_FINGERPRINT_LENGTH]
 
 
 def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bool, say: Say) -> None:
-    """Refuse tokens that would not join with those of the delivery in OUTPUT; say it where nobody can tell.
+    """Refuse a key other than that of the delivery in OUTPUT; say so where that cannot be compared.
 
     Raises:
-        UserError: they are by another key, and it is not said that this is right.
+        UserError: the key is another one, and `may_be_new` is False.
     """
     manifest = output / RUN_NAME / MANIFEST_NAME
     if key_fingerprint is None or may_be_new or not manifest.exists():
@@ -84,18 +84,18 @@ def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bo
         say(f"The key of tokens is not compared with that of the previous delivery: {error.what}")
         return
     if previous.privacy.needs_key and previous.format < WHOLE_FORMAT:
-        say("The previous delivery has tokens too, and does not say by which key.")
+        say("The previous delivery also has tokens, and does not say by which key.")
     elif previous.key_fingerprint not in {None, key_fingerprint}:
         raise UserError(
             f"The previous delivery in {output} has tokens by the key {previous.key_fingerprint}, and this run would"
             f" make them by {key_fingerprint}: the same card would get another token.",
-            "Name the key of before by --key-file (make: KEY_FILE), or --allow-new-key.",
+            "Name the previous key by --key-file (make: KEY_FILE), or --allow-new-key.",
         )
 
 
 def _key_file(job_options: JobOptions, scratch: Path, say: Say) -> Path | None:
     if job_options.privacy.needs_key:
-        kept = _place(job_options, say)
+        kept = _kept_file(job_options, say)
         if not kept.exists():
             _make(kept)
         _check(kept)
@@ -106,31 +106,31 @@ def _key_file(job_options: JobOptions, scratch: Path, say: Say) -> Path | None:
     return scratch / DEFAULT_NAME
 
 
-def _place(job_options: JobOptions, say: Say) -> Path:
-    """Return where the key is kept, or is to be made.
+def _kept_file(job_options: JobOptions, say: Say) -> Path:
+    """Return the file in which the key is kept, or is to be made.
 
     Raises:
-        UserError: there is no home for it, or one lies where an earlier version kept it and none here.
+        UserError: the user has no home folder, or only an earlier version's file has a key.
     """
     if job_options.key_file:
         return job_options.key_file
-    place = _data_folder() / FOLDER_NAME / DEFAULT_NAME
-    old = [file for file in _old_places() if file.exists()]
-    if place.exists():
+    kept = _data_folder() / FOLDER_NAME / DEFAULT_NAME
+    old = [file for file in _old_files() if file.exists()]
+    if kept.exists():
         for file in old:
-            if file.read_bytes().strip() != place.read_bytes().strip():
-                say(f"An earlier version kept another key in {file}. It is not used; {place} is. Remove one.")
+            if file.read_bytes().strip() != kept.read_bytes().strip():
+                say(f"An earlier version kept another key in {file}. It is not used; {kept} is. Remove one.")
     elif old:
         moves = (
-            f"mkdir -p -m 700 {shlex.quote(str(place.parent))} && mv {shlex.quote(str(file))} {shlex.quote(str(place))}"
+            f"mkdir -p -m 700 {shlex.quote(str(kept.parent))} && mv {shlex.quote(str(file))} {shlex.quote(str(kept))}"
             for file in old
         )
         raise UserError(
-            f"The key of tokens is kept in {place} now, and an earlier version made"
+            f"The key of tokens is kept in {kept} now, and an earlier version made"
             f" {' and '.join(map(str, old))}: with a new key no token would be as before.",
             "\n  or ".join(moves),
         )
-    return place
+    return kept
 
 
 def _data_folder() -> Path:
@@ -151,17 +151,17 @@ def _data_folder() -> Path:
         ) from error
 
 
-def _old_places() -> list[Path]:
-    """Return where earlier versions kept it: `make run` in the checkout, the command in the user's state folder."""
+def _old_files() -> list[Path]:
+    """Return where earlier versions kept a key: `make run` in the checkout, the command in the state folder."""
     folders = [_CHECKOUT_STATE]
     with suppress(UserError):  # without a home nothing was kept there
         folders.append(state_dir())
-        folders.append(usual_state_dir())
+        folders.append(default_state_dir())
     return [folder / DEFAULT_NAME for folder in dict.fromkeys(folders)]
 
 
 def _make(file: Path) -> None:
-    """Make it complete or not at all, and only once where two runs need it at the same time."""
+    """Make a key, complete or not at all, and only one where two runs need it at the same time."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:

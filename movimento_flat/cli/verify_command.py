@@ -1,4 +1,4 @@
-"""`movimento-flat verify`: one summary of what is right, or one error that names each difference."""
+"""`movimento-flat verify`: a summary where everything is right, else an error that names each difference."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from movimento_flat.verify.delivery import Comparison, verify_files
 
 
 def verify_delivery(output: Path, database: Source | None, console: Console) -> Summary:
-    """Check a published folder, and against its database where there is one; -> the summary.
+    """Compare a published folder with its manifest, and with a database where one is given; return the summary.
 
     Raises:
-        UserError: something differs, or there is no manifest that says what must be.
+        UserError: something differs, or there is no manifest to compare with.
         OSError: a file cannot be read.
     """
     settle(output)
@@ -40,14 +40,12 @@ def verify_delivery(output: Path, database: Source | None, console: Console) -> 
 
 
 def _next_step(delivered: Delivered, database: Source | None, asked: bool) -> str:
-    again = "Take the folder from a backup, or run again."
+    restore = "Take the folder from a backup, or run again."
     if not database:
-        return again
+        return restore
     if not asked:
-        return f"{again} The database was not asked: there is nothing whole to compare it with."
-    return (
-        f"{again} What only the database says otherwise it may have changed since {delivered.snapshot} UTC."
-    )
+        return f"{restore} The database was not asked: there is nothing whole to compare it with."
+    return f"{restore} If only the database differs, it may have changed since {delivered.snapshot} UTC."
 
 
 def _summary(output: Path, delivered: Delivered, database: Source | None) -> Summary:
@@ -79,7 +77,7 @@ def _summary(output: Path, delivered: Delivered, database: Source | None) -> Sum
 
 
 def _but_for(delivered: Delivered) -> str:
-    """What was not compared with the database."""
+    """Return what was not compared with the database, as the end of a sentence."""
     compared = compared_columns(delivered)
     left_out = []
     if tokens := [name for name in delivered.columns if name not in compared]:

@@ -1,1 +1,1 @@
-"""A fictitious database: invented people, accounts, cards and movements, the same for the same seed."""
+"""Makes a fictitious database: invented people, accounts, cards and movements, the same for the same seed."""

@@ -1,4 +1,4 @@
-"""Card numbers (PAN): an issuer's prefix, a number of its own, and the check digit of Luhn."""
+"""Makes card numbers (PAN): an issuer's prefix, the card's own digits, and the check digit of Luhn."""
 
 from random import Random
 
@@ -15,13 +15,13 @@ BRANDS = (
     ("36", 14),
     ("606282", 16),
 )
-#: Coprime to every power of ten: identity * SCATTER mod 10**n is another number for each identity below 10**n.
+#: Coprime to every power of ten, so identity * SCATTER mod 10**n differs for each identity below 10**n.
 SCATTER = 98_765_432_109_877
 
 
 def card_number(identity: int, numbers: Random) -> str:
-    """A card's number: unique for identities below a hundred million, valid by Luhn."""
+    """Return a card number that is valid by Luhn, and unique for identities below a hundred million."""
     prefix, length = numbers.choices(BRANDS, (30, 3, 3, 30, 15, 8, 4, 7))[0]
-    places = length - len(prefix) - 1
-    payload = f"{prefix}{identity * SCATTER % 10**places:0{places}d}"
+    digits = length - len(prefix) - 1
+    payload = f"{prefix}{identity * SCATTER % 10**digits:0{digits}d}"
     return payload + check_digit(payload.encode()).decode()

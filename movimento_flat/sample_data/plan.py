@@ -1,11 +1,11 @@
-"""How large the fictitious database is, and how clean."""
+"""The plan of a fictitious database: how large it is, and how clean."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from movimento_flat.errors import UserError
 
-#: A card's rank among the used ones is a uniform number to this power: the first are very hot.
+#: A movement's card is drawn by a uniform random number to this power: the first cards get many movements.
 SKEW = 4
 
 
@@ -15,10 +15,10 @@ class Plan:
 
     Attributes:
         movements: rows of movimento.
-        seed: of the random numbers.
-        dirty: share (0-1) of damaged rows: keys that are NULL or lead nowhere, and values that deserve a warning.
+        seed: seed of the random numbers.
+        dirty: share (0-1) of damaged rows: keys that are NULL or point to no row, and values that cause a warning.
         cards, accounts, associates: rows of the other tables; derived from the table before where None.
-        skew: of the movements' cards: 1 draws all alike, with n a card of rank r has a share like r^(1/n - 1).
+        skew: 1 draws all cards alike; with n a card of rank r has a share like r^(1/n - 1) of the movements.
         start, end: first and last day of movements.
     """
 
@@ -36,7 +36,7 @@ class Plan:
         """Fill in the rows of the smaller tables.
 
         Raises:
-            UserError: the numbers do not go together.
+            UserError: the numbers contradict each other.
         """
         self._derive("cards", self.movements, 10)
         self._derive("accounts", (self.cards or 0) * 3, 4)
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        """Of all four tables."""
+        """Rows of all four tables together."""
         return self.movements + (self.cards or 0) + (self.accounts or 0) + (self.associates or 0)
 
     def _derive(self, name: str, times: int, divisor: int) -> None:

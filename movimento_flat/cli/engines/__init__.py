@@ -1,4 +1,4 @@
-"""Where the join runs. Each engine gives a run a workspace; the pipeline is the same for all."""
+"""The engines that run the join. Each gives a run a workspace; the pipeline is the same for all."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,11 +12,11 @@ from mr_jobs.job_options import JobOptions
 
 
 class Workspace(Protocol):
-    """A private place of one run for tagged TSV and the join's work; it is gone when the run ends."""
+    """A private workspace of one run for tagged TSV and the join; it is removed when the run ends."""
 
     @property
     def sink(self) -> Sink:
-        """Where the extraction writes."""
+        """The sink of the extraction."""
 
     def join(
         self,
@@ -24,10 +24,12 @@ class Workspace(Protocol):
         small_tables: Callable[[], SmallTables],
         movements_complete: Callable[[], int],
     ) -> list[Path]:
-        """Join what the sink holds by these options, as of the extraction's clock; -> the sorted parts, as files here.
+        """Join what the sink holds by these options; return the sorted parts, as files of this machine.
 
-        Both functions are called when what they answer is needed, and raise what hindered it: `small_tables` waits
-        until these are complete, `movements_complete` until the movements are, and says how many there are.
+        Args:
+            job_options: the options of the job; its clock becomes that of the extraction.
+            small_tables: waits until the small tables are complete; it raises the extraction's error.
+            movements_complete: waits until the movements are complete, and returns their number; it raises the same.
         """
 
 
@@ -36,7 +38,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """As the user calls it."""
+        """Its name on the command line."""
 
     def open(self, work: Path, console: Console) -> AbstractContextManager[Workspace]:
         """Open a workspace; `work` is a private folder of this machine, on the disk of OUTPUT."""

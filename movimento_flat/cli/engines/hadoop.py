@@ -1,4 +1,4 @@
-"""A Hadoop cluster, by the `hadoop` command of this machine and its configuration."""
+"""The engine for a Hadoop cluster: the `hadoop` command of this machine and its configuration."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,13 +18,17 @@ from mr_jobs.hadoop_runner import JobReport, join_on_hadoop
 from mr_jobs.job_options import JobOptions
 from mr_jobs.phases import STEPS, Phase, Reached
 
-#: Replaces the host in the web address of an application where that is known inside the cluster only.
+#: Variable with the web address of YARN, where only the cluster itself knows the host in an application's address.
 WEB_VARIABLE = "MOVIMENTO_FLAT_YARN_WEB"
 HERE = "in the JVM of `hadoop jar`, since its tables are small"
 
 
 def default_hdfs_folder() -> str:
-    """The folder for runs in the user's home in HDFS."""
+    """Return the folder for runs in the user's home in HDFS.
+
+    Raises:
+        UserError: the user has no name.
+    """
     user = os.environ.get("HADOOP_USER_NAME")
     if not user:
         try:
@@ -42,7 +46,7 @@ class HadoopEngine:
     """See `movimento_flat.cli.engines.Engine`.
 
     Attributes:
-        folder: URI of a folder in HDFS; each run makes one of its own in it, and removes it.
+        folder: URI of a folder in HDFS, in which each run makes one of its own, and removes it.
         options: Hadoop properties (`key=value`) of the join's jobs.
     """
 
@@ -52,7 +56,7 @@ class HadoopEngine:
 
     @contextmanager
     def open(self, work: Path, console: Console) -> Iterator["HadoopWorkspace"]:
-        """See `Engine.open`. What killed runs have left on the cluster is removed first."""
+        """See `Engine.open`. First removes what killed runs have left on the cluster."""
         refuse_patterns(self.folder)
         hadoop = Hadoop.find()
         folders = (SMALL_TABLES_FOLDER, MOVEMENTS_FOLDER)
@@ -105,12 +109,12 @@ class HadoopWorkspace:
 
 
 def _size_of_output(phases: list[Phase]) -> int | None:
-    """-> bytes of the join's parts, as Hadoop's counters have told."""
+    """Return the bytes of the join's parts, by Hadoop's counters; None where they are not known."""
     return phases[-1].written if phases and phases[-1].step == STEPS else None
 
 
 def _size(folder: Path) -> int:
-    """-> bytes of its files, while `hadoop fs` still writes and renames them."""
+    """Return the bytes of a folder's files, while `hadoop fs` still writes and renames them."""
     size = 0
     for file in folder.glob("*"):
         with suppress(FileNotFoundError):
@@ -132,7 +136,7 @@ def join_with_progress(
     options: tuple[str, ...],
     console: Console,
 ) -> None:
-    """`mr_jobs.hadoop_runner.join_on_hadoop` of two folders, watched by a person: each application is named once."""
+    """Run `mr_jobs.hadoop_runner.join_on_hadoop`, show its progress, and name each application once."""
     count: int | None = None
     announced: set[str] = set()
 
@@ -143,12 +147,12 @@ def join_with_progress(
 
     with console.stage("join") as progress:
 
-        def watch(step: int, report: JobReport) -> None:
-            where = HERE if report.runs_here else report.application
-            if (report.runs_here or report.address) and where not in announced:
+        def watch(step: int, state: JobReport) -> None:
+            where = HERE if state.runs_here else state.application
+            if (state.runs_here or state.address) and where not in announced:
                 announced.add(where)
-                console.say(f"Step {step} of {STEPS}: {where}{_web_address(report)}")
-            progress.show_join(Reached(step, *report.done), count)
+                console.say(f"Step {step} of {STEPS}: {where}{_web_address(state)}")
+            progress.show_join(Reached(step, *state.done), count)
 
         tell = console.phases.append
         join_on_hadoop(
@@ -167,9 +171,9 @@ def join_with_progress(
         )
 
 
-def _web_address(report: JobReport) -> str:
-    """-> what follows an application's name."""
+def _web_address(state: JobReport) -> str:
+    """Return the text after an application's name: its address, or nothing."""
     web = os.environ.get(WEB_VARIABLE)
-    if not report.application:
+    if not state.application:
         return ""
-    return f", {web}/cluster/app/{report.application}" if web else f", {report.address}"
+    return f", {web}/cluster/app/{state.application}" if web else f", {state.address}"

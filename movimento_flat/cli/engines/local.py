@@ -1,4 +1,4 @@
-"""mrjob's local runner, on the cores of this machine."""
+"""The engine of this machine: mrjob's local runner on all cores."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ class LocalEngine:
     """See `movimento_flat.cli.engines.Engine`.
 
     Attributes:
-        cores: map or reduce tasks at once; all cores when None.
+        cores: map or reduce tasks at the same time; one for each core when None.
     """
 
     cores: int | None = None
@@ -29,13 +29,13 @@ class LocalEngine:
     def open(self, work: Path, console: Console) -> Iterator["LocalWorkspace"]:
         """See `Engine.open`."""
         cores = self.cores or os.cpu_count() or 1
-        console.say(f"The join runs on this machine: mrjob's local runner, {cores} tasks at once.")
+        console.say(f"The join runs on this machine: mrjob's local runner, {cores} tasks at a time.")
         with TaskServer() as server:
             yield LocalWorkspace(work, server, cores, console)
 
 
 class LocalWorkspace:
-    """Folders in the run's work folder, which goes away with it."""
+    """Folders in the run's work folder, which the run removes at its end."""
 
     def __init__(self, work: Path, server: TaskServer, cores: int, console: Console) -> None:
         self._tsv = work / "tagged_tsv"
@@ -76,8 +76,8 @@ def join_here(
     cores: int | None,
     console: Console,
 ) -> list[Path]:
-    """Join the two folders in `tagged_tsv` on this machine, and show how far it is; see `Workspace.join`."""
-    from mr_jobs.local_runner import join_locally  # noqa: PLC0415  # mrjob takes its time, while the small tables are read
+    """Join the two folders in `tagged_tsv` on this machine, and show the progress; see `Workspace.join`."""
+    from mr_jobs.local_runner import join_locally  # noqa: PLC0415  # mrjob is slow to import; the small tables are read meanwhile
 
     count: int | None = None
 
@@ -97,5 +97,5 @@ def join_here(
 
 
 def _tsv_files(folder: Path) -> list[Path]:
-    """The complete files of a folder of tagged TSV, in order."""
+    """Return the complete files of a folder of tagged TSV, in order."""
     return sorted(folder.glob("*.tsv"))

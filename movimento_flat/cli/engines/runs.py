@@ -1,7 +1,7 @@
-"""A run's own folder in HDFS, removed when the run ends; or by the next run, where it was killed.
+"""A run's own folder in HDFS, which the run removes at its end, or the next run if it was killed.
 
-A run writes its folder's name into a file here and holds a lock on that file. The lock is the kernel's and
-ends with the process, so a file without a lock is a run that was killed, and no clock decides.
+A run writes its folder's name into a file of this machine and holds a lock on that file. The kernel ends the lock with
+the process, so a file without a lock belongs to a killed run; no time has to be compared.
 """
 
 import fcntl
@@ -25,8 +25,8 @@ class HdfsRun:
 
     Attributes:
         folder: URI of its own folder in HDFS.
-        tag: what its applications on YARN are marked with.
-        wait: returns when its folders are there; UserError: the cluster does not answer.
+        tag: the tag of its applications on YARN.
+        wait: returns when its folders exist; raises UserError where the cluster does not answer.
     """
 
     folder: str
@@ -38,10 +38,10 @@ class HdfsRun:
 def hdfs_run(
     hadoop: Hadoop, base: str, folders: tuple[str, ...], state: Path, console: Console
 ) -> Iterator[HdfsRun]:
-    """Register a run, make `folders` in its own one, and remove everything of it from the cluster at the end.
+    """Register a run, make `folders` in its own folder, and remove everything of it from the cluster at the end.
 
-    Each command of Hadoop takes half a second before it does anything: the folders are made while the program connects
-    to the database, and removed while it merges.
+    Each command of Hadoop takes half a second to start, so the folders are made while the program connects to the
+    database, and removed while it merges.
     """
     registry = state / "hadoop_runs"
     registry.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _remove_killed_runs(hadoop: Hadoop, registry: Path, console: Console) -> Non
 
 
 def _try_to_remove(hadoop: Hadoop, registered: Path, folder: str, console: Console, kill: bool) -> None:
-    """A cluster that does not answer any more must not hide why the run ends; the next run tries again."""
+    """Remove a run, or leave that to the next run: an error here must not hide why this one ends."""
     if not registered.exists():
         return
     try:
@@ -111,7 +111,11 @@ def _try_to_remove(hadoop: Hadoop, registered: Path, folder: str, console: Conso
 
 
 def _remove(hadoop: Hadoop, registered: Path, folder: str, kill: bool) -> None:
-    """The name of the file of a run is its tag."""
+    """Remove a run's folder and its file, whose name is its tag; first end its applications, to `kill` them.
+
+    Raises:
+        UserError: a command of Hadoop failed.
+    """
     if kill:
         hadoop.kill_jobs(registered.name)
     hadoop.fs("-rm", "-r", "-f", "-skipTrash", folder)

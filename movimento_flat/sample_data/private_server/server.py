@@ -1,4 +1,4 @@
-"""The server itself: its data folder, its process, its secrets."""
+"""The private server: its data folder, its process, its secrets."""
 
 import fcntl
 import hashlib
@@ -25,10 +25,10 @@ from movimento_flat.sample_data.private_server.programs import Programs, get_pro
 START_SECONDS = STOP_SECONDS = 120
 POLL_SECONDS = 0.05
 LINES_OF_LOG = 8
-#: A socket's whole path may have 107 bytes.
+#: Most characters of the run folder's path: a socket's path may have 107 bytes.
 LONGEST_RUN_FOLDER = 90
 
-#: Small enough for a laptop. The data are fictitious: durability to the last transaction is not worth its time.
+#: Options for a laptop. The data are fictitious, so the last transactions may be lost.
 SETTINGS = [
     "--local-infile=1",
     "--character-set-server=utf8mb4",
@@ -44,14 +44,14 @@ SETTINGS = [
 
 
 class PrivateServer:
-    """A MariaDB server that runs as long as the `with` block, reached by a Unix socket of this user only.
+    """A MariaDB server that runs during the `with` block, behind a Unix socket that only this user may open.
 
-    It ends with this process, even by SIGKILL. Its data stay in `state` for the next time.
+    It ends with this process, even after SIGKILL. Its data stay in `state` for the next time.
 
     Attributes:
         socket: the Unix socket, in a private folder with a short name (its path may have 107 bytes).
         port: on 127.0.0.1, for clients that cannot use a socket; normally None.
-        settings: further options of the server; they win over SETTINGS.
+        settings: more options of the server, which override SETTINGS.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class PrivateServer:
         )
 
     def reader_password(self) -> str:
-        """The reader account's password: made at random the first time, in a file of mode 0600."""
+        """Return the reader account's password, which is made at random the first time, in a file of mode 0600."""
         file = self._state / "reader_password"
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -132,7 +132,7 @@ class PrivateServer:
                 stdout=log,
                 stderr=log,
                 pass_fds=(server_lock,),
-                # While it starts it does not hear SIGTERM. It mends its data at the next start.
+                # While it starts it ignores SIGTERM. It repairs its data at the next start.
                 preexec_fn=die_with_parent(by=signal.SIGKILL),  # noqa: PLW1509  # it only calls prctl
             )
         os.close(server_lock)
@@ -152,7 +152,7 @@ class PrivateServer:
         errors = [line for line in log if "[ERROR]" in line] or log
         raise UserError(
             f"The private MariaDB server does not start. It says:\n{_indented(errors)}",
-            f"Mend what it names, or remove {self._state} and begin anew.",
+            f"Fix what it names, or remove {self._state} and run it again.",
         )
 
     def _stop(self) -> None:
@@ -167,7 +167,7 @@ class PrivateServer:
 
 
 def _run_folder(state: Path) -> Path:
-    """A private folder for the socket, with the same name at each run, so that a killed one leaves no heap of them."""
+    """Make the private folder of the socket, with the same name at each run, so that killed runs leave only one."""
     folder = state / "run"
     if len(str(folder)) > LONGEST_RUN_FOLDER:
         digest = hashlib.sha256(str(state).encode()).hexdigest()[:16]
@@ -191,7 +191,11 @@ def _lock_for_this_run(file: Path) -> int:
 
 
 def _lock_for_a_server(file: Path) -> int:
-    """A lock that the server inherits: while one that outlived its run is still stopping, this waits for it."""
+    """Take the lock that the server inherits, after waiting for a server that is still stopping after its run.
+
+    Raises:
+        UserError: an earlier server does not stop.
+    """
     descriptor = _open_lock(file)
     deadline = time.monotonic() + STOP_SECONDS
     while True:
@@ -211,7 +215,11 @@ def _open_lock(file: Path) -> int:
 
 
 def _initialise(programs: Programs, data: Path) -> None:
-    """Make the data folder under another name first: a kill in the middle leaves no half one."""
+    """Make the data folder under another name first, so that a kill leaves no incomplete one.
+
+    Raises:
+        UserError: it could not be made.
+    """
     unfinished = data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -247,5 +255,5 @@ def _indented(lines: list[str]) -> str:
 
 
 def _user_option() -> list[str]:
-    """MariaDB refuses to run as root unless it is told so."""
+    """Return the option without which MariaDB refuses to run as root."""
     return ["--user=root"] if os.geteuid() == 0 else []

@@ -1,4 +1,4 @@
-"""One sitting: contestants run in turn, a table of what they needed, and the record of it in docs/benchmark/."""
+"""One session: contestants run in turn, a table of what they needed, and the record of it in docs/benchmark/."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,7 @@ from movimento_flat import __version__
 
 MB = 1_000_000
 RECORDS = ROOT / "docs" / "benchmark"
-#: Attribute of a Timing -> its name in a record.
+#: Attribute of a Timing, and its name in a record.
 FIGURES = {
     "seconds": "seconds",
     "cpu_seconds": "cpu_seconds",
@@ -33,21 +33,45 @@ Contestants = Mapping[str, Callable[[], Timing]]
 Results = dict[str, list[Timing]]
 
 
-def options(description: str | None, movements: int = 1_000_000, rounds: int = 3) -> argparse.ArgumentParser:
-    """The options that every benchmark has, with their defaults."""
+def options(description: str | None, rounds: int = 3) -> argparse.ArgumentParser:
+    """Return a parser of the options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--movements", type=int, default=movements)
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--without", action="append", default=[], help="a contestant to leave out")
+    parser.add_argument("--seed", type=int, default=1, help="of the fictitious data")
     parser.add_argument(
         "--record", action="store_true", help="write docs/benchmark/*.json, for bench/page.py"
     )
     return parser
 
 
-def alternate(contestants: Contestants, rounds: int) -> Results:
-    """Run every contestant once a round, in the opposite order every second round: a slow minute hits all alike."""
+def options_of_one_size(
+    description: str | None, movements: int = 1_000_000, rounds: int = 3, optional: Collection[str] = ()
+) -> argparse.ArgumentParser:
+    """Return the same with `--movements`, and with `--without` where contestants are optional."""
+    parser = options(description, rounds)
+    parser.add_argument("--movements", type=int, default=movements)
+    if optional:
+        parser.add_argument(
+            "--without",
+            action="append",
+            default=[],
+            choices=optional,
+            metavar="CONTESTANT",
+            help=f"leave out a contestant; may be repeated:\n{'; '.join(optional)}",
+        )
+    return parser
+
+
+def alternate(contestants: Contestants, rounds: int, warm_up: bool = False) -> Results:
+    """Run every contestant once a round, and return their timings.
+
+    Every second round has the opposite order, so that a slow minute of the machine hits all alike. With `warm_up` each
+    one runs once before, without being timed.
+    """
+    if warm_up:
+        say("Each once, not timed.")
+        for contestant in contestants.values():
+            contestant()
     results: Results = {name: [] for name in contestants}
     for number in range(rounds):
         for name in list(contestants)[:: -1 if number % 2 else 1]:
@@ -58,7 +82,7 @@ def alternate(contestants: Contestants, rounds: int) -> Results:
 
 
 def table(results: Results) -> str:
-    """Seconds of each round, their median, the ratio of the first contestant's to it, and what was used at most."""
+    """Return a line for each contestant: seconds, their median, the ratio to the first contestant's, and the rest."""
     baseline = median(timing.seconds for timing in next(iter(results.values())))
     rounds = [f"round {number + 1}" for number in range(len(next(iter(results.values()))))]
     used = ["CPU s", "server CPU s", "peak MB", "all MB", "disk MB", "shuffle MB", "largest process"]
@@ -86,19 +110,28 @@ def _megabytes(timings: Iterable[Timing], figure: str) -> str:
     return "" if None in found else f"{max(found) / MB:.0f}"
 
 
-def show(movements: int, results: Results) -> None:
-    """Print the table, below what it is a table of."""
-    first = next(iter(results))
-    print(f"\n{movements:,} movements; ratio: {first}'s median to the line's.\n")
+def show(results: Results, movements: int | None = None) -> None:
+    """Print the table, and above it what it is a table of."""
+    size = f"{movements:,} movements; " if movements else ""
+    print(f"\n{size}ratio: seconds of {next(iter(results))} to those of the line.\n")
     print(table(results), end="\n\n")
 
 
-def record(name: str, benchmark: str, results: Results, versions: Mapping[str, str], **facts: object) -> None:
-    """Write a sitting into docs/benchmark/NAME.json.
+def all_equal(found: Mapping[str, object]) -> bool:
+    """Print what each contestant has written; return whether it is all the same, and say where it is not."""
+    for name, written in found.items():
+        print(f"{name}: {written}")
+    same = len(set(found.values())) == 1
+    if not same:
+        say("The results differ.")
+    return same
+
+
+def record(benchmark: str, results: Results, versions: Mapping[str, str], **facts: object) -> None:
+    """Write a session to docs/benchmark/BENCHMARK_MOVEMENTS.json.
 
     Args:
-        name: of the file.
-        benchmark: what was measured; `bench/page.py` puts sittings of the same together.
+        benchmark: what was measured; `bench/page.py` shows sessions of the same benchmark together.
         results: every run.
         versions: of the programs that took part.
         facts: what else the page needs, such as `movements`.
@@ -123,13 +156,14 @@ def record(name: str, benchmark: str, results: Results, versions: Mapping[str, s
         "contestants": contestants,
     }
     RECORDS.mkdir(parents=True, exist_ok=True)
-    file = RECORDS / f"{name}.json"
+    size = f"_{facts['movements']}" if "movements" in facts else ""
+    file = RECORDS / f"{benchmark}{size}.json"
     file.write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"Recorded in {file.relative_to(ROOT)}.")
 
 
 def machine() -> dict[str, object]:
-    """What the sitting ran on."""
+    """Return what the session runs on."""
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     release = platform.freedesktop_os_release()
     model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -143,20 +177,20 @@ def machine() -> dict[str, object]:
 
 
 def said_version(command: list[str], pattern: str = r"\d+(\.\d+)+\S*") -> str:
-    """The version in what a command says, on whichever stream."""
+    """Return the version that a command prints, on either stream."""
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(pattern, result.stdout + result.stderr)
     return found[0].strip('",') if found else "unknown"
 
 
 def pinned(*requirements: str) -> dict[str, str]:
-    """`name==version` of PyPI, or `group:name:version` of Maven -> name: version."""
+    """Return the versions of `name==version` (PyPI) and `group:name:version` (Maven), by name."""
     parts = (re.split(r"==|:", requirement)[-2:] for requirement in requirements)
     return {name: version for name, version in parts}  # noqa: C416  # lists are no pairs for mypy
 
 
 def _commit() -> str:
-    """The commit that was measured; with a plus sign where the code was not exactly that."""
+    """Return the commit that is measured; with a plus sign where the code is not exactly that."""
     git = ["git", "-C", str(ROOT)]
     found = subprocess.run(
         [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False

@@ -1,8 +1,8 @@
 """The same flat table by programs of one machine, as a good programmer would write it. Runs in their own environment.
 
-    rivals.py duckdb|polars|sql HOST PORT DATABASE OUTPUT    password in MYSQL_PWD
+    baselines.py duckdb|polars|sql HOST PORT DATABASE OUTPUT    password in MYSQL_PWD
 
-None is asked to sort: they have less to do here.
+None sorts its rows, as the project does: each has less to do.
 """
 
 import csv
@@ -12,16 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
+sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
+
+from movimento_flat.schema import AMOUNT, FLAT_TABLE, TABLES  # noqa: E402
+
 USER = "movimento_reader"
 CONNECTIONS = 2
-TABLES = ("movimento", "cartao", "conta", "associado")
-COLUMNS = """
-    associado.nome AS nome_associado, associado.sobrenome AS sobrenome_associado,
-    associado.idade AS idade_associado, movimento.vlr_transacao AS vlr_transacao_movimento,
-    movimento.des_transacao AS des_transacao_movimento, movimento.data_movimento AS data_movimento,
-    cartao.num_cartao AS numero_cartao, cartao.nom_impresso AS nome_impresso_cartao,
-    cartao.data_criacao AS data_criacao_cartao, conta.tipo AS tipo_conta, conta.data_criacao AS data_criacao_conta
-"""
+COLUMNS = ", ".join(f"{flat.table.name}.{flat.source.name} AS {flat.name}" for flat in FLAT_TABLE)
 JOINS = """
     JOIN {0}cartao AS cartao ON cartao.id = movimento.id_cartao
     JOIN {0}conta AS conta ON conta.id = cartao.id_conta
@@ -31,22 +28,22 @@ TIMESTAMPS = "%Y-%m-%d %H:%M:%S"
 
 
 def by_duckdb(host: str, port: str, database: str, output: Path) -> None:
-    """DuckDB reads the server by its MySQL extension."""
+    """Let DuckDB read the server by its MySQL extension."""
     import duckdb  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
     from duckdb_extensions import import_extension  # type: ignore[import-not-found]  # noqa: PLC0415
 
     connection = duckdb.connect(config={"threads": CONNECTIONS})
     import_extension("mysql_scanner", con=connection)
     connection.execute("SET preserve_insertion_order = false; SET mysql_time_as_time = false; USE memory")
-    place = f"host={host} port={port} user={USER} database={database}"
-    connection.execute(f"ATTACH '{place}' AS source (TYPE mysql, READ_ONLY)")
+    address = f"host={host} port={port} user={USER} database={database}"
+    connection.execute(f"ATTACH '{address}' AS source (TYPE mysql, READ_ONLY)")
     query = f"SELECT {COLUMNS} FROM source.movimento AS movimento {JOINS.format('source.')}"
     options = f"HEADER, TIMESTAMPFORMAT '{TIMESTAMPS}'"
     connection.execute(f"COPY ({query}) TO '{output}' ({options})")
 
 
 def by_polars(host: str, port: str, database: str, output: Path) -> None:
-    """ConnectorX reads the tables, movements by ranges of ids; Polars joins them in memory."""
+    """Let ConnectorX read the tables, movements by ranges of ids, and Polars join them in memory."""
     import connectorx  # type: ignore[import-not-found]  # noqa: PLC0415
     import polars  # noqa: PLC0415
 
@@ -59,18 +56,19 @@ def by_polars(host: str, port: str, database: str, output: Path) -> None:
         )
         return frame
 
+    names = [table.name for table in reversed(TABLES)]  # the largest first
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        tables = dict(zip(TABLES, pool.map(read, TABLES), strict=True))
+        tables = dict(zip(names, pool.map(read, names), strict=True))
     flat = polars.SQLContext(tables).execute(
         f"SELECT {COLUMNS} FROM movimento {JOINS.format('')}", eager=True
     )
     # ConnectorX reads amounts with ten decimals.
-    flat = flat.with_columns(polars.col("vlr_transacao_movimento").cast(polars.Decimal(38, 2)))
+    flat = flat.with_columns(polars.col(AMOUNT).cast(polars.Decimal(38, 2)))
     flat.write_csv(output, datetime_format=TIMESTAMPS)
 
 
 def by_sql(host: str, port: str, database: str, output: Path) -> None:
-    """The server joins; PyMySQL and the csv module write row by row."""
+    """Let the server join, and write row by row with PyMySQL and the csv module."""
     import pymysql  # noqa: PLC0415
 
     password = os.environ["MYSQL_PWD"]

@@ -1,31 +1,31 @@
-"""A month of a national card network, calculated from what was measured: constants of docs/growth.md."""
+"""The capacity estimate of docs/growth.md: a month of a national card network, calculated from the records."""
 
-from bench.records import Record, Records
+from bench.records import Session, Sessions
 from mr_jobs.hadoop_runner import SPLIT_BYTES
 
 MISSING = "(not measured)"
 MOVEMENTS = 1_000_000_000
 NODES, CORES = 20, 14
-SLOTS = NODES * CORES
-#: The hot card of the text: its share of all movements.
+TASKS = NODES * CORES
+#: The share of all movements that the hot card of the text has.
 HOT_SHARE = 0.01
 MILLION = 1e6
 
 Figure = float | None
 
 
-def constants(records: Records) -> dict[str, str]:
-    """-> text for each name in the template; MISSING where no record has it."""
-    joins = records.of("cluster_join")
+def constants(sessions: Sessions) -> dict[str, str]:
+    """Return the text for each name in the template; MISSING where no session has the figure."""
+    joins = sessions.of("cluster_join")
     few, many = (joins[0], joins[-1]) if len(joins) > 1 else (None, None)
-    local = records.of("extraction")
+    extractions = sessions.of("extraction")
     input_row = _per_movement(many, "movements_bytes")
     csv_row = _per_movement(many, "csv_bytes")
     cpu = _slope(few, many, "cpu_seconds")
     shuffled = _slope(few, many, "shuffled_bytes")
-    extract = _slope(local[0], local[-1], "seconds") if len(local) > 1 else None
-    merge = _merge_per_movement(records)
-    join = _times(cpu, MOVEMENTS / SLOTS)
+    extract = _slope(extractions[0], extractions[-1], "seconds") if len(extractions) > 1 else None
+    merge = _merge_per_movement(sessions)
+    join = _times(cpu, MOVEMENTS / TASKS)
     stages = {
         "the extraction": _times(extract, MOVEMENTS),
         "the join": join,
@@ -37,13 +37,13 @@ def constants(records: Records) -> dict[str, str]:
     return {
         "nodes": str(NODES),
         "cores": str(CORES),
-        "slots": str(SLOTS),
+        "tasks": str(TASKS),
         "input_per_row": _number(input_row),
         "input": _bytes(_times(input_row, MOVEMENTS)),
         "maps": MISSING if input_row is None else f"{-(-input_row * MOVEMENTS // SPLIT_BYTES):,.0f}",
         "shuffled_per_row": _number(shuffled),
         "shuffled": _bytes(_times(shuffled, MOVEMENTS)),
-        "per_reduce": _bytes(_times(shuffled, MOVEMENTS / SLOTS)),
+        "per_reduce": _bytes(_times(shuffled, MOVEMENTS / TASKS)),
         "cpu_per_million": _number(_times(cpu, MILLION)),
         "cpu": _duration(_times(cpu, MOVEMENTS)),
         "join": _duration(join),
@@ -63,34 +63,33 @@ def constants(records: Records) -> dict[str, str]:
     }
 
 
-def _per_movement(record: Record | None, fact: str) -> Figure:
-    if not record or fact not in record.facts:
+def _per_movement(session: Session | None, fact: str) -> Figure:
+    if not session or fact not in session.facts:
         return None
-    return float(record.facts[fact]) / record.movements
+    return float(session.facts[fact]) / session.movements
 
 
-def _slope(few: Record | None, many: Record | None, figure: str) -> Figure:
-    """Of the first contestant: what a movement more costs."""
+def _slope(few: Session | None, many: Session | None, figure: str) -> Figure:
+    """Return what one movement more costs the first contestant."""
     if not few or not many or few.movements == many.movements:
         return None
     less, more = few.contestants[0].median(figure), many.contestants[0].median(figure)
     # Where more movements cost less, the machine was busy with something else.
-    return (
-        None
-        if less is None or more is None or more < less
-        else (more - less) / (many.movements - few.movements)
-    )
+    if less is None or more is None or more < less:
+        return None
+    return (more - less) / (many.movements - few.movements)
 
 
-def _fixed(few: Record | None, many: Record | None) -> Figure:
+def _fixed(few: Session | None, many: Session | None) -> Figure:
+    """Return the seconds that the first contestant needs whatever the number of movements."""
     slope = _slope(few, many, "seconds")
     seconds = few.contestants[0].median("seconds") if few else None
     return None if slope is None or seconds is None or not few else seconds - slope * few.movements
 
 
-def _merge_per_movement(records: Records) -> Figure:
-    """Of the largest run on the cluster, whose summary has the seconds of its stages."""
-    runs = records.of("cluster_run")
+def _merge_per_movement(sessions: Sessions) -> Figure:
+    """Return the seconds of the merge, the audit and the page in the largest run on the cluster."""
+    runs = sessions.of("cluster_run")
     seconds = runs[-1].contestants[0].stages("merge", "audit", "report") if runs else None
     return None if seconds is None else seconds / runs[-1].movements
 
@@ -104,18 +103,16 @@ def _number(figure: Figure, digits: int = 1) -> str:
 
 
 def _bytes(figure: Figure) -> str:
-    if figure is None:
-        return MISSING
-    unit, name = next(
-        ((unit, name) for unit, name in ((1e12, "TB"), (1e9, "GB")) if figure >= unit), (1e6, "MB")
-    )
-    return f"{figure / unit:,.1f} {name}"
+    return _in_units(figure, (1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
 def _duration(seconds: Figure) -> str:
-    if seconds is None:
+    return _in_units(seconds, (3600, "h"), (60, "min"), (1, "s"))
+
+
+def _in_units(figure: Figure, *units: tuple[float, str]) -> str:
+    """Return a figure in the largest of some units that it reaches, else in the last."""
+    if figure is None:
         return MISSING
-    unit, name = next(
-        ((unit, name) for unit, name in ((3600, "h"), (60, "min")) if seconds >= unit), (1, "s")
-    )
-    return f"{seconds / unit:,.1f} {name}"
+    size, name = next(((size, name) for size, name in units if figure >= size), units[-1])
+    return f"{figure / size:,.1f} {name}"

@@ -1,4 +1,4 @@
-"""Folders that a user names: of this machine, and in HDFS. None is a pattern, whatever characters are in its name."""
+"""Folders that a user names, on this machine or in HDFS. No name is a pattern, whatever characters it has."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import refuse_patterns
 
 _find_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match
-#: Scheme -> how a file is copied there.
+#: By scheme: the command that copies a file there.
 _COPIES = {
     **dict.fromkeys(("hdfs", "viewfs", "webhdfs"), "hadoop fs -put ./out/movimento_flat.csv {uri}"),
     **dict.fromkeys(("s3", "s3a", "s3n"), "aws s3 cp ./out/movimento_flat.csv {uri}"),
@@ -19,19 +19,19 @@ _COPIES = {
 }
 
 
-def is_uri(place: str) -> bool:
-    """Return whether a place is not a folder of this machine."""
-    return bool(_find_scheme(place))
+def is_uri(folder: str) -> bool:
+    """Return whether a folder is named by a URI, not as a path of this machine."""
+    return bool(_find_scheme(folder))
 
 
-class OutputFolder(click.Path):
+class LocalFolder(click.Path):
     """A folder of this machine."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; a value that is empty or a URI is a usage error."""
+        """Return the path; an empty value and a URI are usage errors."""
         if str(value) == "":
             self.fail("The folder's name is empty.", param, ctx)
         if found := _find_scheme(str(value)):
@@ -42,13 +42,13 @@ class OutputFolder(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Place(click.ParamType):  # type: ignore[type-arg]
-    """A folder of this machine, then as an absolute path, or a URI that the hadoop command takes."""
+class FolderOrUri(click.ParamType):  # type: ignore[type-arg]
+    """A folder of this machine, or a URI for the hadoop command."""
 
-    name = "place"
+    name = "folder"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it as text; an empty name, and a URI that Hadoop would take for a pattern, are usage errors."""
+        """Return an absolute path or the URI; an empty name, and a pattern of Hadoop, are usage errors."""
         if value == "":
             self.fail("The name is empty.", param, ctx)
         if not is_uri(value):

@@ -12,6 +12,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.exports.spreadsheet import write_spreadsheet
 from movimento_flat.privacy import Privacy
+from movimento_flat.private_files import make_private_folder
 from movimento_flat.publish.accounting import Audit, check_identity
 from movimento_flat.publish.datapackage import PACKAGE_NAME, datapackage
 from movimento_flat.publish.delivered import Delivered
@@ -41,8 +42,7 @@ def merge_and_publish(
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
     """
-    results = folder.work / "run"
-    results.mkdir(mode=0o700)
+    results = make_private_folder(folder.work / "run")
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)
     with Auditing(merging, privacy.columns, publishing.report, size) as auditing:

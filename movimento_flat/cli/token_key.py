@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from movimento_flat.errors import UserError
+from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import RUN_NAME
@@ -163,7 +164,7 @@ def _old_places() -> list[Path]:
 def _make(file: Path) -> None:
     """Make it complete or not at all, and only once where two runs need it at the same time."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(file.parent, exist_ok=True)
         with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
             _write_new(Path(folder) / file.name)
             with suppress(FileExistsError):  # another run was first
@@ -176,8 +177,7 @@ def _make(file: Path) -> None:
 
 def _write_new(file: Path) -> None:
     """Write a new key, on the disk before anybody uses it."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
+    with make_private_file(file).open("w") as opened:
         opened.write(secrets.token_hex(_BYTES) + "\n")
         opened.flush()
         os.fsync(opened.fileno())

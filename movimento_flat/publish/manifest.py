@@ -18,6 +18,7 @@ from extract.window import Window
 from movimento_flat import __version__
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
+from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.accounting import Audit, sha256
 from movimento_flat.publish.parts import Merged
 from movimento_flat.schema import MOVIMENTO
@@ -165,8 +166,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(content)
+    make_private_file(path).write_bytes(content)
 
 
 def as_json(content: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FULL, MASK, TOKEN
+from movimento_flat.private_files import make_private_file
 from movimento_flat.problem_lists import Reject, Warn
 from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
 from movimento_flat.report import svg
@@ -50,9 +51,8 @@ def write_report(folder: Path, figures: Figures, manifest: dict[str, Any]) -> Pa
     Raises:
         OSError: a file cannot be read or written.
     """
-    path = folder / REPORT_NAME
     content = page(figures, read_findings(folder), manifest)
-    path.touch(mode=0o600)
+    path = make_private_file(folder / REPORT_NAME)
     path.write_text(content, "utf-8")
     return path
 

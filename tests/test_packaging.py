@@ -101,7 +101,7 @@ def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for folder in folders
         for path in folder.iterdir()
-        if path.suffix in (".py", ".sql")
+        if path.suffix in (".css", ".html", ".py", ".sql")
     }
     assert f"Version: {__version__}\n" in metadata
     assert "License-Expression: MIT\n" in metadata

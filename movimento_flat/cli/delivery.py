@@ -20,7 +20,6 @@ from movimento_flat.publish.limits import Limits, too_few_rows
 from movimento_flat.publish.manifest import MANIFEST_NAME, Delivery, FurtherFile, write_json
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
 from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
-from movimento_flat.report.page import write_report
 from movimento_flat.schema import MOVIMENTO
 
 
@@ -74,6 +73,8 @@ def merge_and_publish(
         with console.stage("parquet", total=audited.totals.rows) as progress:
             left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
     if figures:
+        from movimento_flat.report.page import write_report  # noqa: PLC0415  # a run without a page needs no Jinja
+
         with console.stage("report"):
             write_report(results, figures, delivery.as_json())
     further = {

@@ -73,7 +73,9 @@ def run(
         key_fingerprint = key_fingerprint_of(rules)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         with engine.open(folder.work, console) as workspace, database as source:
-            extraction, parts = _extract_and_join(source, workspace, connections, rules, console)
+            extraction, parts = _extract_and_join(
+                source, workspace, connections, rules, publishing.report, console
+            )
         from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 
         return merge_and_publish(
@@ -90,7 +92,7 @@ def run(
 
 
 def _extract_and_join(
-    source: Source, workspace: Workspace, connections: int, rules: Rules, console: Console
+    source: Source, workspace: Workspace, connections: int, rules: Rules, has_page: bool, console: Console
 ) -> tuple[Extraction, list[Path]]:
     """The join's first step runs on the small tables while movements are still being extracted."""
     small_tables: Future[SmallTables] = Future()  # done when they are complete
@@ -116,6 +118,10 @@ def _extract_and_join(
 
     with ThreadPoolExecutor(1) as background:
         extraction = background.submit(extracting)
+        if has_page:
+            background.submit(
+                import_module, "movimento_flat.report.page"
+            )  # Jinja takes its time, while the join runs
         try:
             _import_what_comes_later()
             parts = workspace.join(

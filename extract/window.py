@@ -19,6 +19,11 @@ class Window:
     until: datetime | None = None
     as_of: datetime | None = None
 
+    @property
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """Between which moments movements are read."""
+        return self.since, self.until
+
     def condition(self, wall_clock: str) -> str:
         """SQL condition on a movement, whose date and time is the SQL expression `wall_clock`; NULL lies in no span."""
         limits = [

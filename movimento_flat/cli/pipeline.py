@@ -16,7 +16,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_key
 from movimento_flat.errors import UserError
 from movimento_flat.publish.limits import Limits
-from movimento_flat.publish.manifest import Delivery
+from movimento_flat.publish.manifest import Manifest, SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
 from mr_jobs.job_options import Rules
@@ -59,8 +59,8 @@ def run(
     rules: Rules,
     publishing: Publishing,
     console: Console,
-) -> Delivery:
-    """Deliver a database to OUTPUT.
+) -> Manifest:
+    """Deliver a database to OUTPUT, and return the manifest.
 
     OUTPUT and engine are looked at before the database is entered, which may have to be made first.
 
@@ -81,11 +81,10 @@ def run(
         return merge_and_publish(
             folder,
             parts,
-            extraction,
+            SourceEntry.of(extraction, str(source)),
             rules.privacy,
             publishing,
             engine.name,
-            str(source),
             key_fingerprint,
             console,
         )

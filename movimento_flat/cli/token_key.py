@@ -16,8 +16,7 @@ from tempfile import TemporaryDirectory
 
 from movimento_flat.errors import UserError
 from movimento_flat.private_files import make_private_file, make_private_folder
-from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
-from movimento_flat.publish.manifest import MANIFEST_NAME
+from movimento_flat.publish.manifest import MANIFEST_NAME, WHOLE_FORMAT, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.state import state_dir, usual_state_dir
 from mr_jobs.job_options import Rules
@@ -80,15 +79,15 @@ def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bo
     if key_fingerprint is None or may_be_new or not manifest.exists():
         return
     try:
-        previous = Delivered.read(manifest)
+        previous = Manifest.read(manifest)
     except UserError as error:
         say(f"The key of tokens is not compared with that of the previous delivery: {error.what}")
         return
-    if previous.privacy.needs_key and previous.format < WHOLE_FORMAT:
+    if previous.shown.needs_key and previous.format < WHOLE_FORMAT:
         say("The previous delivery has tokens too, and does not say by which key.")
-    elif previous.key_fingerprint not in {None, key_fingerprint}:
+    elif (earlier := previous.privacy.key_fingerprint) not in {None, key_fingerprint}:
         raise UserError(
-            f"The previous delivery in {output} has tokens by the key {previous.key_fingerprint}, and this run would"
+            f"The previous delivery in {output} has tokens by the key {earlier}, and this run would"
             f" make them by {key_fingerprint}: the same card would get another token.",
             "Name the key of before by --key-file (make: KEY_FILE), or --allow-new-key.",
         )

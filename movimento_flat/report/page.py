@@ -5,7 +5,6 @@ them whole.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +52,19 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters |= {
     name: getattr(brazil, name)
-    for name in ("number", "money", "plain_money", "percent", "day", "moment", "seconds", "movements")
+    for name in (
+        "number",
+        "money",
+        "plain_money",
+        "percent",
+        "day",
+        "moment",
+        "seconds",
+        "movements",
+        "short_money",
+    )
 }
-_TEMPLATES.globals |= {name: getattr(svg, name) for name in ("HEIGHT", "FOOT", "HEAD")}
+_TEMPLATES.globals |= {name: getattr(svg, name) for name in ("HEIGHT", "FOOT", "HEAD", "height_of")}
 _TEMPLATES.globals |= {
     "ACCOUNT_KIND": ACCOUNT_KIND,
     "CARD": CARD,
@@ -90,7 +99,6 @@ def page(figures: Figures, findings: Findings, manifest: dict[str, Any]) -> str:
         figures=figures,
         findings=findings,
         manifest=manifest,
-        window=_window(manifest["source"]),
         months=_months(figures, ACCOUNT_KIND in manifest["csv"]["columns"]),
         cards=[(_card(card.number, manifest["privacy"]["card"]), card.totals) for card in figures.top_cards],
         amounts=_amounts(figures),
@@ -100,63 +108,31 @@ def page(figures: Figures, findings: Findings, manifest: dict[str, Any]) -> str:
     )
 
 
-def _window(source: dict[str, Any]) -> list[str]:
-    """Return what was asked for, where it is not everything."""
-    return [
-        f"{words} {brazil.moment(source[name])}"
-        for name, words in (
-            ("since", "movimentos a partir de"),
-            ("until", "movimentos antes de"),
-            ("as_of", "tabelas como eram em"),
-        )
-        if source[name]
-    ]
+def _months(figures: Figures, has_kinds: bool) -> dict[str, Any]:
+    """Return movements by period and kind of account.
 
-
-@dataclass(frozen=True)
-class _Period:
-    name: str
-    total: Totals
-    by_kind: Sequence[Totals]
-
-
-@dataclass(frozen=True)
-class _Months:
-    """Movements by period and kind of account.
-
-    Attributes:
+    Returns:
         by_year: whether a period is a year.
         kinds: each kind of account, and what it adds up to.
-        head: of the columns of kinds, which a table of `periods` has if the CSV has them.
-        plot: of the periods that have a date; None where there are none.
-        title: of the plot.
+        head: of each kind's column in the table of periods.
+        periods: each period, what it adds up to, and the totals of each kind if the CSV has them.
+        plot: what `plots.html` draws of the periods that have a date; None where there are none.
     """
-
-    by_year: bool
-    kinds: Sequence[tuple[str, Totals]]
-    head: list[str]
-    periods: Sequence[_Period]
-    plot: svg.Columns | None
-    title: str
-
-
-def _months(figures: Figures, has_kinds: bool) -> _Months:
-    names = [_kind(name) for name in figures.kinds] if has_kinds else [_ALL_KINDS]
+    kinds = [_kind(name) for name in figures.kinds] if has_kinds else [_ALL_KINDS]
     by_year = len(figures.months) > _MOST_MONTHS
     months = _years(figures.months) if by_year else figures.months
-    sums = [sum((row[place] for row in months.values()), Totals()) for place in range(len(names))]
     dated = {name: row for name, row in months.items() if name not in _SPECIAL_PERIODS}
-    periods = [
-        _Period(_SPECIAL_PERIODS.get(name) or month(name), sum(row, Totals()), row if has_kinds else ())
-        for name, row in months.items()
-    ]
-    title = ""
-    if dated:
-        first, last = (month(name) for name in (min(dated), max(dated)))
-        title = f"Valor por período e tipo de conta, de {first} a {last}. Os valores estão na tabela abaixo."
-    head = [f"{name} (R$)" for name in names] if has_kinds else []
-    kinds = list(zip(names, sums, strict=True))
-    return _Months(by_year, kinds, head, periods, _plot(names, dated) if dated else None, title)
+    sums = [sum((row[place] for row in months.values()), Totals()) for place in range(len(kinds))]
+    return {
+        "by_year": by_year,
+        "kinds": list(zip(kinds, sums, strict=True)),
+        "head": [f"{kind} (R$)" for kind in kinds] if has_kinds else [],
+        "periods": [
+            (_SPECIAL_PERIODS.get(name) or month(name), sum(row, Totals()), row if has_kinds else ())
+            for name, row in months.items()
+        ],
+        "plot": _plot(kinds, dated) if dated else None,
+    }
 
 
 def _years(months: dict[str, tuple[Totals, ...]]) -> dict[str, tuple[Totals, ...]]:
@@ -168,22 +144,28 @@ def _years(months: dict[str, tuple[Totals, ...]]) -> dict[str, tuple[Totals, ...
     return years
 
 
-def _plot(kinds: Sequence[str], periods: dict[str, tuple[Totals, ...]]) -> svg.Columns:
+def _plot(kinds: Sequence[str], periods: dict[str, tuple[Totals, ...]]) -> dict[str, Any]:
+    """Return the arguments of `stacked_columns` in plots.html."""
     values = [[totals.centavos for totals in row] for row in periods.values()]
     high = max(sum(value for value in row if value > 0) for row in values)
     low = min(sum(value for value in row if value < 0) for row in values)
     names = [month(name) for name in periods]
-    hints = [
-        [
-            f"{name}, {kind}: {money(totals.centavos)}, {movements(totals.rows)}"
-            for kind, totals in zip(kinds, row, strict=True)
-        ]
-        for name, row in zip(names, periods.values(), strict=True)
-    ]
-    axis = [(value, brazil.short_money(value)) for value in svg.ticks(low, high)]
-    ordinals = [_ordinal(name) for name in periods]
-    gaps = [place for place in range(1, len(ordinals)) if ordinals[place] > ordinals[place - 1] + 1]
-    return svg.stacked_columns(names, values, hints, axis, gaps)
+    axis, ordinals = svg.ticks(low, high), [_ordinal(name) for name in periods]
+    return {
+        "title": f"Valor por período e tipo de conta, de {names[0]} a {names[-1]}."
+        " Os valores estão na tabela abaixo.",
+        "names": names,
+        "axis": axis,
+        "boxes": svg.stack(values, axis),
+        "hints": [
+            [
+                f"{name}, {kind}: {money(totals.centavos)}, {movements(totals.rows)}"
+                for kind, totals in zip(kinds, row, strict=True)
+            ]
+            for name, row in zip(names, periods.values(), strict=True)
+        ],
+        "gaps": [place for place in range(1, len(names)) if ordinals[place] > ordinals[place - 1] + 1],
+    }
 
 
 def _ordinal(period: str) -> int:

@@ -19,6 +19,11 @@ class Window:
     until: datetime | None = None
     as_of: datetime | None = None
 
+    @property
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """Between which moments movements are read."""
+        return self.since, self.until
+
     def condition(self, wall_clock: str) -> str:
         """Return the SQL condition that a moment, the SQL expression `wall_clock`, lies in the span; NULL does not."""
         limits = [

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 _PR_SET_PDEATHSIG = 1
 #: Parameters of mallopt(3), and their values; the second one is the largest that glibc allows.
@@ -14,15 +15,15 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with_parent(by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """Return a `preexec_fn` by which a process gets a signal when the thread that started it ends (prctl(2))."""
-    parent = os.getpid()
+    """Return what `preexec_fn` is to call, so that a process which this one starts ends with it; see below."""
+    return partial(end_with_parent, os.getpid(), by)
 
-    def arrange() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, by)
-        if os.getppid() != parent:  # it ended before
-            os._exit(1)
 
-    return arrange
+def end_with_parent(parent: int, by: signal.Signals) -> None:
+    """Have this process sent a signal when the thread that started it ends, however it ends (prctl(2))."""
+    _libc.prctl(_PR_SET_PDEATHSIG, by)
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
 
 
 def keep_freed_memory() -> None:

@@ -20,6 +20,7 @@ from mrjob.hadoop import HadoopJobRunner
 
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import PRIVATE, Hadoop, explain, last_words, refuse_patterns
+from movimento_flat.private_files import make_private_file
 from movimento_flat.processes import die_with_parent
 from mr_jobs.blocks import new_record_mark
 from mr_jobs.job_options import KEY_FILE_VARIABLE, KEY_NAME, JobOptions
@@ -186,9 +187,8 @@ def _combined(split_bytes: int) -> dict[str, str]:
 
 
 def _credentials(job_options: JobOptions, folder: Path) -> Path:
-    file = folder / "credentials.json"
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        json.dump({KEY_NAME: job_options.key().decode()}, opened)
+    file = make_private_file(folder / "credentials.json")
+    file.write_text(json.dumps({KEY_NAME: job_options.key().decode()}))
     return file
 
 

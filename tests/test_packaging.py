@@ -102,7 +102,7 @@ def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
         f"{name.replace('.', '/')}/{path.name}"
         for name in PACKAGES
         for path in DATA.get(name, ROOT / name.replace(".", "/")).iterdir()
-        if path.suffix in (".py", ".sql")
+        if path.suffix in (".css", ".html", ".py", ".sql")
     }
     assert {name.split("/")[0] for name in shipped} == {"extract", "movimento_flat", "mr_jobs"}
     assert f"Version: {__version__}\n" in metadata

@@ -19,9 +19,9 @@ from movimento_flat.publish.parts import DISAGREEMENTS_NAME, REJECTED_NAME, WARN
 from movimento_flat.report import brazil
 from movimento_flat.report.figures import Figures
 from movimento_flat.report.findings import Findings, read_findings
-from movimento_flat.report.page import REPORT_NAME, page
+from movimento_flat.report.page import PLOTS, REPORT_NAME, page
 from movimento_flat.report.reasons import REJECTED, WARNINGS
-from movimento_flat.report.svg import stacked_columns, ticks
+from movimento_flat.report.svg import stack, ticks
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 from tests.brute_force import Row
 from tests.conftest import Database
@@ -377,7 +377,9 @@ def test_an_axis_has_a_few_round_numbers_around_its_values_and_zero(low: int, wi
 
 
 def test_values_of_a_column_are_stacked_above_zero_and_below() -> None:
-    plot = stacked_columns("t", ["a"], [[30, -10, 20, -5, 0]], [[*"vwxyz"]], [(-100, ""), (0, ""), (100, "")])
+    axis = (-100, 0, 100)
+    boxes = stack([[30, -10, 20, -5, 0]], axis)
+    plot = PLOTS.stacked_columns("t", ["a"], axis, boxes, [[*"vwxyz"]], ())
     zero = float(re.findall(r'class="zero" x1="0" x2="100%" y1="([\d.]+)"', plot)[0])
     found = re.findall(r'class="k(\d)" .*? y="([\d.]+)" height="([\d.]+)"><title>(.)<', plot)
     unit = float(found[1][2]) / 10

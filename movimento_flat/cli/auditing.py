@@ -1,36 +1,33 @@
-"""The audit in processes of its own: they read the CSV while the merge still writes it, one on each core."""
+"""The audit beside the merge: it reads the CSV while the merge still writes it, a large one in processes of its own."""
 
 import hashlib
+import multiprocessing
 import os
-import socket
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from operator import itemgetter
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, SIGKILL, signal
 from types import TracebackType
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.processes import die_with_parent, keep_freed_memory
+from movimento_flat.processes import end_with_parent, keep_freed_memory
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import blocks, totals_of
 from movimento_flat.report.adding import Adding, Part
 from movimento_flat.report.figures import Figures, Figuring
 
-#: Bytes of a file that a process takes at once.
+#: Bytes of a file that are audited by one task.
 SPAN = 8 << 20
-_READ = 1 << 20
+#: A file of fewer spans is audited by a thread: it is done before a process has started.
+LEAST_SPANS = 8
 #: The merge writes about three times as fast as a process audits.
 MOST_PROCESSES = 3
-_PACKAGES = Path(__file__).resolve().parent.parent.parent
-
-#: Where a process has begun in the file, and what it has found.
-_Found = tuple[int, Totals, Part | None]
+_READ = 1 << 20
 
 
 class Auditing:
@@ -44,24 +41,22 @@ class Auditing:
         Args:
             csv: the file; it need not be there before `has_written` is called.
             columns: that it must have.
-            with_figures: whether its figures are wanted, too.
+            with_figures: whether its figures are wanted as well.
             size: about how many bytes it will have.
             cores: processes at most; as many as there are cores when None, but no more than the merge can feed.
         """
         self._csv = csv
         self._with_figures = with_figures
-        count = min(cores or min(os.cpu_count() or 1, MOST_PROCESSES), size // SPAN + 1)
-        self._processes = [_Process(csv, columns, with_figures) for _ in range(count)]
-        self._pool = ThreadPoolExecutor(1)
+        self._audit = partial(_audit, csv, columns, with_figures)
+        self._workers: list[BaseProcess] = []
+        self._pool: Executor = ThreadPoolExecutor(1)
+        if size >= LEAST_SPANS * SPAN:
+            self._start_processes(cores or min(os.cpu_count() or 1, MOST_PROCESSES))
+        self._hashing = ThreadPoolExecutor(1)
         self._digest = hashlib.sha256()
         self._hashed: list[Future[None]] = []
-        self._begun = self._written = 0
-        self._found: list[_Found] = []
-
-    @property
-    def processes(self) -> list[int]:
-        """Their ids."""
-        return [process.id for process in self._processes]
+        self._audited: list[Future[tuple[Totals, Part | None]]] = []
+        self._begun = 0
 
     def __enter__(self) -> "Auditing":
         return self
@@ -69,54 +64,89 @@ class Auditing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
-            process.end()
+        if kind is None:
+            for worker in self._workers:
+                worker.kill()  # it has said everything, and would take its time to end by itself
         self._pool.shutdown(cancel_futures=True)
+        self._hashing.shutdown(cancel_futures=True)
 
     def has_written(self, size: int) -> None:
-        """So many bytes of the file can be read, the last of which ends a row."""
-        self._written = size
-        if size - self._begun >= SPAN:
-            self._hand_out()
-
-    def result(self, progress: Callable[[int], None]) -> tuple[Audit, Figures | None]:
-        """The file is complete; -> what it holds, with `progress` told of its rows.
+        """Audit what is new when so many bytes of the file can be read, the last of which ends a row.
 
         Raises:
-            UserError: it is no flat CSV, or a process was killed.
+            UserError: a process has ended.
+        """
+        if size - self._begun >= SPAN:
+            self._hand_out(size)
+
+    def result(self, progress: Callable[[int], None]) -> tuple[Audit, Figures | None]:
+        """Return what the file holds, which is complete; `progress` is told of its rows.
+
+        Raises:
+            UserError: it is no flat CSV, or a process has failed or ended.
             OSError: the file cannot be read.
         """
-        self._written = self._csv.stat().st_size
-        self._hand_out()
-        told = 0
-        while True:
-            rows = sum(totals.rows for _, totals, _ in self._found)
-            progress(rows - told)
-            told = rows
-            if len(self._found) == len(self._hashed):
-                break
-            self._take(timeout=None)
-        for hashed in self._hashed:
-            hashed.result()
+        size = self._csv.stat().st_size
+        self._hand_out(size)
         totals, figuring = Totals(), Figuring()
-        for _, of_part, part in sorted(self._found, key=itemgetter(0)):
+        for audited in self._audited:
+            of_part, part = self._result(audited)
+            progress(of_part.rows)
             totals += of_part
             if part:
                 figuring.add(part)
+        for hashed in self._hashed:
+            hashed.result()
         figures = figuring.figures() if self._with_figures else None
-        return Audit(totals, self._written, self._digest.hexdigest()), figures
+        return Audit(totals, size, self._digest.hexdigest()), figures
 
-    def _hand_out(self) -> None:
-        """What can be read is the next process's; what the processes have found is taken, so that none has to wait."""
-        self._take(timeout=0)
-        span = self._begun, self._written
-        self._processes[len(self._hashed) % len(self._processes)].tell(span)
-        self._hashed.append(self._pool.submit(self._hash, *span))
-        self._begun = self._written
+    def _start_processes(self, count: int) -> None:
+        """Start all processes at once: they import what they need while the merge writes the first span."""
+        pool = ProcessPoolExecutor(
+            count, multiprocessing.get_context("spawn"), _prepare_worker, initargs=(os.getpid(),)
+        )
+        resource_tracker.ensure_running()  # first, since its start unblocks signals
+        # A terminal sends an interrupt to all of them. The processes inherit that it is blocked.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for _ in range(count):
+                pool.submit(os.getpid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        self._workers = multiprocessing.active_children()
+        self._pool = pool
 
-    def _take(self, timeout: float | None) -> None:
-        answered = wait([process.connection for process in self._processes], timeout)
-        self._found += [process.found() for process in self._processes if process.connection in answered]
+    def _hand_out(self, end: int) -> None:
+        """Have everything before `end` audited and hashed that is not yet."""
+        try:
+            self._audited.append(self._pool.submit(self._audit, self._begun, end))
+        except BrokenProcessPool as error:
+            raise self._why_broken() from error
+        self._hashed.append(self._hashing.submit(self._hash, self._begun, end))
+        self._begun = end
+
+    def _result(self, audited: "Future[tuple[Totals, Part | None]]") -> tuple[Totals, Part | None]:
+        try:
+            return audited.result()
+        except BrokenProcessPool as error:
+            raise self._why_broken() from error
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            raise UserError(
+                f"The audit of the CSV failed, so nothing is published: {error!r}.",
+                "If memory was short, free some and run again; otherwise please report this.",
+            ) from error
+
+    def _why_broken(self) -> UserError:
+        """Return what to say when a process has ended by itself; the pool ends the others by SIGTERM then."""
+        self._pool.shutdown()
+        by_itself = [worker.exitcode for worker in self._workers if worker.exitcode != -signal.SIGTERM]
+        status = by_itself[0] if by_itself else -signal.SIGTERM
+        return UserError(
+            f"A process that audits the CSV ended with status {status}, so nothing is published.",
+            "Look above and in the system's log for why it was ended, and run again.",
+        )
 
     def _hash(self, start: int, end: int) -> None:
         with self._csv.open("rb") as file:
@@ -125,65 +155,15 @@ class Auditing:
                 self._digest.update(file.read(min(_READ, end - at)))
 
 
-class _Process:
-    def __init__(self, csv: Path, columns: tuple[str, ...], with_figures: bool) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__],
-                stdin=theirs.fileno(),
-                env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
-                preexec_fn=die_with_parent(SIGKILL),  # noqa: PLW1509  # it only calls prctl
-            )
-        self.connection = Connection(ours.detach())
-        self.tell((csv, columns, with_figures))
-
-    @property
-    def id(self) -> int:
-        return self._process.pid
-
-    def tell(self, message: object) -> None:
-        """To a process that has ended nothing is told: `found` says what became of it."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send(message)
-
-    def found(self) -> _Found:
-        try:
-            answer = self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            status = self._process.wait()
-            raise UserError(
-                f"A process that audits the CSV ended with status {status}, so nothing is published.",
-                "Look above and in the system's log for why it was ended, and run again.",
-            ) from None
-        if isinstance(answer, BaseException):
-            raise answer
-        found: _Found = answer
-        return found
-
-    def end(self) -> None:
-        self.connection.close()
-        self._process.kill()
-        self._process.wait()
-
-
-def _serve() -> None:
-    signal(SIGINT, SIG_IGN)  # of a terminal; who waits for the audit ends it
+def _prepare_worker(parent: int) -> None:
+    end_with_parent(parent, signal.SIGKILL)
     keep_freed_memory()
-    connection = Connection(os.dup(0))
-    with suppress(EOFError, ConnectionError):  # who asked has ended
-        csv, columns, with_figures = connection.recv()
-        while True:
-            start, end = connection.recv()
-            try:
-                found = _audit(csv, columns, with_figures, start, end)
-            except (UserError, OSError) as error:
-                connection.send(error)
-            else:
-                connection.send(found)
 
 
-def _audit(csv: Path, columns: tuple[str, ...], with_figures: bool, start: int, end: int) -> _Found:
+def _audit(
+    csv: Path, columns: tuple[str, ...], with_figures: bool, start: int, end: int
+) -> tuple[Totals, Part | None]:
+    """Return what the rows in these bytes of the file add up to, and their figures if they are wanted."""
     adding = Adding(columns) if with_figures else None
     with csv.open("rb") as file:
         file.seek(start)
@@ -193,8 +173,4 @@ def _audit(csv: Path, columns: tuple[str, ...], with_figures: bool, start: int, 
 
         rows = blocks(read, columns, has_header=start == 0)
         totals = totals_of(rows, adding.add) if adding else totals_of(rows)
-    return start, totals, adding.part if adding else None
-
-
-if __name__ == "__main__":
-    _serve()
+    return totals, adding.part if adding else None

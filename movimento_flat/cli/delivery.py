@@ -2,70 +2,56 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from extract.extraction import Extraction
 from movimento_flat.cli.auditing import Auditing
 from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.exports.spreadsheet import write_spreadsheet
 from movimento_flat.privacy import Privacy
+from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.accounting import Audit, check_identity
 from movimento_flat.publish.datapackage import PACKAGE_NAME, datapackage
-from movimento_flat.publish.delivered import Delivered
 from movimento_flat.publish.limits import Limits, too_few_rows
-from movimento_flat.publish.manifest import MANIFEST_NAME, Delivery, FurtherFile, write_json
+from movimento_flat.publish.manifest import MANIFEST_NAME, ExtraFile, Manifest, SourceEntry, json_bytes
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
 from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
-from movimento_flat.report.page import write_report
-from movimento_flat.schema import MOVIMENTO
 
 
 def merge_and_publish(
     folder: OutputFolder,
     parts: list[Path],
-    extraction: Extraction,
+    source: SourceEntry,
     privacy: Privacy,
     publishing: Publishing,
     engine: str,
-    source: str,
     key_fingerprint: str | None,
     console: Console,
-) -> Delivery:
-    """Merge the join's parts, prove that nothing is missing, and publish.
+) -> Manifest:
+    """Merge the join's parts, prove that nothing is missing, publish, and return the manifest.
 
     The manifest knows each file that is published: whatever lies in the run's folder when it is written.
 
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
     """
-    results = folder.work / "run"
-    results.mkdir(mode=0o700)
+    results = make_private_folder(folder.work / "run")
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)
     with Auditing(merging, privacy.columns, publishing.report, size) as auditing:
         with console.stage("merge", unit="B", total=size) as progress:
             merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
-        movements = extraction.tables[MOVIMENTO.name].rows - merged.rejected.movements.rows
+        movements = source.movements.rows - merged.rejected.movements.rows
         with console.stage("audit", total=movements) as progress:
             audited, figures = auditing.result(progress)
-            check_identity(extraction.tables[MOVIMENTO.name], audited.totals, merged.rejected.movements)
+            check_identity(source.movements, audited.totals, merged.rejected.movements)
     csv = merging.rename(folder.work / CSV_NAME)
-    delivery = Delivery(
-        extraction,
-        audited,
-        merged,
-        privacy,
-        engine,
-        source,
-        console.seconds,
-        key_fingerprint=key_fingerprint,
-    )
-    _refuse_beyond(publishing.limits, folder, delivery, results, console)
-    package = folder.work / PACKAGE_NAME
-    write_json(package, datapackage(audited, privacy, extraction.taken_at, extraction.time_zone))
+    manifest = Manifest.of(audited, merged, privacy, key_fingerprint, source, engine, console.seconds)
+    _refuse_beyond(publishing.limits, folder, manifest, results, console)
+    package = make_private_file(folder.work / PACKAGE_NAME)
+    package.write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.time_zone)))
     left_out: dict[str, Counter[str]] = {}
     if publishing.excel:
         with console.stage("excel", total=audited.totals.rows) as progress:
@@ -74,16 +60,18 @@ def merge_and_publish(
         with console.stage("parquet", total=audited.totals.rows) as progress:
             left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
     if figures:
+        from movimento_flat.report.page import write_report  # noqa: PLC0415  # a run without a page needs no Jinja
+
         with console.stage("report"):
-            write_report(results, figures, delivery.as_json())
-    further = {
-        file.name: replace(FurtherFile.of(file), left_out=left_out.get(file.name, Counter()))
+            write_report(results, figures, asdict(manifest))
+    files = {
+        file.name: ExtraFile.of(file, left_out.get(file.name, Counter()))
         for file in (package, *sorted(results.iterdir()))
     }
-    delivery = replace(delivery, further=further)
-    delivery.write(results)
+    manifest = replace(manifest, files=files)
+    manifest.write(results)
     folder.publish(csv, package, results)
-    return delivery
+    return manifest
 
 
 def _write_parquet(
@@ -113,18 +101,15 @@ def _write_parquet(
 
 
 def _refuse_beyond(
-    limits: Limits, folder: OutputFolder, delivery: Delivery, results: Path, console: Console
+    limits: Limits, folder: OutputFolder, manifest: Manifest, results: Path, console: Console
 ) -> None:
     """Raises:
     UserError: a limit is broken; the lists are where the user finds them.
     """
-    merged, rows = delivery.merged, delivery.audit.totals.rows
-    movements = delivery.extraction.tables[MOVIMENTO.name].rows
-    broken = limits.broken(
-        movements, merged.rejected.movements.rows, merged.rejected.reasons + merged.warnings
-    )
-    if not limits.may_shrink and (previous := _previous(folder.path, delivery, console)):
-        broken += too_few_rows(previous.csv.rows, rows)
+    reasons = Counter(manifest.rejected.by_reason) + manifest.warned
+    broken = limits.broken(manifest.source.movements.rows, manifest.rejected.rows, reasons)
+    if not limits.may_shrink and (previous := _previous(folder.path, manifest, console)):
+        broken += too_few_rows(previous.csv.rows, manifest.csv.rows)
     if not broken:
         return
     refused = folder.refuse(results)
@@ -135,14 +120,14 @@ def _refuse_beyond(
     )
 
 
-def _previous(output: Path, delivery: Delivery, console: Console) -> Delivered | None:
-    """-> what OUTPUT holds of the same window."""
-    manifest = output / RUN_NAME / MANIFEST_NAME
-    if not manifest.exists():
+def _previous(output: Path, manifest: Manifest, console: Console) -> Manifest | None:
+    """Return the manifest of what OUTPUT holds of the same span of time."""
+    path = output / RUN_NAME / MANIFEST_NAME
+    if not path.exists():
         return None
     try:
-        previous = Delivered.read(manifest)
+        previous = Manifest.read(path)
     except UserError as error:
         console.say(f"The rows are not compared with those of the previous delivery: {error.what}")
         return None
-    return previous if previous.span == Delivered.of(delivery.as_json()).span else None
+    return previous if previous.source.window.span == manifest.source.window.span else None

@@ -1,12 +1,11 @@
 """The command line `movimento-flat`: runs one stage or all, and ends with a message and an exit status."""
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +35,7 @@ from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key,
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop
 from movimento_flat.interrupts import has_come, hear_signals
-from movimento_flat.publish.manifest import EXTRACTION_NAME, as_json, extraction_as_json, extraction_from_json
+from movimento_flat.publish.manifest import EXTRACTION_NAME, SourceEntry, json_bytes
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
@@ -110,9 +109,9 @@ def run(
         # The user chose its number of rows: fewer than before are no loss.
         publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
     source = _source(database, plan, window, console)
-    delivery = pipeline.run(source, output, engine, connections, job_options, publishing, console)
+    manifest = pipeline.run(source, output, engine, connections, job_options, publishing, console)
     phases = console.phases if profile else ()
-    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose, phases), console, as_json)
+    _conclude(summary.of_delivery(manifest, _shown(output), console.verbose, phases), console, as_json)
 
 
 @contextmanager
@@ -174,7 +173,7 @@ def extract_command(
             expected=progress.expect,
         )
     with sink.file(EXTRACTION_NAME) as file:
-        file.write(as_json(extraction_as_json(extraction) | {"address": str(database)}))
+        file.write(json_bytes(asdict(SourceEntry.of(extraction, str(database)))))
     rows = extraction.tables[MOVIMENTO.name].rows
     console.say(
         f"{folder}: {rows:,} movements and their cards, accounts and associates; next: movimento-flat join"
@@ -315,29 +314,22 @@ def merge(
     """
     from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # NumPy is slow to import
 
-    try:
-        description = json.loads((tsv / EXTRACTION_NAME).read_text())
-        extraction, address = extraction_from_json(description), description["address"]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{tsv / EXTRACTION_NAME} is damaged: {error}.", "Extract again into a new folder."
-        ) from error
+    source = SourceEntry.read(tsv / EXTRACTION_NAME)
     key_fingerprint = key_fingerprint_of(with_kept_key(job_options, console.say))
     with open_output(output) as folder:
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         part_files = sorted(parts.glob("part-*"))
-        delivery = merge_and_publish(
+        manifest = merge_and_publish(
             folder,
             part_files,
-            extraction,
+            source,
             job_options.privacy,
             publishing,
             "local",
-            address,
             key_fingerprint,
             console,
         )
-    _conclude(summary.of_delivery(delivery, _shown(output), console.verbose), console, as_json)
+    _conclude(summary.of_delivery(manifest, _shown(output), console.verbose), console, as_json)
 
 
 @cli.command()

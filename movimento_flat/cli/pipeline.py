@@ -16,7 +16,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_key
 from movimento_flat.errors import UserError
 from movimento_flat.publish.limits import Limits
-from movimento_flat.publish.manifest import Delivery
+from movimento_flat.publish.manifest import Manifest, SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
 from mr_jobs.job_options import JobOptions
@@ -59,8 +59,8 @@ def run(
     job_options: JobOptions,
     publishing: Publishing,
     console: Console,
-) -> Delivery:
-    """Deliver a database to OUTPUT, and return the delivery.
+) -> Manifest:
+    """Deliver a database to OUTPUT, and return the manifest.
 
     OUTPUT and the engine are checked before the context `database` is entered, which may have to make the database.
 
@@ -73,24 +73,30 @@ def run(
         key_fingerprint = key_fingerprint_of(job_options)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         with engine.open(folder.work, console) as workspace, database as source:
-            extraction, parts = _extract_and_join(source, workspace, connections, job_options, console)
+            extraction, parts = _extract_and_join(
+                source, workspace, connections, job_options, publishing.report, console
+            )
         from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 
         return merge_and_publish(
             folder,
             parts,
-            extraction,
+            SourceEntry.of(extraction, str(source)),
             job_options.privacy,
             publishing,
             engine.name,
-            str(source),
             key_fingerprint,
             console,
         )
 
 
 def _extract_and_join(
-    source: Source, workspace: Workspace, connections: int, job_options: JobOptions, console: Console
+    source: Source,
+    workspace: Workspace,
+    connections: int,
+    job_options: JobOptions,
+    has_page: bool,
+    console: Console,
 ) -> tuple[Extraction, list[Path]]:
     """Extract in a thread, and join the small tables meanwhile; return the extraction and the join's parts."""
     small_tables: Future[SmallTables] = Future()  # done when they are complete
@@ -116,6 +122,10 @@ def _extract_and_join(
 
     with ThreadPoolExecutor(1) as background:
         extraction = background.submit(extracting)
+        if has_page:
+            background.submit(
+                import_module, "movimento_flat.report.page"
+            )  # Jinja takes its time, while the join runs
         try:
             _import_what_comes_later()
             parts = workspace.join(

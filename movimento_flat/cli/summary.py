@@ -1,16 +1,15 @@
 """The summary of a command at its end: for a person as text, for a machine as JSON."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from movimento_flat.cli.progress import broken
-from movimento_flat.money import Totals, reais
+from movimento_flat.money import reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
-from movimento_flat.publish.manifest import Delivery
+from movimento_flat.publish.manifest import CsvEntry, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME
 from mr_jobs.phases import Phase
@@ -51,31 +50,31 @@ class Summary:
 
 
 def of_delivery(
-    delivery: Delivery, output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
+    manifest: Manifest, output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
 ) -> Summary:
-    """Return the summary of a delivery to `output`, as the user wrote that, with the `phases` to be listed."""
-    manifest = delivery.as_json()
-    rejected, warnings = delivery.merged.rejected, delivery.merged.warnings
-    seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in delivery.seconds.items())
+    """What was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
+    warnings, key_fingerprint = manifest.warned, manifest.privacy.key_fingerprint
+    seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in manifest.seconds.items())
     lines = [
-        *of_csv(delivery.audit.totals, delivery.audit.bytes),
-        ("rejected", _counted(rejected.movements.rows, rejected.reasons)),
-        ("disagreements", f"{delivery.merged.disagreements:,} cards whose holder is not the account's owner"),
-        ("warnings", _counted(sum(warnings.values()), warnings)),
+        *of_csv(manifest.csv),
+        ("rejected", _counted(manifest.rejected.rows, manifest.rejected.by_reason)),
+        ("disagreements", f"{manifest.disagreements:,} cards whose holder is not the account's owner"),
+        ("warnings", _counted(warnings.total(), warnings)),
         ("seconds", seconds),
-        ("balanced", f"with the database as of {delivery.extraction.taken_at.partition('.')[0]} UTC"),
-        ("shows", f"{_what_shows(delivery.privacy)}; only its owner may read it (mode 0600)"),
-        *of_key(delivery.key_fingerprint),
+        ("balanced", f"with the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC"),
+        ("shows", f"{_what_shows(manifest.shown)}; only its owner may read it (mode 0600)"),
+        *of_key(key_fingerprint),
         ("details", f"{output / RUN_NAME}/"),
         *(_details(manifest) if verbose else ()),
         *of_phases(phases),
     ]
+    content = asdict(manifest)
     facts = {
         "path": str(output / CSV_NAME),
-        **manifest["csv"],
-        "key_fingerprint": delivery.key_fingerprint,
+        **content["csv"],
+        "key_fingerprint": key_fingerprint,
         **{
-            name: manifest[name]
+            name: content[name]
             for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
         },
         **({"phases": [asdict(phase) for phase in phases]} if phases else {}),
@@ -93,23 +92,23 @@ def of_key(fingerprint: str | None) -> list[tuple[str, str]]:
     return [("tokens", f"by the key {fingerprint}")] if fingerprint else []
 
 
-def of_csv(totals: Totals, size: int) -> list[tuple[str, str]]:
-    """Return the lines on a CSV of `size` bytes."""
-    return [("rows", f"{totals.rows:,} ({size / 1e6:,.1f} MB)"), ("total", reais(totals.centavos))]
+def of_csv(csv: CsvEntry) -> list[tuple[str, str]]:
+    """Return the lines on a CSV."""
+    return [("rows", f"{csv.rows:,} ({csv.bytes / 1e6:,.1f} MB)"), ("total", reais(csv.centavos))]
 
 
-def _details(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    source = manifest["source"]
-    yield "engine", manifest["engine"]
-    yield "source", f"{source['address']}, {source['server']}"
-    yield "read", ", ".join(f"{rows:,} {table}" for table, rows in source["rows"].items())
-    yield "connections", str(source["connections"])
-    yield "columns", ", ".join(manifest["csv"]["columns"])
-    yield "sha256", manifest["csv"]["sha256"]
-    yield "versions", ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+def _details(manifest: Manifest) -> Iterable[tuple[str, str]]:
+    source = manifest.source
+    yield "engine", manifest.engine
+    yield "source", f"{source.address}, {source.server}"
+    yield "read", ", ".join(f"{rows:,} {table}" for table, rows in source.rows.items())
+    yield "connections", str(source.connections)
+    yield "columns", ", ".join(manifest.csv.columns)
+    yield "sha256", manifest.csv.sha256
+    yield "versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
 
 
-def _counted(count: int, reasons: Counter[str]) -> str:
+def _counted(count: int, reasons: Mapping[str, int]) -> str:
     by_reason = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
     return f"{count:,}" + (f" ({by_reason})" if by_reason else "")
 

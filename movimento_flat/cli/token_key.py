@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from movimento_flat.errors import UserError
-from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
-from movimento_flat.publish.manifest import MANIFEST_NAME
+from movimento_flat.private_files import make_private_file, make_private_folder
+from movimento_flat.publish.manifest import MANIFEST_NAME, WHOLE_FORMAT, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.state import default_state_dir, state_dir
 from mr_jobs.job_options import JobOptions
@@ -79,15 +79,15 @@ def refuse_another_key(output: Path, key_fingerprint: str | None, may_be_new: bo
     if key_fingerprint is None or may_be_new or not manifest.exists():
         return
     try:
-        previous = Delivered.read(manifest)
+        previous = Manifest.read(manifest)
     except UserError as error:
         say(f"The key of tokens is not compared with that of the previous delivery: {error.what}")
         return
-    if previous.privacy.needs_key and previous.format < WHOLE_FORMAT:
-        say("The previous delivery also has tokens, and does not say by which key.")
-    elif previous.key_fingerprint not in {None, key_fingerprint}:
+    if previous.shown.needs_key and previous.format < WHOLE_FORMAT:
+        say("The previous delivery has tokens too, and does not say by which key.")
+    elif (earlier := previous.privacy.key_fingerprint) not in {None, key_fingerprint}:
         raise UserError(
-            f"The previous delivery in {output} has tokens by the key {previous.key_fingerprint}, and this run would"
+            f"The previous delivery in {output} has tokens by the key {earlier}, and this run would"
             f" make them by {key_fingerprint}: the same card would get another token.",
             "Name the previous key by --key-file (make: KEY_FILE), or --allow-new-key.",
         )
@@ -163,7 +163,7 @@ def _old_files() -> list[Path]:
 def _make(file: Path) -> None:
     """Make a key, complete or not at all, and only one where two runs need it at the same time."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(file.parent, exist_ok=True)
         with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
             _write_new(Path(folder) / file.name)
             with suppress(FileExistsError):  # another run was first
@@ -176,8 +176,7 @@ def _make(file: Path) -> None:
 
 def _write_new(file: Path) -> None:
     """Write a new key, on the disk before anybody uses it."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
+    with make_private_file(file).open("w") as opened:
         opened.write(secrets.token_hex(_BYTES) + "\n")
         opened.flush()
         os.fsync(opened.fileno())

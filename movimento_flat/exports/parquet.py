@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
+from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.csv_audit import blocks
 from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, FLAT_WITH_IDS, FlatColumn, Kind
@@ -64,8 +65,7 @@ def write_parquet(
         OSError: a file cannot be read or written.
     """
     types = {column.name: column_type(column) for column in FLAT_WITH_IDS if column.name in columns}
-    path, left_out = folder / PARQUET_NAME, Counter[str]()
-    path.touch(mode=0o600, exist_ok=False)
+    path, left_out = make_private_file(folder / PARQUET_NAME), Counter[str]()
     with pq.ParquetWriter(path, pa.schema(types.items()), compression="zstd") as writer:
         for texts in _row_groups(flat, columns):
             typed = [_typed(name, texts[name], kind, left_out) for name, kind in types.items()]

@@ -19,6 +19,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.csv_rows import read_rows
 from movimento_flat.schema import CARD, FLAT_WITH_IDS, FlatColumn, Kind
 
@@ -77,8 +78,7 @@ def _write_sheet(
     path: Path, header: list[str], content: Iterator[list[str]], progress: Callable[[int], None]
 ) -> None:
     cells = [_CELLS[name] for name in header]
-    path.touch(mode=0o600, exist_ok=False)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with make_private_file(path).open("w", encoding="utf-8", newline="") as file:
         file.write(_BYTE_ORDER_MARK)
         writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
         writer.writerow(header)

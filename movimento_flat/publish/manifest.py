@@ -1,6 +1,7 @@
 """manifest.json: what lies beside a CSV to say what it is, as of when, and that nothing is missing.
 
-Its own checksum lies beside it, as `sha256sum -c` reads it.
+The classes here declare its keys, each in one place: they are written and read by the names of their fields. Its own
+checksum lies beside it, as `sha256sum -c` reads it.
 """
 
 import hashlib
@@ -8,28 +9,43 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from extract.extraction import Extraction
 from extract.window import Window
 from movimento_flat import __version__
+from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.privacy import Privacy
+from movimento_flat.privacy import FULL, Privacy
+from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.accounting import Audit, sha256
 from movimento_flat.publish.parts import Merged
-from movimento_flat.schema import MOVIMENTO
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 MANIFEST_NAME = "manifest.json"
 CHECKSUM_NAME = f"{MANIFEST_NAME}.sha256"
 EXTRACTION_NAME = "extraction.json"
 FORMAT = 3
+OLDEST_FORMAT = 1
+#: The first with the lists among its files, a checksum beside it, and the fingerprint of the key of tokens.
+WHOLE_FORMAT = 3
+
+_Entry = TypeVar("_Entry")
+
+
+class _Since(NamedTuple):
+    """Declares a field that each manifest has from a format on; `before` is read where an earlier one has none."""
+
+    first_format: int
+    before: object
 
 
 @dataclass(frozen=True)
-class FurtherFile:
+class ExtraFile:
     """A file that is delivered with the CSV, and must stay as it is.
 
     Attributes:
@@ -38,85 +54,242 @@ class FurtherFile:
 
     sha256: str
     bytes: int
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: Annotated[Mapping[str, int], _Since(3, {})]
 
     @classmethod
-    def of(cls, path: Path) -> Self:
-        """What lies there.
+    def of(cls, path: Path, left_out: Mapping[str, int]) -> Self:
+        """Return what lies there.
 
         Raises:
             OSError: it cannot be read.
         """
-        return cls(sha256(path), path.stat().st_size)
-
-    def as_json(self) -> dict[str, Any]:
-        """-> what the manifest says of it."""
-        return {
-            "sha256": self.sha256,
-            "bytes": self.bytes,
-            "left_out": dict(sorted(self.left_out.items())),
-        }
+        return cls(sha256(path), path.stat().st_size, dict(sorted(left_out.items())))
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """Everything that is known about a run when its CSV is about to be published.
+class _Counted:
+    """Movements, and the sum of their amounts."""
+
+    rows: int
+    centavos: int
+
+    @property
+    def totals(self) -> Totals:
+        """Both as one."""
+        return Totals(self.rows, self.centavos)
+
+
+@dataclass(frozen=True)
+class CsvEntry(_Counted):
+    """The CSV."""
+
+    columns: tuple[str, ...]
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PrivacyEntry:
+    """What the CSV shows; the fingerprint is that of the key of tokens, None where there are none."""
+
+    card: str
+    people: str
+    dropped: tuple[str, ...]
+    key_fingerprint: Annotated[str | None, _Since(3, None)]
+
+
+@dataclass(frozen=True)
+class RejectedEntry(_Counted):
+    """Movements that the CSV does not hold, and rows of the list by reason."""
+
+    by_reason: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class WarningsEntry:
+    """Rows of the list of warnings by reason."""
+
+    by_reason: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """What was read and as of when; extraction.json holds it alone.
 
     Attributes:
-        further: every file that is delivered, by name, but the CSV, the manifest and its checksum.
-        key_fingerprint: of the key of tokens; None where there are none.
+        rows: of each table.
+        clock: the moment of `snapshot_utc` in `time_zone`.
+        since, until, as_of: which rows were asked for, as `Window` has it.
     """
 
-    extraction: Extraction
-    audit: Audit
-    merged: Merged
-    privacy: Privacy
-    engine: str
-    source: str
-    seconds: dict[str, float]
-    further: Mapping[str, FurtherFile] = field(default_factory=dict)
-    key_fingerprint: str | None = None
+    address: str
+    rows: Mapping[str, int]
+    movement_centavos: int
+    snapshot_utc: str
+    clock: Annotated[str, _Since(3, "")]
+    time_zone: str
+    server: str
+    connections: int
+    since: Annotated[str | None, _Since(3, None)]
+    until: Annotated[str | None, _Since(3, None)]
+    as_of: Annotated[str | None, _Since(3, None)]
 
-    def as_json(self) -> dict[str, Any]:
-        """-> the manifest's content; amounts are in centavos, times in seconds."""
-        rejected = self.merged.rejected
-        return {
-            "format": FORMAT,
-            "csv": {
-                "columns": list(self.privacy.columns),
-                "sha256": self.audit.sha256,
-                "bytes": self.audit.bytes,
-                **totals_as_json(self.audit.totals),
-            },
-            "privacy": {
-                "card": self.privacy.card,
-                "people": self.privacy.people,
-                "dropped": sorted(self.privacy.dropped),
-                "key_fingerprint": self.key_fingerprint,
-            },
-            "rejected": {
-                **totals_as_json(rejected.movements),
-                "by_reason": dict(sorted(rejected.reasons.items())),
-            },
-            "disagreements": self.merged.disagreements,
-            "warnings": {"by_reason": dict(sorted(self.merged.warnings.items()))},
-            "files": {name: file.as_json() for name, file in self.further.items()},
-            "source": {"address": self.source, **extraction_as_json(self.extraction)},
-            "engine": self.engine,
-            "seconds": self.seconds,
-            "versions": {
+    @classmethod
+    def of(cls, extraction: Extraction, address: str) -> Self:
+        """Return what was extracted from the database at this address."""
+        return cls(
+            address=address,
+            rows={name: totals.rows for name, totals in extraction.tables.items()},
+            movement_centavos=extraction.tables[MOVIMENTO.name].centavos,
+            snapshot_utc=extraction.taken_at,
+            clock=extraction.clock,
+            time_zone=extraction.time_zone,
+            server=extraction.server,
+            connections=extraction.connections,
+            **extraction.window.as_json(),
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `movimento-flat extract` has written.
+
+        Raises:
+            UserError: it is damaged.
+            OSError: it cannot be read.
+        """
+        try:
+            return _entry(cls, json.loads(path.read_bytes()), FORMAT)
+        except (ValueError, LookupError, TypeError) as error:
+            raise UserError(f"{path} is damaged: {error}.", "Extract again into a new folder.") from error
+
+    @property
+    def movements(self) -> Totals:
+        """Movements of the snapshot, and the sum of their amounts."""
+        return Totals(self.rows[MOVIMENTO.name], self.movement_centavos)
+
+    @property
+    def window(self) -> Window:
+        """Which rows were asked for."""
+        return Window.from_json(vars(self))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known about a delivery: made by a run when it is about to publish, or read back.
+
+    Attributes:
+        warnings: None where the format had none.
+        disagreements: cards whose holder is not their account's owner.
+        files: every file that is delivered, by name, but the CSV, the manifest and its checksum; before WHOLE_FORMAT
+            without the lists.
+        seconds: of each stage.
+    """
+
+    format: int
+    csv: CsvEntry
+    privacy: Annotated[PrivacyEntry, _Since(3, {"card": FULL, "people": FULL, "dropped": []})]
+    rejected: RejectedEntry
+    disagreements: int
+    warnings: Annotated[WarningsEntry | None, _Since(2, None)]
+    files: Annotated[Mapping[str, ExtraFile], _Since(3, {})]
+    source: SourceEntry
+    engine: str
+    seconds: Mapping[str, float]
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        audit: Audit,
+        merged: Merged,
+        privacy: Privacy,
+        key_fingerprint: str | None,
+        source: SourceEntry,
+        engine: str,
+        seconds: Mapping[str, float],
+    ) -> Self:
+        """Return the manifest of a run, yet without its files."""
+        rejected = merged.rejected
+        return cls(
+            format=FORMAT,
+            csv=CsvEntry(
+                **vars(audit.totals), columns=privacy.columns, sha256=audit.sha256, bytes=audit.bytes
+            ),
+            privacy=PrivacyEntry(
+                privacy.card, privacy.people, tuple(sorted(privacy.dropped)), key_fingerprint
+            ),
+            rejected=RejectedEntry(
+                **vars(rejected.movements), by_reason=dict(sorted(rejected.reasons.items()))
+            ),
+            disagreements=merged.disagreements,
+            warnings=WarningsEntry(dict(sorted(merged.warnings.items()))),
+            files={},
+            source=source,
+            engine=engine,
+            seconds=seconds,
+            versions={
                 "movimento-flat": __version__,
                 "mrjob": version("mrjob"),
                 "PyMySQL": version("PyMySQL"),
                 "Python": platform.python_version(),
             },
-        }
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a manifest of any format up to this program's.
+
+        Raises:
+            UserError: there is none, it is damaged, or a later version has written it.
+        """
+        try:
+            content = json.loads(path.read_bytes())
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise UserError(f"There is no {path}.", "Name a folder that a run has published to.") from error
+        except ValueError as error:
+            raise _damaged(path, error) from error
+        number = content.get("format") if isinstance(content, dict) else None
+        if not isinstance(number, int) or number < OLDEST_FORMAT:
+            raise _damaged(path, "it does not say its format")
+        if number > FORMAT:
+            raise UserError(
+                f"{path} has format {number}; this version knows formats up to {FORMAT}.",
+                "Use the version that has written it, or a later one.",
+            )
+        try:
+            manifest = _entry(cls, content, number)
+            _ = (
+                manifest.shown,
+                manifest.source.movements,
+                manifest.source.window,
+            )  # which raise where it is damaged
+        except (LookupError, TypeError, ValueError, UserError) as error:
+            raise _damaged(path, error) from error
+        return manifest
+
+    @property
+    def shown(self) -> Privacy:
+        """What the CSV shows.
+
+        Raises:
+            ValueError, UserError: no CSV has such columns, or shows that.
+        """
+        names, ids = set(self.csv.columns), set(ID_COLUMNS)
+        if AMOUNT not in names or not names <= {*FLAT_COLUMNS, *ids}:
+            raise ValueError(f"no columns of the flat table: {self.csv.columns}")
+        entry = self.privacy
+        return Privacy(entry.card, entry.people, frozenset(entry.dropped), ids=not ids.isdisjoint(names))
+
+    @property
+    def warned(self) -> Counter[str]:
+        """Rows of the list of warnings by reason; none where the format had no warnings."""
+        return Counter(self.warnings.by_reason if self.warnings else {})
 
     def write(self, folder: Path) -> None:
         """Write MANIFEST_NAME and CHECKSUM_NAME into `folder`."""
-        content = as_json(self.as_json())
-        _write(folder / MANIFEST_NAME, content)
-        _write(folder / CHECKSUM_NAME, checksum(content))
+        content = json_bytes(asdict(self))
+        make_private_file(folder / MANIFEST_NAME).write_bytes(content)
+        make_private_file(folder / CHECKSUM_NAME).write_bytes(checksum(content))
 
 
 def checksum(manifest: bytes) -> bytes:
@@ -124,51 +297,46 @@ def checksum(manifest: bytes) -> bytes:
     return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
-def totals_as_json(totals: Totals) -> dict[str, int]:
-    """-> rows, and the sum of their amounts in centavos."""
-    return {"rows": totals.rows, "centavos": totals.centavos}
-
-
-def extraction_as_json(extraction: Extraction) -> dict[str, Any]:
-    """-> what was extracted, as of when."""
-    rows = {name: totals.rows for name, totals in extraction.tables.items()}
-    return {
-        "rows": rows,
-        "movement_centavos": extraction.tables[MOVIMENTO.name].centavos,
-        "snapshot_utc": extraction.taken_at,
-        "clock": extraction.clock,
-        "time_zone": extraction.time_zone,
-        "server": extraction.server,
-        "connections": extraction.connections,
-        **extraction.window.as_json(),
-    }
-
-
-def extraction_from_json(content: dict[str, Any]) -> Extraction:
-    """The inverse of `extraction_as_json`."""
-    tables = {name: Totals(rows) for name, rows in content["rows"].items()}
-    tables[MOVIMENTO.name] = Totals(content["rows"][MOVIMENTO.name], content["movement_centavos"])
-    return Extraction(
-        tables,
-        content["snapshot_utc"],
-        content["clock"],
-        content["server"],
-        content["time_zone"],
-        content["connections"],
-        Window.from_json(content),
-    )
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a new file that only its owner may read."""
-    _write(path, as_json(content))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_bytes(content)
-
-
-def as_json(content: dict[str, Any]) -> bytes:
-    """-> indented UTF-8 JSON."""
+def json_bytes(content: dict[str, Any]) -> bytes:
+    """Return indented JSON in UTF-8."""
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _damaged(path: Path, why: object) -> UserError:
+    return UserError(f"{path} is damaged: {why!r}.", "Take it from a backup, or run again.")
+
+
+def _entry(kind: type[_Entry], content: object, number: int) -> _Entry:
+    """Return a JSON value of a manifest of format `number` as a value of this type.
+
+    Raises:
+        LookupError: a key is missing.
+        TypeError: a value is of another type.
+    """
+    made: Any = content
+    wanted: Any = kind
+    inner = get_args(wanted)
+    if hasattr(wanted, "__dataclass_fields__"):
+        values = dict(_object(content))
+        for name, declared in get_type_hints(wanted, include_extras=True).items():
+            for since in getattr(declared, "__metadata__", ()):
+                if number < since.first_format:
+                    values.setdefault(name, since.before)
+        types = get_type_hints(wanted)
+        made = wanted(**{name: _entry(types[name], values[name], number) for name in types})
+    elif get_origin(wanted) is UnionType:
+        made = None if content is None else _entry(inner[0], content, number)
+    elif get_origin(wanted) is tuple and isinstance(content, list):
+        made = tuple(_entry(inner[0], value, number) for value in content)
+    elif get_origin(wanted) is Mapping:
+        made = {name: _entry(inner[1], value, number) for name, value in _object(content).items()}
+    elif type(content) is not wanted:
+        raise TypeError(f"{content!r} is no {wanted.__name__}")
+    result: _Entry = made
+    return result
+
+
+def _object(content: object) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise TypeError(f"{content!r} is no JSON object")
+    return content

@@ -1,7 +1,6 @@
 """The user's OUTPUT folder: one run at a time, and nothing in it changes until everything is ready."""
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movimento_flat.errors import UserError
+from movimento_flat.locks import open_locked
+from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
 from movimento_flat.publish.parts import CSV_NAME
 
@@ -148,9 +149,8 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
     with _locked(path, work):
         _settle(path, work)
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700)
-        (work / _HOLDER_NAME).touch(mode=0o600)
-        (work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        make_private_folder(work)
+        make_private_file(work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
             _check_private(path, work)
             _check_package(path / PACKAGE_NAME)
@@ -189,17 +189,8 @@ def _check_package(package: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, work: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _lock(descriptor, path, work)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, path: Path, work: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = open_locked(path, os.O_RDONLY | os.O_DIRECTORY)
     except BlockingIOError as error:
         try:
             holder = f"process {(work / _HOLDER_NAME).read_text().strip()}"
@@ -213,6 +204,10 @@ def _lock(descriptor: int, path: Path, work: Path) -> None:
             f"OUTPUT {path} cannot be locked: {error.strerror}. Two runs could publish there at the same time.",
             "Name a folder on another file system.",
         ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _flush_to_disk(path: Path) -> None:

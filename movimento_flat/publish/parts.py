@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from movimento_flat.money import Totals, centavos
+from movimento_flat.private_files import make_private_file
 from movimento_flat.problem_lists import (
     DISAGREEMENT,
     DISAGREEMENT_COLUMNS,
@@ -117,8 +118,7 @@ def _records(part: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _new_file(path: Path, header: str) -> BinaryIO:
-    path.touch(mode=0o600, exist_ok=False)
-    file = path.open("wb", buffering=CHUNK)
+    file = make_private_file(path).open("wb", buffering=CHUNK)
     file.write(f"{header}\n".encode())
     return file
 

@@ -14,6 +14,11 @@ def number(value: int) -> str:
     return f"{value:,}".replace(",", ".")
 
 
+def movements(count: int) -> str:
+    """1234 -> `1.234 movimentos`."""
+    return f"{number(count)} {'movimento' if count == 1 else 'movimentos'}"
+
+
 def money(centavos: int) -> str:
     """-123456 -> `-R$ 1.234,56`."""
     return f"{'-' if centavos < 0 else ''}R${NO_BREAK}{plain_money(abs(centavos))}"

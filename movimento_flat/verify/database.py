@@ -33,7 +33,7 @@ from movimento_flat.privacy import FULL, MASK, TOKEN
 from movimento_flat.problem_lists import Reject
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_rows import read_rows
-from movimento_flat.publish.delivered import Delivered
+from movimento_flat.publish.manifest import Manifest
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME
 from movimento_flat.schema import AMOUNT, CARD, FLAT_BY_NAME, MOMENT, MOVIMENTO, PEOPLE, Kind
@@ -69,7 +69,7 @@ class Content:
 
 def verify_database(
     output: Path,
-    delivered: Delivered,
+    manifest: Manifest,
     audited: Audit,
     source: Source,
     comparison: Comparison,
@@ -83,9 +83,9 @@ def verify_database(
     """
     rejected = output / RUN_NAME / REJECTED_NAME
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(content_of_database, source, delivered, rejected)
+        asked = pool.submit(content_of_database, source, manifest, rejected)
         try:
-            hashes = hashes_of_csv(output / CSV_NAME, delivered, progress)
+            hashes = hashes_of_csv(output / CSV_NAME, manifest, progress)
         except (ValueError, csv.Error) as error:
             comparison.same(CSV_NAME, "rows in UTF-8", error)
             return
@@ -94,20 +94,21 @@ def verify_database(
     comparison.same(f"hashes of {CSV_NAME}, by the database", f"{database.hashes:x}", f"{hashes:x}")
 
 
-def compared_columns(delivered: Delivered) -> tuple[str, ...]:
+def compared_columns(manifest: Manifest) -> tuple[str, ...]:
     """The CSV's columns but those of tokens, whose key is not asked for."""
-    tokens = {CARD} if delivered.privacy.card == TOKEN else set()
-    tokens |= set(PEOPLE) if delivered.privacy.people == TOKEN else set()
-    return tuple(name for name in delivered.columns if name not in tokens)
+    tokens = {CARD} if manifest.privacy.card == TOKEN else set()
+    tokens |= set(PEOPLE) if manifest.privacy.people == TOKEN else set()
+    return tuple(name for name in manifest.csv.columns if name not in tokens)
 
 
-def masked_columns(delivered: Delivered) -> tuple[str, ...]:
+def masked_columns(manifest: Manifest) -> tuple[str, ...]:
     """The compared columns in which card numbers may have been masked, but for those of card numbers themselves."""
-    if delivered.privacy.card == FULL:
+    if manifest.privacy.card == FULL:
         return ()
     kinds = (Kind.TEXT, Kind.WHOLE)
-    names = compared_columns(delivered)
-    return tuple(name for name in names if FLAT_BY_NAME[name].kind in kinds and name != CARD)
+    return tuple(
+        name for name in compared_columns(manifest) if FLAT_BY_NAME[name].kind in kinds and name != CARD
+    )
 
 
 def _comparable(text: str) -> str:
@@ -116,7 +117,7 @@ def _comparable(text: str) -> str:
     return text if digits < SHORTEST else letters(text)
 
 
-def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda rows: None) -> int:
+def hashes_of_csv(path: Path, manifest: Manifest, progress: Progress = lambda rows: None) -> int:
     """-> the sum of its rows' hashes; a few thousand rows are held at once.
 
     Raises:
@@ -124,9 +125,9 @@ def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda 
         OSError: it cannot be read.
     """
     rows = read_rows(path)
-    header, columns = next(rows), compared_columns(delivered)
+    header, columns = next(rows), compared_columns(manifest)
     places = [header.index(name) for name in columns]
-    masked = [header.index(name) for name in masked_columns(delivered)]
+    masked = [header.index(name) for name in masked_columns(manifest)]
     total = 0
     while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         for row in chunk:
@@ -137,7 +138,7 @@ def hashes_of_csv(path: Path, delivered: Delivered, progress: Progress = lambda 
     return total
 
 
-def content_of_database(source: Source, delivered: Delivered, rejected: Path) -> Content:
+def content_of_database(source: Source, manifest: Manifest, rejected: Path) -> Content:
     """What the CSV must hold, by one snapshot of the database as it is now.
 
     Rows that the program rejected though the join has them are taken off, by the ids in the list of rejected rows.
@@ -146,16 +147,16 @@ def content_of_database(source: Source, delivered: Delivered, rejected: Path) ->
         UserError: the database cannot be read.
         OSError: the list cannot be read.
     """
-    connection = replace(source, time_zone=delivered.time_zone).connect()
+    connection = replace(source, time_zone=manifest.source.time_zone).connect()
     try:
-        if as_of := delivered.window.as_of:
+        if as_of := manifest.source.window.as_of:
             connection.cursor().execute("SET SESSION system_versioning_asof = %s", (as_of,))
         connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        content = _ask(connection, delivered, "TRUE")
+        content = _ask(connection, manifest, "TRUE")
         rejected_ids = _ids_in_the_join(rejected)
         while ids := list(islice(rejected_ids, _IDS_AT_ONCE)):
             of_them = f"movimento.id IN ({', '.join(ids)})"
-            content = content.without(_ask(connection, delivered, of_them))
+            content = content.without(_ask(connection, manifest, of_them))
         return content
     except pymysql.MySQLError as error:
         raise source.explain(error) from error
@@ -196,38 +197,36 @@ def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
             yield reason, table, identity
 
 
-def _ask(connection: "Connection[Any]", delivered: Delivered, condition: str) -> Content:
+def _ask(connection: "Connection[Any]", manifest: Manifest, condition: str) -> Content:
     moment = f"CAST({MOVIMENTO.name}.{FLAT_BY_NAME[MOMENT].source.name} AS DATETIME(6))"
     conditions, values = [condition], []
-    for comparison, limit in zip((">=", "<"), delivered.span, strict=True):
+    for comparison, limit in zip((">=", "<"), manifest.source.window.span, strict=True):
         if limit:
             conditions.append(f"{moment} {comparison} %s")
             values.append(limit)
-    flat = f"FROM ({flat_join(' AND '.join(conditions), delivered.privacy.ids)}) AS flat"
-    masked = masked_columns(delivered)
-    may_be_masked = (
-        " OR ".join(_sql_may_be_masked(name, delivered.privacy.card) for name in masked) or "FALSE"
-    )
+    flat = f"FROM ({flat_join(' AND '.join(conditions), manifest.shown.ids)}) AS flat"
+    masked = masked_columns(manifest)
+    may_be_masked = " OR ".join(_sql_may_be_masked(name, manifest.privacy.card) for name in masked) or "FALSE"
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100),"
-            f" SUM(IF({may_be_masked}, 0, {_sql_hash(delivered)})) {flat}",
+            f" SUM(IF({may_be_masked}, 0, {_sql_hash(manifest)})) {flat}",
             values,
         )
         row = cursor.fetchone()
     assert row
     rows, centavos, hashes = (int(value or 0) for value in row)
     if masked:
-        hashes += _hashes_of_masked(connection, delivered, f"{flat} WHERE {may_be_masked}", values)
+        hashes += _hashes_of_masked(connection, manifest, f"{flat} WHERE {may_be_masked}", values)
     return Content(Totals(rows, centavos), hashes)
 
 
 def _hashes_of_masked(
-    connection: "Connection[Any]", delivered: Delivered, rows: str, values: Sequence[object]
+    connection: "Connection[Any]", manifest: Manifest, rows: str, values: Sequence[object]
 ) -> int:
     """Sum of the hashes of rows that the server sends, a few at a time."""
-    names, masked = compared_columns(delivered), masked_columns(delivered)
-    fields = ", ".join(_field(name, delivered.privacy.card) for name in names)
+    names, masked = compared_columns(manifest), masked_columns(manifest)
+    fields = ", ".join(_field(name, manifest.privacy.card) for name in names)
     total = 0
     with connection.cursor(SSCursor) as cursor:
         cursor.execute(f"SELECT {fields} {rows}", values)
@@ -247,10 +246,10 @@ def _hash(fields: Sequence[str]) -> int:
     return int.from_bytes(hashlib.sha256(_SEPARATOR.join(fields).encode()).digest()[:_HASH_BYTES])
 
 
-def _sql_hash(delivered: Delivered) -> str:
+def _sql_hash(manifest: Manifest) -> str:
     """SQL expression: the hash of a row of the derived table `flat`."""
     fields = f", X'{_SEPARATOR.encode().hex()}', ".join(
-        _field(name, delivered.privacy.card) for name in compared_columns(delivered)
+        _field(name, manifest.privacy.card) for name in compared_columns(manifest)
     )
     return f"CAST(CONV(LEFT(SHA2(CONCAT({fields}), 256), {2 * _HASH_BYTES}), 16, 10) AS UNSIGNED)"
 

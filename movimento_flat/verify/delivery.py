@@ -11,8 +11,14 @@ from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS,
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
-from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
-from movimento_flat.publish.manifest import CHECKSUM_NAME, MANIFEST_NAME, FurtherFile, checksum
+from movimento_flat.publish.manifest import (
+    CHECKSUM_NAME,
+    MANIFEST_NAME,
+    WHOLE_FORMAT,
+    ExtraFile,
+    Manifest,
+    checksum,
+)
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
 
@@ -44,7 +50,7 @@ class Comparison:
 
 def verify_files(
     output: Path,
-    delivered: Delivered,
+    manifest: Manifest,
     comparison: Comparison,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Audit | None:
@@ -57,24 +63,24 @@ def verify_files(
         OSError: a file is there and cannot be read.
     """
     run = output / RUN_NAME
-    if delivered.format >= WHOLE_FORMAT:
+    if manifest.format >= WHOLE_FORMAT:
         _compare_checksum(run, comparison)
-    _note_foreign_files(output, delivered, comparison)
-    audited = _audit(output / CSV_NAME, delivered, comparison, progress)
+    _note_foreign_files(output, manifest, comparison)
+    audited = _audit(output / CSV_NAME, manifest, comparison, progress)
     if audited:
-        comparison.same(f"SHA-256 of {CSV_NAME}", delivered.sha256, audited.sha256)
-        comparison.same(f"bytes of {CSV_NAME}", delivered.bytes, audited.bytes)
-        comparison.same_totals(CSV_NAME, delivered.csv, audited.totals)
+        comparison.same(f"SHA-256 of {CSV_NAME}", manifest.csv.sha256, audited.sha256)
+        comparison.same(f"bytes of {CSV_NAME}", manifest.csv.bytes, audited.bytes)
+        comparison.same_totals(CSV_NAME, manifest.csv.totals, audited.totals)
     rejected = Rejected()
     if has_rejected := _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
-        comparison.same_totals(REJECTED_NAME, delivered.rejected, rejected.movements)
-        comparison.same_reasons(REJECTED_NAME, delivered.reasons, rejected.reasons)
+        comparison.same_totals(REJECTED_NAME, manifest.rejected.totals, rejected.movements)
+        comparison.same_reasons(REJECTED_NAME, Counter(manifest.rejected.by_reason), rejected.reasons)
     disagreements = Counter[str]()
     if _read(
         run / DISAGREEMENTS_NAME, DISAGREEMENT_COLUMNS, lambda row: disagreements.update("c"), comparison
     ):
-        comparison.same(f"rows of {DISAGREEMENTS_NAME}", delivered.disagreements, disagreements.total())
-    if delivered.warnings is not None:
+        comparison.same(f"rows of {DISAGREEMENTS_NAME}", manifest.disagreements, disagreements.total())
+    if manifest.warnings is not None:
         warnings = Counter[str]()
         if _read(
             run / WARNINGS_NAME,
@@ -82,24 +88,24 @@ def verify_files(
             lambda row: warnings.update([row.partition(b"\t")[0].decode()]),
             comparison,
         ):
-            comparison.same_reasons(WARNINGS_NAME, delivered.warnings, warnings)
-    for name, file in delivered.further.items():
+            comparison.same_reasons(WARNINGS_NAME, manifest.warned, warnings)
+    for name, file in manifest.files.items():
         _compare_file((output if name == PACKAGE_NAME else run) / name, file, comparison)
     if audited:
         found = audited.totals + rejected.movements
-        comparison.same_totals("database = CSV + rejected", delivered.database, found)
+        comparison.same_totals("database = CSV + rejected", manifest.source.movements, found)
     return audited if has_rejected else None
 
 
 def _audit(
-    csv: Path, delivered: Delivered, comparison: Comparison, progress: Callable[[int], None]
+    csv: Path, manifest: Manifest, comparison: Comparison, progress: Callable[[int], None]
 ) -> Audit | None:
     if not _is_file(csv, comparison):
         return None
     try:
-        return audit(csv, delivered.columns, lambda block: progress(len(block)))
+        return audit(csv, manifest.csv.columns, lambda block: progress(len(block)))
     except UserError as error:
-        comparison.same(csv.name, f"whole rows of {len(delivered.columns)} columns", error.what)
+        comparison.same(csv.name, f"whole rows of {len(manifest.csv.columns)} columns", error.what)
     return None
 
 
@@ -110,14 +116,14 @@ def _compare_checksum(run: Path, comparison: Comparison) -> None:
         comparison.same(f"SHA-256 of {MANIFEST_NAME}", f"that of {CHECKSUM_NAME}", "another")
 
 
-def _note_foreign_files(output: Path, delivered: Delivered, comparison: Comparison) -> None:
+def _note_foreign_files(output: Path, manifest: Manifest, comparison: Comparison) -> None:
     """Note what the manifest does not know: in the run folder, and beside it under the program's names."""
-    known = {MANIFEST_NAME, REJECTED_NAME, DISAGREEMENTS_NAME, *delivered.further} - {PACKAGE_NAME}
-    if delivered.warnings is not None:
+    known = {MANIFEST_NAME, REJECTED_NAME, DISAGREEMENTS_NAME, *manifest.files} - {PACKAGE_NAME}
+    if manifest.warnings is not None:
         known.add(WARNINGS_NAME)
-    if delivered.format >= WHOLE_FORMAT:
+    if manifest.format >= WHOLE_FORMAT:
         known.add(CHECKSUM_NAME)
-    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *({PACKAGE_NAME} & delivered.further.keys())}
+    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *({PACKAGE_NAME} & manifest.files.keys())}
     foreign = [path for path in (output / RUN_NAME).iterdir() if path.name not in known]
     foreign += [path for path in output.iterdir() if path.name not in beside and _has_our_name(path)]
     for path in sorted(foreign):
@@ -139,10 +145,10 @@ def _is_file(path: Path, comparison: Comparison) -> bool:
     return False
 
 
-def _compare_file(path: Path, expected: FurtherFile, comparison: Comparison) -> None:
+def _compare_file(path: Path, expected: ExtraFile, comparison: Comparison) -> None:
     if not _is_file(path, comparison):
         return
-    found = FurtherFile.of(path)
+    found = ExtraFile.of(path, {})
     comparison.same(f"SHA-256 of {path.name}", expected.sha256, found.sha256)
     comparison.same(f"bytes of {path.name}", expected.bytes, found.bytes)
 

@@ -4,7 +4,6 @@ A run writes its folder's name into a file of this machine and holds a lock on t
 the process, so a file without a lock belongs to a killed run; no time has to be compared.
 """
 
-import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from threading import Thread
 from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop
+from movimento_flat.locks import open_locked
+from movimento_flat.private_files import make_private_folder
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ def hdfs_run(
     Each command of Hadoop takes half a second to start, so the folders are made while the program connects to the
     database, and removed while it merges.
     """
-    registry = state / "hadoop_runs"
-    registry.mkdir(mode=0o700, parents=True, exist_ok=True)
+    registry = make_private_folder(state / "hadoop_runs", exist_ok=True)
     _remove_killed_runs(hadoop, registry, console)
     tag = f"movimento-flat-{secrets.token_hex(8)}"
     folder = f"{base.rstrip('/')}/{tag}"
@@ -81,8 +81,7 @@ def _make_folders(hadoop: Hadoop, registered: Path, folder: str, folders: tuple[
 def _register(file: Path, folder: str) -> int:
     """The file has its name only when it is locked: another run must not take it for a killed one's."""
     unnamed = file.with_name(f".{file.name}")
-    descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    descriptor = open_locked(unnamed)
     os.write(descriptor, folder.encode())
     unnamed.rename(file)
     return descriptor
@@ -90,11 +89,11 @@ def _register(file: Path, folder: str) -> int:
 
 def _remove_killed_runs(hadoop: Hadoop, registry: Path, console: Console) -> None:
     for file in sorted(registry.glob("movimento-flat-*")):
-        with file.open() as opened:
-            try:
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
+        try:
+            descriptor = open_locked(file, os.O_RDONLY)
+        except (BlockingIOError, FileNotFoundError):  # the run lives, or has just ended
+            continue
+        with os.fdopen(descriptor) as opened:
             folder = opened.read()
             console.say(f"Removing what a killed run left on the cluster: {folder}.")
             _remove(hadoop, file, folder, kill=True)

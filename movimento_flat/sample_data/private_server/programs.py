@@ -1,6 +1,6 @@
 """Finds MariaDB's programs on this machine, else fetches and unpacks them for this program alone."""
 
-import fcntl
+import math
 import os
 import shutil
 import subprocess
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movimento_flat.errors import UserError
+from movimento_flat.locks import open_locked
+from movimento_flat.private_files import make_private_folder
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 #: Packages of the server and of my_print_defaults, which mariadb-install-db calls.
@@ -59,10 +61,12 @@ def get_programs(state: Path, say: Say, search_path: str = SEARCH_PATH) -> Progr
     if found := find_programs(state, search_path):
         return found
     unpacked = state / "mariadb"
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (state / "mariadb.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be fetching them
+    make_private_folder(state, exist_ok=True)
+    lock = open_locked(state / "mariadb.lock", wait_seconds=math.inf)  # another process may be fetching them
+    try:
         return _unpacked(unpacked) or _fetch(state, unpacked, say, search_path)
+    finally:
+        os.close(lock)
 
 
 def find_programs(state: Path, search_path: str = SEARCH_PATH) -> Programs | None:

@@ -1,6 +1,5 @@
 """The private server: its data folder, its process, its secrets."""
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -10,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,8 @@ import pymysql
 from pymysql.connections import Connection
 
 from movimento_flat.errors import UserError
+from movimento_flat.locks import open_locked
+from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.processes import die_with_parent
 from movimento_flat.sample_data.private_server.programs import Programs, get_programs
 
@@ -70,7 +72,7 @@ class PrivateServer:
         self.settings = settings
 
     def __enter__(self) -> Self:
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._state, exist_ok=True)
         self._lock = _lock_for_this_run(self._state / "lock")
         programs = self._programs or get_programs(self._state, self._say)
         server_lock = _lock_for_a_server(self._state / "server.lock")
@@ -106,12 +108,8 @@ class PrivateServer:
     def reader_password(self) -> str:
         """Return the reader account's password, which is made at random the first time, in a file of mode 0600."""
         file = self._state / "reader_password"
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return file.read_text()
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_urlsafe(24))
+        with suppress(FileExistsError):
+            make_private_file(file).write_text(secrets.token_urlsafe(24))
         return file.read_text()
 
     def _start(self, programs: Programs, server_lock: int) -> subprocess.Popen[bytes]:
@@ -173,45 +171,25 @@ def _run_folder(state: Path) -> Path:
         digest = hashlib.sha256(str(state).encode()).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"movimento-flat-{digest}"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder
+    return make_private_folder(folder)
 
 
 def _lock_for_this_run(file: Path) -> int:
-    descriptor = _open_lock(file)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return open_locked(file)
     except BlockingIOError as error:
-        os.close(descriptor)
         raise UserError(
             f"The private MariaDB server in {file.parent} is in use by another run.",
             "Wait for it to end, or set MOVIMENTO_FLAT_HOME to another folder.",
         ) from error
-    return descriptor
 
 
 def _lock_for_a_server(file: Path) -> int:
-    """Take the lock that the server inherits, after waiting for a server that is still stopping after its run.
-
-    Raises:
-        UserError: an earlier server does not stop.
-    """
-    descriptor = _open_lock(file)
-    deadline = time.monotonic() + STOP_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"An earlier server in {file.parent} does not stop.", "End its process."
-                ) from error
-            time.sleep(POLL_SECONDS)
-
-
-def _open_lock(file: Path) -> int:
-    return os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    """A lock that the server inherits: while one that outlived its run is still stopping, this waits for it."""
+    try:
+        return open_locked(file, wait_seconds=STOP_SECONDS)
+    except BlockingIOError as error:
+        raise UserError(f"An earlier server in {file.parent} does not stop.", "End its process.") from error
 
 
 def _initialise(programs: Programs, data: Path) -> None:
@@ -222,7 +200,7 @@ def _initialise(programs: Programs, data: Path) -> None:
     """
     unfinished = data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700)
+    make_private_folder(unfinished)
     with tempfile.TemporaryDirectory(prefix="movimento-flat-") as folder:
         # The installer is a shell script that does not quote a path with spaces: it sees none.
         link = Path(folder) / "data"

@@ -11,7 +11,6 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # tasks are processes, as many as there are cores
 import polars as pl
@@ -119,7 +118,7 @@ def csv_text(fields: pl.Series) -> pl.Series:
 
 
 class RecordBuffer:
-    """Gathers sent rows up to some bytes, and returns them as records in order of their buckets.
+    """Gathers sent rows up to some bytes, and returns them as records in order of buckets and tags.
 
     Few large records cost the shuffle less than many small ones.
     """
@@ -149,7 +148,7 @@ class RecordBuffer:
         for (prefix, tag), frames in held.items():
             rows = pl.concat(frames).sort("bucket", maintain_order=True)
             found += ((prefix + key_of(bucket), pack) for bucket, pack in packs_of(rows, tag))
-        found.sort(key=itemgetter(0))
+        found.sort()  # by bucket, then by tag
         yield from found
 
 

@@ -22,9 +22,9 @@ from movimento_flat.errors import UserError
 from mr_jobs.blocks import new_record_mark
 from mr_jobs.job_options import JobOptions
 from mr_jobs.join import MovimentoFlat
-from mr_jobs.local_shuffle import Run, read_runs, remove, write_runs
+from mr_jobs.local_shuffle import Position, Run, read_runs, remove, write_runs
 from mr_jobs.phases import Phase, Reached, Tell
-from mr_jobs.task_server import TaskFailedError, TaskServer
+from mr_jobs.workers import Task, TaskFailedError, Workers
 
 #: Bytes up to which files share a map task: starting one costs as much as reading this.
 SMALL_INPUT = 4 << 20
@@ -41,7 +41,7 @@ def join_locally(
     movements: MovementFiles,
     parts: Path,
     work: Path,
-    server: TaskServer,
+    workers: Workers,
     job_options: JobOptions = JobOptions(),  # noqa: B008  # it is frozen
     cores: int | None = None,
     watched: Watched = lambda reached: None,
@@ -54,7 +54,7 @@ def join_locally(
         movements: called when step 2 begins; waits for the movements' files, and answers them.
         parts: folder for the output, not there yet.
         work: folder for temporary files.
-        server: what runs the tasks.
+        workers: what runs the tasks.
         job_options: what shows of cards and people, and as of which moment.
         cores: map or reduce tasks at once; all cores when None.
         watched: given a function, for any thread, that says how far the join is whenever it is called.
@@ -80,7 +80,7 @@ def join_locally(
     )
     job.set_up_logging(quiet=True)
     options_of_job = job._runner_kwargs() | {"input_paths": list(map(str, small_tables))}
-    runner = _Runner(server, movements, tell, **options_of_job)
+    runner = _Runner(workers, movements, tell, **options_of_job)
     watched(runner.reached)
     with runner:
         try:
@@ -91,9 +91,9 @@ def join_locally(
 
 
 class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
-    def __init__(self, server: TaskServer, movements: MovementFiles, tell: Tell, **options: Any) -> None:
+    def __init__(self, workers: Workers, movements: MovementFiles, tell: Tell, **options: Any) -> None:
         super().__init__(**options | {"upload_dirs": [], "bootstrap_mrjob": False})
-        self._server = server
+        self._workers = workers
         self._movements = movements
         self._tell = tell
         self._whole_inputs: dict[tuple[int, int], Path] = {}  # step and map task -> its one file
@@ -102,7 +102,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         # Of the phase that is under way:
         self._phase = (1, "map")
         self._size = 0  # bytes of all its tasks' input
-        self._inputs: set[int] = set()  # descriptors of its running tasks' input
+        self._running: set[Path] = set()  # files that say how far its running tasks have read
         self._costs: list[tuple[float, int, int]] = []  # seconds, bytes read and written of each ended task
 
     def _input_paths_for_step(self, step_num: int) -> list[str]:
@@ -181,11 +181,11 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         self._end_phase()
 
     def reached(self) -> Reached:
-        """How far the join is: a running task has its position in its input in common with our descriptor of it."""
+        """Return how far the join is."""
         with self._lock:
             step, name = self._phase
             read = sum(cost[1] for cost in self._costs)
-            read += sum(map(_position, self._inputs))
+            read += sum(map(Position.of, self._running))
             percent = 100 * read // self._size if self._size else 0
         return Reached(step, percent) if name == "map" else Reached(step, 100, percent)
 
@@ -210,7 +210,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
                 raise
 
     def _invoke_task_func(self, task_type: str, step_num: int, task_num: int) -> Callable[..., None]:
-        """A task is a process, as mrjob's, but forked; it ends with this one, even where this one is killed."""
+        """Return what runs a task in one of the workers."""
         arguments = self._args_for_task(step_num, task_type)
         place = {
             "step_num": step_num,
@@ -222,21 +222,29 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         def run(
             stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, folder: str, env: dict[str, str]
         ) -> None:
-            started, opened, written = time.monotonic(), stdin.fileno(), 0
-            output = Path(stdout.name)
+            started, written = time.monotonic(), 0
+            task = Task(
+                arguments,
+                stdin=Path(stdin.name),
+                stdout=Path(stdout.name),
+                stderr=Path(stderr.name),
+                folder=Path(folder),
+                environment=env,
+                reducers=self._num_reducers(step_num),
+            )
             with self._lock:
-                self._inputs.add(opened)
+                self._running.add(task.position)
             try:
-                reducers = self._num_reducers(step_num)
-                self._server.run(arguments, (stdin, stdout, stderr), folder, env, reducers)
+                self._workers.run(task)
                 is_list = task_type == "mapper"
-                written = sum(map(len, _runs_of(output))) if is_list else output.stat().st_size
+                written = sum(map(len, _runs_of(task.stdout))) if is_list else task.stdout.stat().st_size
             except TaskFailedError as error:
                 raise _TaskFailedException(reason=str(error), **place) from error
             finally:
                 with self._lock:
-                    self._inputs.remove(opened)
-                    self._costs.append((time.monotonic() - started, _position(opened), written))
+                    self._running.remove(task.position)
+                    read = Position.of(task.position)
+                    self._costs.append((time.monotonic() - started, read, written))
 
         return run
 
@@ -261,10 +269,6 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
 def _runs_of(output: Path) -> list[Run]:
     with output.open("rb") as file:
         return read_runs(file)
-
-
-def _position(descriptor: int) -> int:
-    return os.lseek(descriptor, 0, os.SEEK_CUR)
 
 
 @dataclass(frozen=True)

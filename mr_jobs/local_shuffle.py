@@ -1,7 +1,7 @@
 r"""The shuffle on this machine, as Hadoop does it: map tasks write sorted runs, reduce tasks merge them as they read.
 
-Records are lines `bucket \t pack`. A run has them in order of their buckets. The packers hand theirs out in that order,
-so nothing is sorted here: a new run begins where a bucket comes before the one before it.
+Records are lines `bucket \t tag \t rows`. A run has them in order of bucket and tag. Tasks write theirs in that order
+so nothing is sorted here: a new run begins where a record comes before the one written last.
 """
 
 import json
@@ -32,8 +32,8 @@ class Run:
     def __len__(self) -> int:
         return self.end - self.start
 
-    def records(self, at_once: int, position: int) -> Iterator[bytes]:
-        """-> its records without line ends, read by so many bytes; a descriptor's position is moved on by these.
+    def records(self, at_once: int, position: "Position") -> Iterator[bytes]:
+        """Return its records without line ends, read by so many bytes, which are added to the position.
 
         Its file is not kept open, for there may be more runs than a process may have files.
         """
@@ -42,7 +42,7 @@ class Run:
             with self.file.open("rb", buffering=0) as file:
                 file.seek(start)
                 read = file.read(min(at_once, self.end - start))
-            os.lseek(position, len(read), os.SEEK_CUR)
+            position.add(len(read))
             *lines, rest = (rest + read).split(LINE_END)
             yield from lines
 
@@ -83,8 +83,10 @@ class MapOutput:
     def write(self, text: bytes) -> None:
         """A record, or the line end that mrjob writes behind each."""
         if text != LINE_END:
-            bucket = text[: text.index(b"\t")]
-            self._partitions[crc32(bucket) % len(self._partitions)].add(bucket, text)
+            bucket_end = text.index(b"\t")
+            tag_end = text.find(b"\t", bucket_end + 1)
+            reducer = crc32(text[:bucket_end]) % len(self._partitions)
+            self._partitions[reducer].add(text[:tag_end] if tag_end > 0 else text, text)
 
 
 class _Partition:
@@ -92,14 +94,14 @@ class _Partition:
         self._reducer = reducer
         self._path = path
         self._file = path.open("xb", buffering=_WRITTEN_AT_ONCE)
-        self._bucket = b""
+        self._key = b""
         self._size = 0
         self._starts = [0]
 
-    def add(self, bucket: bytes, record: bytes) -> None:
-        if bucket < self._bucket:
+    def add(self, key: bytes, record: bytes) -> None:
+        if key < self._key:
             self._starts.append(self._size)
-        self._bucket = bucket
+        self._key = key
         self._size += len(record) + len(LINE_END)
         self._file.write(record)
         self._file.write(LINE_END)
@@ -113,18 +115,66 @@ class _Partition:
                 yield Run(self._reducer, self._path, start, end)
 
 
-def reduce_input(stdin: int) -> Iterator[bytes]:
-    """A reduce task's list of runs -> all their records in order of the buckets, without line ends.
-
-    The descriptor's position says how many bytes of them are read, as if they were what it is of.
-    """
-    with open(stdin, "rb", buffering=0, closefd=False) as file:
-        runs = read_runs(file)
-    os.lseek(stdin, 0, os.SEEK_SET)
+def reduce_input(runs_list: BinaryIO, position: "Position") -> Iterator[bytes]:
+    """Return all records of a reduce task's list of runs in order of their buckets and tags, without line ends."""
+    runs = read_runs(runs_list)
     at_once = min(max(ROOM // max(1, len(runs)), LEAST), MOST)
-    # Whole records are compared: that costs no key of each, and buckets are in order all the same, since no byte of a
-    # bucket comes before a tab.
-    return merge(*(run.records(at_once, stdin) for run in runs))
+    # Whole records are compared: a key of each would cost more, and no byte of a bucket or tag comes before a tab.
+    return merge(*(run.records(at_once, position) for run in runs))
+
+
+class Position:
+    """How many bytes of its input a task has read, in a file for whoever watches it."""
+
+    def __init__(self, file: Path) -> None:
+        """Args:
+        file: new file.
+        """
+        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._read = 0
+
+    def __enter__(self) -> "Position":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def add(self, read: int) -> None:
+        """Say that so many bytes more are read."""
+        self._read += read
+        os.pwrite(self._descriptor, b"%020d" % self._read, 0)
+
+    def followed(self, file: BinaryIO) -> "_Followed":
+        """Return the file as one to read from, whose position is told."""
+        return _Followed(file, self)
+
+    @staticmethod
+    def of(file: Path) -> int:
+        """Return the bytes that a task has read so far; 0 before it has begun."""
+        try:
+            return int(file.read_bytes() or 0)
+        except FileNotFoundError:
+            return 0
+
+
+class _Followed:
+    """What mrjob reads a map task's input from."""
+
+    def __init__(self, file: BinaryIO, position: Position) -> None:
+        self._file = file
+        self._position = position
+
+    def read(self, size: int) -> bytes:
+        return self._told(self._file.read(size))
+
+    def readline(self) -> bytes:
+        return self._told(self._file.readline())
+
+    def _told(self, read: bytes) -> bytes:
+        self._position.add(len(read))
+        return read
 
 
 def remove(runs: Sequence[Run]) -> None:

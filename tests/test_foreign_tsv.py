@@ -12,7 +12,7 @@ from mr_jobs.blocks import new_record_mark
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
 from mr_jobs.source_rows import SourceRows
-from mr_jobs.task_server import TaskServer
+from mr_jobs.workers import Workers
 from tests.hostile import PROFILE_LINES
 
 MOVEMENT = b"M\t4\t2.50\tpadaria\t2024-01-01 00:00:00\t1\n"
@@ -32,9 +32,9 @@ def joined(movements: bytes, folder: Path) -> tuple[list[bytes], list[bytes], li
     """Movements, brought to step 2 by the local engine -> lines of the CSV, reasons of rejections, warnings."""
     (folder / "small.tsv").write_bytes(PROFILE_LINES)
     (folder / "movements.tsv").write_bytes(movements)
-    with TaskServer() as server:
+    with Workers() as workers:
         parts = join_locally(
-            [folder / "small.tsv"], lambda: [folder / "movements.tsv"], folder / "parts", folder, server
+            [folder / "small.tsv"], lambda: [folder / "movements.tsv"], folder / "parts", folder, workers
         )
     out = folder / "merged"
     out.mkdir()

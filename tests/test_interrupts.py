@@ -202,7 +202,7 @@ def test_while_a_task_of_the_join_does_not_end(filled: Database, by: signal.Sign
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError, ValueError):  # it has ended
                 parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == run.pid and b"mr_jobs.task_server" in (process / "cmdline").read_bytes():
+                if parent == run.pid and b"spawn_main" in (process / "cmdline").read_bytes():
                     os.kill(int(process.name), signal.SIGSTOP)
                     return bool(
                         list((tmp_path / "out" / ".movimento_flat.work").glob("*/step/000/mapper/*/stderr"))

@@ -24,7 +24,7 @@ from mr_jobs.job_options import JobOptions
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
 from mr_jobs.profiles import Profiles
-from mr_jobs.task_server import TaskServer
+from mr_jobs.workers import Workers
 from tests.brute_force import Row, Tables, as_csv, flat_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,9 +216,9 @@ def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     files = [tmp_path / f"movements-{number}.tsv" for number in range(3)]
     for number, file in enumerate(files):
         file.write_bytes(b"".join(movements[number::3]))
-    with TaskServer() as server:
+    with Workers() as workers:
         parts = join_locally(
-            [tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, server, cores=cores
+            [tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, workers, cores=cores
         )
     csv, _ = merged([part.read_bytes() for part in parts], tmp_path)
     assert csv == expected_csv(many_rows)

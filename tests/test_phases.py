@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mr_jobs.local_runner import join_locally
 from mr_jobs.phases import Phase, Reached, phases_of_counters
-from mr_jobs.task_server import TaskServer
+from mr_jobs.workers import Workers
 from tests.test_join import SAMPLE
 
 COUNTERS = """
@@ -59,13 +59,13 @@ def test_without_counters_there_are_no_phases() -> None:
 def test_the_local_runner_counts_what_it_reads_and_writes(tmp_path: Path) -> None:
     movements, small_tables = SAMPLE
     phases: list[Phase] = []
-    with TaskServer() as server:
+    with Workers() as workers:
         parts = join_locally(
             [small_tables],
             lambda: [movements],
             tmp_path / "parts",
             tmp_path,
-            server,
+            workers,
             cores=2,
             tell=phases.append,
         )
@@ -95,10 +95,10 @@ def test_the_local_runner_says_how_far_its_tasks_have_read(tmp_path: Path) -> No
     many.write_bytes(movements.read_bytes() * (12_000_000 // movements.stat().st_size))
     asked: list[Callable[[], Reached]] = []
     at_ends: list[Reached] = []
-    with TaskServer() as server, ThreadPoolExecutor(1) as pool:
+    with Workers() as workers, ThreadPoolExecutor(1) as pool:
         joining = pool.submit(
             join_locally,
-            *([small_tables], lambda: [many], tmp_path / "parts", tmp_path, server),
+            *([small_tables], lambda: [many], tmp_path / "parts", tmp_path, workers),
             watched=asked.append,
             tell=lambda phase: at_ends.append(asked[0]()),
         )

@@ -72,7 +72,7 @@ def test_a_password_and_a_key_show_nowhere(given: str, filled: Database, tmp_pat
     with watched(process, [*COMMAND, "run", *arguments]) as seen:
         said = "".join(process.communicate())
     assert process.returncode == 0, said
-    assert any("mr_jobs.task_server" in command for command in seen["cmdline"])  # the tasks were seen, too
+    assert any("spawn_main" in command for command in seen["cmdline"])  # the tasks were seen, too
     secrets = (SECRET, key.read_text().strip())
     for secret in secrets:
         shown = [text for kind in ("cmdline", "environ") for text in seen[kind] if secret in text]

@@ -1,21 +1,19 @@
 """The audit beside the merge: it reads the CSV while the merge still writes it, a large one in processes of its own."""
 
 import hashlib
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.processes import end_with_parent, keep_freed_memory
+from movimento_flat.processes import keep_freed_memory, start_workers
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import blocks, totals_of
 from movimento_flat.report.adding import Adding, Part
@@ -102,19 +100,7 @@ class Auditing:
 
     def _start_processes(self, count: int) -> None:
         """Start all processes at once: they import what they need while the merge writes the first span."""
-        pool = ProcessPoolExecutor(
-            count, multiprocessing.get_context("spawn"), _prepare_worker, initargs=(os.getpid(),)
-        )
-        resource_tracker.ensure_running()  # first, since its start unblocks signals
-        # A terminal sends an interrupt to all of them. The processes inherit that it is blocked.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            for _ in range(count):
-                pool.submit(os.getpid)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        self._workers = multiprocessing.active_children()
-        self._pool = pool
+        self._pool, self._workers = start_workers(count, keep_freed_memory)
 
     def _hand_out(self, end: int) -> None:
         """Have everything before `end` audited and hashed that is not yet."""
@@ -153,11 +139,6 @@ class Auditing:
             file.seek(start)
             for at in range(start, end, _READ):
                 self._digest.update(file.read(min(_READ, end - at)))
-
-
-def _prepare_worker(parent: int) -> None:
-    end_with_parent(parent, signal.SIGKILL)
-    keep_freed_memory()
 
 
 def _audit(

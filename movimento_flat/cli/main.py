@@ -41,7 +41,7 @@ from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import MOVIMENTO
 from mr_jobs.job_options import JobOptions
-from mr_jobs.task_server import TaskServer
+from mr_jobs.workers import Workers
 
 PROGRAM = "movimento-flat"
 USER_ERROR, INTERRUPTED = 1, 130
@@ -247,9 +247,9 @@ def join(
         if is_uri(folder):
             _join_on_cluster(folder, parts, job_options, scratch, properties, console)
         else:
-            with TaskServer() as server:
+            with Workers(cores) as workers:
                 join_here(
-                    Path(folder), job_options, lambda: None, Path(parts), scratch, server, cores, console
+                    Path(folder), job_options, lambda: None, Path(parts), scratch, workers, cores, console
                 )
     console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
     for phase in console.phases if profile else ():

@@ -18,7 +18,7 @@ from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
 from mr_jobs.local_runner import join_locally
-from mr_jobs.task_server import TaskServer
+from mr_jobs.workers import Workers
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
 from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, logs, wait_for
@@ -168,8 +168,8 @@ def test_lines_of_foreign_tsv_end_on_the_cluster_where_they_end_on_one_machine(
     assert result.returncode == 0, result.stderr
     here = tmp_path / "here"
     here.mkdir()
-    with TaskServer() as server:
-        parts = join_locally([small / "a.tsv"], lambda: [movements / "a.tsv"], here / "parts", here, server)
+    with Workers() as workers:
+        parts = join_locally([small / "a.tsv"], lambda: [movements / "a.tsv"], here / "parts", here, workers)
     merged = []
     for kind, files in (("local", parts), ("cluster", sorted((tmp_path / "parts").glob("part-*")))):
         (tmp_path / kind).mkdir()

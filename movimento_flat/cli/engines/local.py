@@ -11,7 +11,7 @@ from extract.sink import FolderSink
 from movimento_flat.cli.progress import Console
 from mr_jobs.job_options import JobOptions
 from mr_jobs.phases import Reached
-from mr_jobs.task_server import TaskServer
+from mr_jobs.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class LocalEngine:
         """See `Engine.open`."""
         cores = self.cores or os.cpu_count() or 1
         console.say(f"The join runs on this machine: mrjob's local runner, {cores} tasks at a time.")
-        with TaskServer() as server:
-            yield LocalWorkspace(work, server, cores, console)
+        with Workers(cores) as workers:
+            yield LocalWorkspace(work, workers, cores, console)
 
 
 class LocalWorkspace:
     """Folders in the run's work folder, which the run removes at its end."""
 
-    def __init__(self, work: Path, server: TaskServer, cores: int, console: Console) -> None:
+    def __init__(self, work: Path, workers: Workers, cores: int, console: Console) -> None:
         self._tsv = work / "tagged_tsv"
         self._work = work
-        self._server = server
+        self._workers = workers
         self._cores = cores
         self._console = console
         self.sink = FolderSink(self._tsv)
@@ -54,16 +54,18 @@ class LocalWorkspace:
         """See `Workspace.join`."""
         job_options = replace(job_options, now=small_tables().clock)
         parts = self._work / "parts"
-        return join_here(
+        joined = join_here(
             self._tsv,
             job_options,
             movements_complete,
             parts,
             self._work,
-            self._server,
+            self._workers,
             self._cores,
             self._console,
         )
+        self._workers.close()  # their memory is for the merge and the audit
+        return joined
 
 
 def join_here(
@@ -72,7 +74,7 @@ def join_here(
     movements_complete: Callable[[], int | None],
     parts: Path,
     work: Path,
-    server: TaskServer,
+    workers: Workers,
     cores: int | None,
     console: Console,
 ) -> list[Path]:
@@ -93,7 +95,7 @@ def join_here(
 
         small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
         tell = console.phases.append
-        return join_locally(small_tables, movements, parts, work, server, job_options, cores, watched, tell)
+        return join_locally(small_tables, movements, parts, work, workers, job_options, cores, watched, tell)
 
 
 def _tsv_files(folder: Path) -> list[Path]:

@@ -16,12 +16,12 @@ from operator import itemgetter
 from movimento_flat.money import centavos
 from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.problem_lists import (
-    DISAGREEMENT,
     FLAT,
+    MISMATCH,
     REJECTED,
     WARNING,
     Reject,
-    disagreement,
+    mismatch,
     rejected_movement,
     with_masked_ids,
 )
@@ -115,7 +115,7 @@ class Flattener:
         if holder == owner:
             return (flat,) if movements else ()
         total = sum(centavos(columns.partition(b",")[0]) for columns in movements)
-        listed = DISAGREEMENT, disagreement(_card_id(bucket, slot), holder, owner, len(movements), total)
+        listed = MISMATCH, mismatch(_card_id(bucket, slot), holder, owner, len(movements), total)
         return (flat, listed) if movements else (listed,)
 
     def _card(self, bucket: bytes, slot: bytes, rows: Iterable[bytes]) -> Iterator[Output]:
@@ -156,7 +156,7 @@ class Flattener:
                 count += len(chunk)
                 total += sum(centavos(fields.partition(b"\t")[0]) for fields in chunk)
         if holder != owner:
-            yield DISAGREEMENT, disagreement(card, holder, owner, count, total)
+            yield MISMATCH, mismatch(card, holder, owner, count, total)
 
 
 def _parted(rows: Iterable[bytes]) -> tuple[list[bytes], Iterator[bytes]]:

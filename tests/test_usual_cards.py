@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from movimento_flat.privacy import MASK, TOKEN, Privacy
-from movimento_flat.problem_lists import DISAGREEMENT, FLAT, REJECTED, WARNING
+from movimento_flat.problem_lists import FLAT, MISMATCH, REJECTED, WARNING
 from movimento_flat.tagged_tsv import ROW_SEPARATOR
 from mr_jobs.buckets import Record, sortable
 from mr_jobs.cards import Flattener
@@ -175,7 +175,7 @@ def test_a_usual_card_and_one_of_each_kind_beside_it() -> None:
     lines = [line % b"1.00,x, y,2024-05-06 00:00:00", line % b"2.50,padaria,2024-05-05 10:02:00"]
     assert found[b"b0", FLAT] == [*lines, line % b"1.00,x,2024-05-05 09:59:59", *lines]
     assert found[b"b0", WARNING] == [b"movement_before_card\tmovimento\t1\t1\t2024-05-05 09:59:59"]
-    assert found[b"b0", DISAGREEMENT] == [b"2\t7\t8\t2\t350"]
+    assert found[b"b0", MISMATCH] == [b"2\t7\t8\t2\t350"]
     assert found[b"b0", REJECTED] == [b"unknown_card\tmovimento\t2\t3\t1.00\t1.00,,"]
 
 
@@ -210,4 +210,4 @@ def test_all_movements_of_a_card_are_counted_however_many_are_held_at_once() -> 
     with patch("mr_jobs.cards.ROWS_AT_ONCE", 8):
         for many, room in ((10, 1 << 20), (100, 1 << 20), (100, 0)):
             with patch("mr_jobs.cards.MANY_ROWS", many):
-                assert flattened([rows], 30, Privacy(), room)[b"b0", DISAGREEMENT] == [b"7\t7\t8\t20\t2000"]
+                assert flattened([rows], 30, Privacy(), room)[b"b0", MISMATCH] == [b"7\t7\t8\t20\t2000"]

@@ -60,7 +60,7 @@ def of_delivery(
     lines = [
         *of_csv(delivery.audit.totals, delivery.audit.bytes),
         ("rejected", _counted(rejected.movements.rows, rejected.reasons)),
-        ("disagreements", f"{delivery.merged.disagreements:,} cards whose holder is not the account's owner"),
+        ("mismatches", f"{delivery.merged.mismatches:,} cards whose holder is not the account's owner"),
         ("warnings", _counted(sum(warnings.values()), warnings)),
         ("seconds", seconds),
         ("balanced", f"with the database as of {delivery.extraction.taken_at.partition('.')[0]} UTC"),
@@ -76,7 +76,7 @@ def of_delivery(
         "key_fingerprint": delivery.key_fingerprint,
         **{
             name: manifest[name]
-            for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
+            for name in ("rejected", "warnings", "holder_owner_mismatches", "files", "engine", "seconds")
         },
         **({"phases": [asdict(phase) for phase in phases]} if phases else {}),
     }

@@ -70,7 +70,7 @@ def _summary(output: Path, delivered: Delivered, database: Source | None) -> Sum
             **totals_as_json(delivered.rejected),
             "by_reason": dict(sorted(delivered.reasons.items())),
         },
-        "disagreements": delivered.disagreements,
+        "holder_owner_mismatches": delivered.mismatches,
         "key_fingerprint": delivered.key_fingerprint,
         "snapshot_utc": delivered.snapshot,
         "database": str(database) if database else None,

@@ -12,13 +12,17 @@ from extract.window import Window
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
+from movimento_flat.publish.datapackage import PACKAGE_NAME
 from movimento_flat.publish.manifest import FORMAT, FurtherFile
+from movimento_flat.publish.parts import MISMATCHES_NAME, PARQUET_NAME, REPORT_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 #: Manifests of this format know no privacy and no warnings.
 OLDEST_FORMAT = 1
 #: The first with the lists among its files, a checksum beside it, and the fingerprint of the key of tokens.
 WHOLE_FORMAT = 3
+#: The first with the page and the Parquet file beside the CSV, and with the word mismatches for disagreements.
+BESIDE_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Delivered:
         rejected: movements that it does not hold.
         reasons: rejected rows by reason.
         warnings: by reason; None where the format had none.
-        disagreements: cards.
+        mismatches: cards whose holder is not their account's owner.
         further: files delivered with the CSV, by name; before WHOLE_FORMAT without the lists.
         key_fingerprint: of the key of tokens; None where there are none, and before WHOLE_FORMAT.
         snapshot: when the snapshot was taken, in UTC.
@@ -51,7 +55,7 @@ class Delivered:
     rejected: Totals
     reasons: Counter[str]
     warnings: Counter[str] | None
-    disagreements: int
+    mismatches: int
     further: Mapping[str, FurtherFile]
     key_fingerprint: str | None
     snapshot: str
@@ -62,6 +66,17 @@ class Delivered:
     def span(self) -> tuple[datetime | None, datetime | None]:
         """Between which moments movements were asked for."""
         return self.window.since, self.window.until
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """Return the names of the further files that lie beside the CSV; the others lie in the run folder."""
+        names = {PACKAGE_NAME, PARQUET_NAME, REPORT_NAME} if self.format >= BESIDE_FORMAT else {PACKAGE_NAME}
+        return frozenset(names & self.further.keys())
+
+    @property
+    def mismatches_name(self) -> str:
+        """Return the name of the list of mismatches."""
+        return MISMATCHES_NAME if self.format >= BESIDE_FORMAT else "disagreements.tsv"
 
     @classmethod
     def read(cls, manifest: Path) -> Self:
@@ -106,6 +121,7 @@ class Delivered:
                 privacy, card=hides["card"], people=hides["people"], dropped=frozenset(hides["dropped"])
             )
         warnings = _counter(content["warnings"]) if content["format"] > OLDEST_FORMAT else None
+        mismatches = "holder_owner_mismatches" if content["format"] >= BESIDE_FORMAT else "disagreements"
         key_fingerprint = None
         if content["format"] >= WHOLE_FORMAT and content["privacy"]["key_fingerprint"] is not None:
             key_fingerprint = _text(content["privacy"]["key_fingerprint"])
@@ -120,7 +136,7 @@ class Delivered:
             _totals(rejected),
             _counter(rejected),
             warnings,
-            _integer(content["disagreements"]),
+            _integer(content[mismatches]),
             {name: _file(file) for name, file in content.get("files", {}).items()},
             key_fingerprint,
             _text(source["snapshot_utc"]),

@@ -25,7 +25,7 @@ from movimento_flat.schema import MOVIMENTO
 MANIFEST_NAME = "manifest.json"
 CHECKSUM_NAME = f"{MANIFEST_NAME}.sha256"
 EXTRACTION_NAME = "extraction.json"
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Delivery:
                 **totals_as_json(rejected.movements),
                 "by_reason": dict(sorted(rejected.reasons.items())),
             },
-            "disagreements": self.merged.disagreements,
+            "holder_owner_mismatches": self.merged.mismatches,
             "warnings": {"by_reason": dict(sorted(self.merged.warnings.items()))},
             "files": {name: file.as_json() for name, file in self.further.items()},
             "source": {"address": self.source, **extraction_as_json(self.extraction)},

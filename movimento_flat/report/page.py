@@ -1,6 +1,7 @@
-"""report.html: figures and findings of a delivery as one page in Portuguese, which loads nothing and runs nothing.
+"""relatorio.html: figures and findings of a delivery as one page in Portuguese, which loads nothing and runs nothing.
 
 Whatever comes from data goes through `_text`. Card numbers are masked here too, where the CSV shows them whole.
+The page lies beside the CSV, so it shows no ids, no address and no account of the database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,14 @@ from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FULL, MASK, TOKEN
 from movimento_flat.problem_lists import Reject, Warn
-from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.publish.output_folder import RUN_NAME
+from movimento_flat.publish.parts import (
+    CSV_NAME,
+    MISMATCHES_NAME,
+    REJECTED_NAME,
+    REPORT_NAME,
+    WARNINGS_NAME,
+)
 from movimento_flat.report import svg
 from movimento_flat.report.adding import BINS, HOURS, TOP_CARDS
 from movimento_flat.report.brazil import (
@@ -29,12 +37,10 @@ from movimento_flat.report.brazil import (
     short_money,
 )
 from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures
-from movimento_flat.report.findings import Example, Findings, read_findings
+from movimento_flat.report.findings import moved_by_mismatches
 from movimento_flat.report.reasons import REJECTED, WARNINGS
 from movimento_flat.report.style import STYLE
-from movimento_flat.schema import ACCOUNT_KIND, CARD, CARTAO, MOMENT, MOVIMENTO
-
-REPORT_NAME = "report.html"
+from movimento_flat.schema import ACCOUNT_KIND, CARD, MOMENT, MOVIMENTO
 
 #: With more months than that a column is a year.
 _MOST_MONTHS = 60
@@ -44,30 +50,36 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _OTHER_KINDS, _NO_KIND, _ALL_KINDS = "outros", "(sem tipo)", "todas as contas"
 
 
-def write_report(folder: Path, figures: Figures, manifest: dict[str, Any]) -> Path:
-    """Write REPORT_NAME into `folder`, where the lists are; -> its path.
+def write_report(folder: Path, lists: Path, figures: Figures, manifest: dict[str, Any]) -> Path:
+    """Write REPORT_NAME into `folder` from the figures, the folder of the lists and the manifest; return its path.
 
     Raises:
         OSError: a file cannot be read or written.
     """
     path = folder / REPORT_NAME
-    content = page(figures, read_findings(folder), manifest)
+    content = page(figures, moved_by_mismatches(lists / MISMATCHES_NAME), manifest)
     path.touch(mode=0o600)
     path.write_text(content, "utf-8")
     return path
 
 
-def page(figures: Figures, findings: Findings, manifest: dict[str, Any]) -> str:
-    """-> the whole page. `manifest` is the content of manifest.json."""
+def page(figures: Figures, mismatched: Totals, manifest: dict[str, Any]) -> str:
+    """Return the whole page.
+
+    Args:
+        figures: of the CSV.
+        mismatched: movements of the cards whose holder is not their account's owner.
+        manifest: the content of manifest.json.
+    """
     sections = (
         _headline(figures, manifest),
         _by_month(figures, manifest),
         _top_cards(figures, manifest),
         _amounts(figures),
         _hours(figures, manifest),
-        _rejected(findings, manifest),
-        _warnings(findings, manifest),
-        _disagreements(findings, manifest),
+        _rejected(manifest),
+        _warnings(manifest),
+        _mismatches(mismatched, manifest),
         _facts(manifest),
     )
     joined = "\n".join(sections)
@@ -92,7 +104,11 @@ def _headline(figures: Figures, manifest: dict[str, Any]) -> str:
         ("Valor total", money(figures.totals.centavos), "já descontados os estornos"),
         ("Período", _period(figures), "do primeiro ao último movimento"),
         ("Rejeitados", number(rejected["rows"]), f"{percent(rejected['rows'], read)} dos movimentos lidos"),
-        ("Divergências", number(manifest["disagreements"]), "cartões de titular que não é o dono da conta"),
+        (
+            "Divergências",
+            number(manifest["holder_owner_mismatches"]),
+            "cartões de titular que não é o dono da conta",
+        ),
         ("Retrato do banco", moment(source["clock"]), f"fuso {source['time_zone']}"),
     ]
     cells = "".join(
@@ -350,33 +366,33 @@ def _scale() -> str:
     )
 
 
-def _rejected(findings: Findings, manifest: dict[str, Any]) -> str:
+def _rejected(manifest: dict[str, Any]) -> str:
     counts = manifest["rejected"]["by_reason"]
     lead = (
         f"<p>{_movements(manifest['rejected']['rows'])} do banco de dados não "
         f"{'está' if manifest['rejected']['rows'] == 1 else 'estão'} no CSV, no valor de"
-        f" {money(manifest['rejected']['centavos'])}. A lista completa está em <code>{REJECTED_NAME}</code>.</p>"
+        f" {money(manifest['rejected']['centavos'])}."
+        f" A lista completa está em <code>{RUN_NAME}/{REJECTED_NAME}</code>.</p>"
         if counts
         else "<p>Nenhum movimento foi rejeitado: todos estão no CSV.</p>"
     )
-    return _section("Movimentos rejeitados", lead, _reasons(REJECTED, counts, findings))
+    return _section("Movimentos rejeitados", lead, _reasons(REJECTED, counts))
 
 
-def _warnings(findings: Findings, manifest: dict[str, Any]) -> str:
+def _warnings(manifest: dict[str, Any]) -> str:
     counts = manifest["warnings"]["by_reason"]
     lead = (
         "<p>O que parece errado, mas foi entregue assim mesmo, como está no banco de dados."
-        f" A lista completa está em <code>{WARNINGS_NAME}</code>.</p>"
+        f" A lista completa está em <code>{RUN_NAME}/{WARNINGS_NAME}</code>.</p>"
         if counts
         else "<p>Nenhum aviso: nada pareceu errado.</p>"
     )
-    return _section("Avisos", lead, _reasons(WARNINGS, counts, findings))
+    return _section("Avisos", lead, _reasons(WARNINGS, counts))
 
 
 def _reasons(
     texts: Mapping[Reject, tuple[str, str]] | Mapping[Warn, tuple[str, str]],
     counts: dict[str, int],
-    findings: Findings,
 ) -> str:
     """(title, explanation) of each reason, and rows by reason -> those that occur, the most frequent first."""
     known = [
@@ -386,36 +402,23 @@ def _reasons(
     ]
     items = "".join(
         f'<li><h3>{title} <code>{name}</code></h3><p class="count">{number(count)}</p>'
-        f"<p>{explanation}{_examples(findings.examples.get(name, ()))}</p></li>"
+        f"<p>{explanation}</p></li>"
         for name, title, explanation, count in sorted(known, key=lambda reason: -reason[3])
     )
     return f'<ul class="findings">{items}</ul>' if items else ""
 
 
-def _examples(examples: Sequence[Example]) -> str:
-    """A table's row is named by the table's name and its id; the card only where it is another row."""
-    texts = []
-    for example in examples:
-        if not example.table or not example.identity:
-            continue
-        card = f" (cartao {example.card})" if example.card and example.table != CARTAO.name else ""
-        texts.append(f"{example.table} {example.identity}{card}")
-    return f" <small>Por exemplo: {_text('; '.join(texts))}.</small>" if texts else ""
-
-
-def _disagreements(findings: Findings, manifest: dict[str, Any]) -> str:
+def _mismatches(mismatched: Totals, manifest: dict[str, Any]) -> str:
     title = "Titular que não é o dono da conta"
-    cards = manifest["disagreements"]
+    cards = manifest["holder_owner_mismatches"]
     if not cards:
         return _section(title, "<p>Em todos os cartões o titular é o dono da conta.</p>")
-    some = ", ".join(card for card in findings.disagreeing if card)
     return _section(
         title,
         f"<p>{number(cards)} {'cartão tem' if cards == 1 else 'cartões têm'} um titular que não é o dono da conta,"
-        f" com {_movements(findings.disagreements.rows)} no valor de {money(findings.disagreements.centavos)}."
+        f" com {_movements(mismatched.rows)} no valor de {money(mismatched.centavos)}."
         " É o caso de cartões adicionais; no CSV o nome é sempre o do titular."
-        f" A lista completa está em <code>{DISAGREEMENTS_NAME}</code>."
-        f" <small>Por exemplo: cartao {_text(some)}.</small></p>",
+        f" A lista completa está em <code>{RUN_NAME}/{MISMATCHES_NAME}</code>.</p>",
     )
 
 
@@ -430,7 +433,6 @@ def _facts(manifest: dict[str, Any]) -> str:
         ("Números de cartão no CSV", cards[hides["card"]]),
         ("Pessoas no CSV", people[hides["people"]]),
         ("Colunas deixadas fora", ", ".join(hides["dropped"]) or "nenhuma"),
-        ("Banco de dados", source["address"]),
         ("Servidor", source["server"]),
         ("Linhas lidas", rows),
         (

@@ -64,7 +64,6 @@ td:has(.bar){width:32%;min-width:6rem}
 .findings p{margin:0}
 .findings .count{font-weight:650;font-variant-numeric:tabular-nums}
 .findings p:last-child{grid-column:1/-1}
-.findings small{display:block}
 h3 code{color:var(--soft);font-weight:400;overflow-wrap:anywhere}
 .facts{margin:0}
 .facts div{display:grid;grid-template-columns:13rem 1fr;gap:.1rem 1rem;padding:.35rem 0;

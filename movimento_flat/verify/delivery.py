@@ -7,14 +7,14 @@ from pathlib import Path
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, reais
-from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
+from movimento_flat.problem_lists import MISMATCH_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
-from movimento_flat.publish.delivered import WHOLE_FORMAT, Delivered
+from movimento_flat.publish.delivered import BESIDE_FORMAT, WHOLE_FORMAT, Delivered
 from movimento_flat.publish.manifest import CHECKSUM_NAME, MANIFEST_NAME, FurtherFile, checksum
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME
-from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, REPORT_NAME, WARNINGS_NAME, Rejected
 
 _OUR_PREFIX = "movimento_flat."
 
@@ -69,11 +69,11 @@ def verify_files(
     if has_rejected := _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
         comparison.same_totals(REJECTED_NAME, delivered.rejected, rejected.movements)
         comparison.same_reasons(REJECTED_NAME, delivered.reasons, rejected.reasons)
-    disagreements = Counter[str]()
+    mismatches = Counter[str]()
     if _read(
-        run / DISAGREEMENTS_NAME, DISAGREEMENT_COLUMNS, lambda row: disagreements.update("c"), comparison
+        run / delivered.mismatches_name, MISMATCH_COLUMNS, lambda row: mismatches.update("c"), comparison
     ):
-        comparison.same(f"rows of {DISAGREEMENTS_NAME}", delivered.disagreements, disagreements.total())
+        comparison.same(f"rows of {delivered.mismatches_name}", delivered.mismatches, mismatches.total())
     if delivered.warnings is not None:
         warnings = Counter[str]()
         if _read(
@@ -84,7 +84,7 @@ def verify_files(
         ):
             comparison.same_reasons(WARNINGS_NAME, delivered.warnings, warnings)
     for name, file in delivered.further.items():
-        _compare_file((output if name == PACKAGE_NAME else run) / name, file, comparison)
+        _compare_file((output if name in delivered.beside else run) / name, file, comparison)
     if audited:
         found = audited.totals + rejected.movements
         comparison.same_totals("database = CSV + rejected", delivered.database, found)
@@ -112,22 +112,26 @@ def _compare_checksum(run: Path, comparison: Comparison) -> None:
 
 def _note_foreign_files(output: Path, delivered: Delivered, comparison: Comparison) -> None:
     """Note what the manifest does not know: in the run folder, and beside it under the program's names."""
-    known = {MANIFEST_NAME, REJECTED_NAME, DISAGREEMENTS_NAME, *delivered.further} - {PACKAGE_NAME}
+    known = {MANIFEST_NAME, REJECTED_NAME, delivered.mismatches_name, *delivered.further} - delivered.beside
     if delivered.warnings is not None:
         known.add(WARNINGS_NAME)
     if delivered.format >= WHOLE_FORMAT:
         known.add(CHECKSUM_NAME)
-    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *({PACKAGE_NAME} & delivered.further.keys())}
+    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *delivered.beside}
     foreign = [path for path in (output / RUN_NAME).iterdir() if path.name not in known]
-    foreign += [path for path in output.iterdir() if path.name not in beside and _has_our_name(path)]
+    foreign += [
+        path for path in output.iterdir() if path.name not in beside and _has_our_name(path, delivered)
+    ]
     for path in sorted(foreign):
         comparison.same(str(path.relative_to(output)), "nothing", "what the manifest does not know")
 
 
-def _has_our_name(path: Path) -> bool:
+def _has_our_name(path: Path, delivered: Delivered) -> bool:
     """Return whether a reader of OUTPUT would take it for something that a run has published there."""
     if path.name == PACKAGE_NAME:
         return path.is_file() and is_package_of_ours(path)
+    if path.name == REPORT_NAME:
+        return delivered.format >= BESIDE_FORMAT
     return path.name.startswith(_OUR_PREFIX)
 
 

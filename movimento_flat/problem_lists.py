@@ -11,11 +11,11 @@ from movimento_flat.schema import MOVIMENTO, TABLES, Table
 from movimento_flat.tagged_tsv import ROW_SEPARATOR, escape, replace_escapes
 
 #: Kinds of output records: rows of the CSV, and of the three lists beside it.
-FLAT, REJECTED, DISAGREEMENT, WARNING = b"F", b"R", b"D", b"W"
+FLAT, REJECTED, MISMATCH, WARNING = b"F", b"R", b"D", b"W"
 
 #: Those between the table and the row are columns of the source.
 REJECTED_COLUMNS = ("reason", "table", "id", "id_cartao", "vlr_transacao", "row")
-DISAGREEMENT_COLUMNS = ("id_cartao", "id_holder", "id_account_owner", "movements", "centavos")
+MISMATCH_COLUMNS = ("id_cartao", "id_holder", "id_account_owner", "movements", "centavos")
 WARNING_COLUMNS = ("reason", "table", "id", "id_cartao", "value")
 
 
@@ -85,8 +85,8 @@ def _as_text(field: bytes) -> bytes:
     return escape(field.decode(errors="backslashreplace").encode())
 
 
-def disagreement(card: bytes, holder: bytes, owner: bytes, movements: int, centavos: int) -> bytes:
-    """A card whose holder is not its account's owner, and what was moved with it -> DISAGREEMENT_COLUMNS."""
+def mismatch(card: bytes, holder: bytes, owner: bytes, movements: int, centavos: int) -> bytes:
+    """Return MISMATCH_COLUMNS of a card whose holder is not its account's owner, with the card's movements."""
     return b"%b\t%b\t%b\t%d\t%d" % (card, holder, owner, movements, centavos)
 
 
@@ -96,7 +96,7 @@ def warning(reason: Warn, table: Table, identity: bytes, card: bytes, value: byt
 
 
 #: Where each kind of report has ids.
-_IDS = {REJECTED: (2, 3), DISAGREEMENT: (0, 1, 2), WARNING: (2, 3)}
+_IDS = {REJECTED: (2, 3), MISMATCH: (0, 1, 2), WARNING: (2, 3)}
 
 
 def with_masked_ids(kind: bytes, reports: bytes) -> bytes:

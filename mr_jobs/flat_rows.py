@@ -19,7 +19,7 @@ import polars as pl
 
 from movimento_flat.money import centavos
 from movimento_flat.privacy import FULL, Privacy
-from movimento_flat.problem_lists import DISAGREEMENT, FLAT, REJECTED, WARNING, Reject, Warn, with_masked_ids
+from movimento_flat.problem_lists import FLAT, MISMATCH, REJECTED, WARNING, Reject, Warn, with_masked_ids
 from movimento_flat.schema import (
     ACCOUNT_CREATED,
     AMOUNT,
@@ -231,7 +231,7 @@ class _Join:
                 {
                     FLAT: good.select("bucket", self._flat_row()),
                     REJECTED: self._rejected(some.filter(~is_good)),
-                    DISAGREEMENT: self._mismatches_before(last),
+                    MISMATCH: self._mismatches_before(last),
                     WARNING: self._warnings(good, last),
                 }
             )
@@ -240,7 +240,7 @@ class _Join:
         """Return what is to be said about the cards after the last movement, and about its own."""
         unlike, self._unlike = self._unlike, self._unlike.clear()
         yield from self._records(
-            {DISAGREEMENT: self._mismatches_before(None), WARNING: unlike.select("bucket", "row")}
+            {MISMATCH: self._mismatches_before(None), WARNING: unlike.select("bucket", "row")}
         )
 
     def _records(self, rows: dict[bytes, pl.DataFrame]) -> list[Record]:

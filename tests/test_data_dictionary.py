@@ -9,7 +9,7 @@ from movimento_flat.card_numbers import mask
 from movimento_flat.exports.parquet import column_type
 from movimento_flat.money import Totals
 from movimento_flat.privacy import Privacy
-from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
+from movimento_flat.problem_lists import MISMATCH_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.datapackage import datapackage
 from movimento_flat.schema import FLAT_WITH_IDS
@@ -58,7 +58,7 @@ def test_each_kind_has_its_types() -> None:
     ("name", "columns", "reasons"),
     [
         ("rejected.tsv", REJECTED_COLUMNS, Reject),
-        ("disagreements.tsv", DISAGREEMENT_COLUMNS, None),
+        ("holder_owner_mismatches.tsv", MISMATCH_COLUMNS, None),
         ("warnings.tsv", WARNING_COLUMNS, Warn),
     ],
 )

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from movimento_flat.privacy import Privacy
-from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, MISMATCHES_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from mr_jobs import frames, join, mapping
 from mr_jobs.flat_rows import FlatRows
@@ -365,5 +365,5 @@ def test_cards_whose_holder_is_not_the_account_owner_are_listed(tmp_path: Path) 
     ]
     (tmp_path / "part").write_bytes(b"".join(run_inline(lines)))
     result = merge_parts([tmp_path / "part"], tmp_path)
-    assert result.disagreements == 1
-    assert (tmp_path / "disagreements.tsv").read_text().splitlines()[1] == "2\t2\t1\t2\t975"
+    assert result.mismatches == 1
+    assert (tmp_path / MISMATCHES_NAME).read_text().splitlines()[1] == "2\t2\t1\t2\t975"

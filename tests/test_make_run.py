@@ -105,5 +105,5 @@ def test_pyarrow_is_installed_for_who_asks_for_parquet_and_for_nobody_else(
     for options, has_parquet in (("", False), ("--parquet", True)):
         result = make_run(environment, tmp_path / "out", SOURCE=filled.url(), OPTIONS=options)
         assert result.returncode == 0, result.stderr
-        assert (tmp_path / "out" / RUN / "movimento_flat.parquet").exists() == has_parquet
+        assert (tmp_path / "out" / "movimento_flat.parquet").exists() == has_parquet
         assert any(environment.glob("lib/python*/site-packages/pyarrow")) == has_parquet

@@ -19,7 +19,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 #: Which of the options makes.
-OPTIONAL_FILES = [("movimento_flat.excel.csv",), ("movimento_flat.parquet",), ("report.html",)]
+OPTIONAL_FILES = [("movimento_flat.excel.csv",), ("movimento_flat.parquet",), ("relatorio.html",)]
 EVERYTHING = (
     *("--card", "mask", "--people", "token", "--drop", "idade_associado"),
     *("--since", "2023-06-01", "--until", "2025-01-01 12:00:00", "--excel", "--parquet"),
@@ -120,7 +120,8 @@ def test_each_field_is_needed_and_has_its_type_and_there_is_no_other(manifest: d
     ("path", "value"),
     [
         (("format",), 2),
-        (("format",), 4),
+        (("format",), 3),
+        (("format",), 5),
         (("csv", "sha256"), "0" * 63),
         (("csv", "rows"), -1),
         (("csv", "centavos"), 1.5),

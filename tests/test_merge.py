@@ -3,10 +3,8 @@
 import csv
 import hashlib
 import io
-import itertools
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,12 @@ from movimento_flat.publish import csv_audit
 from movimento_flat.publish.accounting import check_identity
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.datapackage import PACKAGE_NAME
-from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
+from movimento_flat.publish.output_folder import RUN_NAME, open_output, settle
 from movimento_flat.publish.parts import CSV_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import Row, as_csv
 
-#: What OUTPUT has after a run, in the order of names.
+#: What OUTPUT has after `publish`, in the order of names.
 PUBLISHED = [PACKAGE_NAME, CSV_NAME, RUN_NAME]
 
 texts = st.text(alphabet=st.sampled_from('a",\n\ré😀;'), max_size=4)
@@ -128,9 +126,9 @@ def publish(output: Path, content: bytes) -> None:
         run.mkdir()
         (run / "manifest.json").write_bytes(content)
         (run / "a.tsv").write_bytes(content)
-        (folder.work / "csv").write_bytes(content)
-        (folder.work / "package").write_text(package(content))
-        folder.publish(folder.work / "csv", folder.work / "package", run)
+        (folder.work / CSV_NAME).write_bytes(content)
+        (folder.work / PACKAGE_NAME).write_text(package(content))
+        folder.publish([folder.work / CSV_NAME, folder.work / PACKAGE_NAME], run)
 
 
 def package(content: bytes) -> str:
@@ -181,126 +179,6 @@ def test_output_that_is_a_file_or_cannot_be_made_is_named(tmp_path: Path) -> Non
     assert file.read_text() == "x"
 
 
-def _publish_and_die(output: Path, content: bytes, step: int) -> None:
-    """Publish in a process that ends, without any cleaning up, before the rename of that number."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    renames = itertools.count(1)
-
-    def dying(rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
-        def rename_or_die(source: Path, target: Path) -> Path:
-            if next(renames) == step:
-                os._exit(0)
-            return rename(source, target)
-
-        return rename_or_die
-
-    for name in ("rename", "replace"):
-        setattr(Path, name, dying(getattr(Path, name)))
-    publish(output, content)
-    os._exit(0)
-
-
-def test_each_step_of_publishing_is_on_the_disk_before_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Files before any rename; what goes away, the CSV and what comes, each before what must come after it."""
-    publish(tmp_path, b"first")
-    steps: list[tuple[str, str]] = []
-    fsync, rename, replace = os.fsync, Path.rename, Path.replace
-    work = tmp_path / ".movimento_flat.work"
-
-    def name(path: str | Path) -> str:
-        return str(Path(path).relative_to(tmp_path)).replace(work.name, "work")
-
-    def spying_fsync(descriptor: int) -> None:
-        steps.append(("flush", name(Path(f"/proc/self/fd/{descriptor}").readlink())))
-        fsync(descriptor)
-
-    def spying_rename(path: Path, target: Path) -> Path:
-        steps.append((name(path), name(target)))
-        return rename(path, target)
-
-    def spying_replace(path: Path, target: Path) -> Path:
-        steps.append((name(path), name(target)))
-        return replace(path, target)
-
-    monkeypatch.setattr(os, "fsync", spying_fsync)
-    monkeypatch.setattr(Path, "rename", spying_rename)
-    monkeypatch.setattr(Path, "replace", spying_replace)
-    publish(tmp_path, b"second")
-    parts: list[set[tuple[str, str]]] = [set()]  # by turns what is flushed and what is renamed
-    for step in steps:
-        if (step[0] == "flush") == (len(parts) % 2 == 0):
-            parts.append(set())
-        parts[-1].add(step)
-    everywhere = {("flush", "work"), ("flush", ".")}
-    assert parts == [
-        {("flush", f"work/{path}") for path in ("csv", "package", "run", "run/manifest.json", "run/a.tsv")},
-        {
-            ("work/csv", "work/new.csv"),
-            ("work/package", f"work/new.{PACKAGE_NAME}"),
-            ("work/run", "work/new.run"),
-        },
-        {("flush", "work")},
-        {(PACKAGE_NAME, f"work/previous.{PACKAGE_NAME}"), (RUN_NAME, "work/previous.run")},
-        everywhere,
-        {("work/new.csv", CSV_NAME)},
-        everywhere,
-        {(f"work/new.{PACKAGE_NAME}", PACKAGE_NAME), ("work/new.run", RUN_NAME)},
-        {("flush", ".")},
-    ]
-
-
-def open_and_fail(output: Path) -> None:
-    with pytest.raises(ZeroDivisionError), open_output(output):
-        raise ZeroDivisionError
-
-
-#: The renames of publishing: three in the work folder, two away, the CSV's, the lists of a refused run, two back.
-RENAMES = 9
-CSVS = 6
-
-
-@pytest.mark.parametrize("recover", [open_and_fail, settle])
-@pytest.mark.parametrize("step", range(1, RENAMES + 2))
-def test_a_run_killed_between_the_steps_of_publishing_leaves_one_delivery_or_the_other(
-    step: int, recover: Callable[[Path], None], tmp_path: Path
-) -> None:
-    def delivered() -> list[bytes]:
-        packages = (tmp_path / PACKAGE_NAME,) if (tmp_path / PACKAGE_NAME).exists() else ()
-        files = (tmp_path / CSV_NAME, tmp_path / RUN_NAME / "manifest.json")
-        return [
-            *(file.read_bytes() for file in files if file.exists()),
-            *(json.loads(file.read_text())["content"].encode() for file in packages),
-        ]
-
-    publish(tmp_path, b"first")
-    (tmp_path / REFUSED_NAME).mkdir()
-    _publish_and_die(tmp_path, b"second", step)
-    expected = b"first" if step <= CSVS else b"second"
-    beside = {5: 1, 6: 0, 7: 0, 8: 0, 9: 1}
-    assert delivered() == [expected] * (1 + beside.get(step, 2))
-    recover(tmp_path)
-    assert delivered() == [expected] * 3
-    assert (tmp_path / REFUSED_NAME).exists() == (expected == b"first")
-    open_and_fail(tmp_path)
-    assert delivered() == [expected] * 3
-    assert {path.name for path in tmp_path.iterdir()} - {REFUSED_NAME} == set(PUBLISHED)
-
-
-@pytest.mark.parametrize("step", range(1, RENAMES - 2))
-def test_a_first_run_killed_between_the_steps_of_publishing_leaves_a_whole_delivery_or_none(
-    step: int, tmp_path: Path
-) -> None:
-    """There is nothing to move away: the fourth rename is that of the CSV."""
-    _publish_and_die(tmp_path, b"first", step)
-    open_and_fail(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == (PUBLISHED if step > 4 else [])
-
-
 def test_a_csv_that_cannot_be_replaced_keeps_what_lies_beside_it(tmp_path: Path) -> None:
     publish(tmp_path, b"first")
     (tmp_path / CSV_NAME).unlink()
@@ -310,15 +188,6 @@ def test_a_csv_that_cannot_be_replaced_keeps_what_lies_beside_it(tmp_path: Path)
     assert (tmp_path / RUN_NAME / "manifest.json").read_bytes() == b"first"
     assert (tmp_path / PACKAGE_NAME).read_text() == package(b"first")
     assert sorted(path.name for path in tmp_path.iterdir()) == PUBLISHED
-
-
-@pytest.mark.parametrize("content", ["{}", "[]", '{"name": "precipitation"}', "no JSON"])
-def test_the_data_package_of_somebody_else_is_not_replaced(content: str, tmp_path: Path) -> None:
-    (tmp_path / PACKAGE_NAME).write_text(content)
-    with pytest.raises(UserError, match="is not of movimento-flat"), open_output(tmp_path):
-        pass
-    assert [path.name for path in tmp_path.iterdir()] == [PACKAGE_NAME]
-    assert (tmp_path / PACKAGE_NAME).read_text() == content
 
 
 def test_nothing_is_settled_while_a_run_holds_the_folder(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.conftest import Database, Server, new_database
 from tests.mysql9 import MySQL9
 from tests.spellings import SPELLINGS, SURVIVORS, numbers, numbers_in, plant, whole_numbers
 from tests.test_join import run_task, simulate
-from tests.test_run import CSV, RUN, run
+from tests.test_run import CSV, run
 from tests.test_verify import rows_of, verify
 
 MASK = ("--card", "mask")
@@ -48,8 +48,8 @@ def test_a_masked_run_leaves_no_number_in_any_spelling_anywhere(
     assert result.returncode == 0, result.stderr
     (tmp_path / "said").write_text(result.stdout + result.stderr)
     assert whole_numbers(tmp_path, hidden) == {}
-    files = {file.name for file in (output / RUN).iterdir()}
-    assert {"movimento_flat.parquet", "movimento_flat.excel.csv", "report.html", "rejected.tsv"} <= files
+    files = {file.name for file in output.rglob("*")}
+    assert {"movimento_flat.parquet", "movimento_flat.excel.csv", "relatorio.html", "rejected.tsv"} <= files
     header, rows = rows_of(output)
     assert len(rows) == len(SPELLINGS) + len(SURVIVORS)
     place = header.index("des_transacao_movimento")

@@ -206,7 +206,7 @@ def test_the_parquet_file_of_a_run_is_its_csv(
         output = tmp_path / str(len(options))
         result = run(nasty, output, "--parquet", *options)
         assert result.returncode == 0, result.stderr
-        file = output / RUN / PARQUET_NAME
+        file = output / PARQUET_NAME
         assert file.stat().st_mode & 0o777 == 0o600
         header, *rows = read_csv(output / CSV)
         found = reader(file)
@@ -242,15 +242,15 @@ def test_a_run_says_and_counts_what_is_no_date_and_verify_knows_the_file(
     for name, count in counts.items():
         assert f"{count:,} values of {name} are none that Parquet has, and null in it." in result.stderr
     assert command("verify", tmp_path).returncode == 0
-    first = (tmp_path / RUN / PARQUET_NAME).read_bytes()
+    first = (tmp_path / PARQUET_NAME).read_bytes()
     assert run(nasty, tmp_path, "--parquet").returncode == 0
-    assert (tmp_path / RUN / PARQUET_NAME).read_bytes() == first
-    (tmp_path / RUN / PARQUET_NAME).write_bytes(first[:-1] + b"2")
+    assert (tmp_path / PARQUET_NAME).read_bytes() == first
+    (tmp_path / PARQUET_NAME).write_bytes(first[:-1] + b"2")
     assert_user_error(command("verify", tmp_path), f"SHA-256 of {PARQUET_NAME}")
-    (tmp_path / RUN / PARQUET_NAME).unlink()
+    (tmp_path / PARQUET_NAME).unlink()
     assert_user_error(command("verify", tmp_path), f"{PARQUET_NAME}: expected a file, found none")
     assert run(nasty, tmp_path).returncode == 0
-    assert not (tmp_path / RUN / PARQUET_NAME).exists()
+    assert not (tmp_path / PARQUET_NAME).exists()
 
 
 def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(

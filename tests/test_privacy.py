@@ -212,7 +212,8 @@ def test_ids_that_may_be_card_numbers_are_masked_in_each_list(card: str, tmp_pat
     parts = run_inline([lines], job_options)
     merged = merge_parts(_files(parts, tmp_path), tmp_path)
     assert merged.rejected.movements == Totals(1, 9999999999999999)
-    texts = [(tmp_path / name).read_text() for name in ("rejected.tsv", "disagreements.tsv", "warnings.tsv")]
+    lists = ("rejected.tsv", "holder_owner_mismatches.tsv", "warnings.tsv")
+    texts = [(tmp_path / name).read_text() for name in lists]
     found = [[number for number in ids if number in text] for text in texts]
     assert any(found) == (card == "full")
     shown = [mask(number.encode()).decode() if card == "mask" else number for number in ids]

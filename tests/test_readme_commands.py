@@ -14,7 +14,7 @@ from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.test_make_run import environment
 from tests.test_readme import ENGLISH, find_blocks, without_comments
-from tests.test_run import CSV, RUN, Result, expected_csv
+from tests.test_run import CSV, Result, expected_csv
 
 __all__ = ["environment"]
 
@@ -100,7 +100,7 @@ def test_they_do_what_is_said(checkout: Path, filled: Database) -> None:
     assert "as its manifest says" in said[".venv/bin/movimento-flat verify ./out"].stderr
     (shown,) = [block for block in find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
     assert without_moments(said["make run OUTPUT=./out"].stderr).endswith(without_moments(shown))
-    assert (checkout / "out" / RUN / PARQUET_NAME).exists()
+    assert (checkout / "out" / PARQUET_NAME).exists()
     (joined,) = [result for command, result in said.items() if "docs/sample" in command]
     assert joined.stdout.count("\tF\t") > 0
     assert "--output" in said["movimento-flat run --help"].stdout

@@ -1,4 +1,4 @@
-"""report.html: it says what was delivered, to a browser that may run and load nothing, and shows no card number."""
+"""relatorio.html: what was delivered, for a browser that may run and load nothing; no card number, id or address."""
 
 import copy
 import json
@@ -14,32 +14,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from movimento_flat.money import Totals
-from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS, Reject, Warn
-from movimento_flat.publish.parts import DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.problem_lists import MISMATCH_COLUMNS, Reject, Warn
+from movimento_flat.publish.parts import MISMATCHES_NAME, REPORT_NAME
 from movimento_flat.report import brazil
 from movimento_flat.report.figures import Figures
-from movimento_flat.report.findings import Findings, read_findings
-from movimento_flat.report.page import PLOTS, REPORT_NAME, page
+from movimento_flat.report.findings import moved_by_mismatches
+from movimento_flat.report.page import PLOTS, page
 from movimento_flat.report.reasons import REJECTED, WARNINGS
 from movimento_flat.report.svg import stack, ticks
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from movimento_flat.sql_files import READER
 from tests.brute_force import Row
 from tests.conftest import Database
 from tests.test_figures import figures_of, files, written, written_rows
 from tests.test_manifest import VALIDATOR
 from tests.test_run import RUN, assert_user_error, command, run
 
-NONE = Findings({}, Totals(), ())
 MANIFEST: dict[str, Any] = {
-    "format": 3,
+    "format": 4,
     "csv": {"columns": list(FLAT_COLUMNS), "sha256": "ab" * 32, "bytes": 1, "rows": 0, "centavos": 0},
     "privacy": {"card": "full", "people": "full", "dropped": [], "key_fingerprint": None},
     "rejected": {"rows": 0, "centavos": 0, "by_reason": {}},
-    "disagreements": 0,
+    "holder_owner_mismatches": 0,
     "warnings": {"by_reason": {}},
     "files": {
         name: {"sha256": "cd" * 32, "bytes": 1, "left_out": {}}
-        for name in ("datapackage.json", "disagreements.tsv", "rejected.tsv", "warnings.tsv")
+        for name in ("datapackage.json", "holder_owner_mismatches.tsv", "rejected.tsv", "warnings.tsv")
     },
     "source": {
         "address": "mysql://reader@db.example:3306/sicooperative",
@@ -132,17 +132,17 @@ def check_that_it_does_nothing(content: str) -> Page:
 
 @pytest.fixture(scope="module")
 def delivered(filled: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of a real run with everything in it."""
+    """The OUTPUT of a real run."""
     output = tmp_path_factory.mktemp("delivered")
     result = run(filled, output)
     assert result.returncode == 0, result.stderr
-    return output / RUN
+    return output
 
 
 def test_a_delivery_without_rows_has_a_page_that_says_so(database: Database, tmp_path: Path) -> None:
     database.create_tables()
     assert run(database, tmp_path).returncode == 0
-    text = check_that_it_does_nothing((tmp_path / RUN / REPORT_NAME).read_text("utf-8")).text
+    text = check_that_it_does_nothing((tmp_path / REPORT_NAME).read_text("utf-8")).text
     for said in (
         "Não há movimentos",
         "Nenhum movimento foi rejeitado",
@@ -159,7 +159,7 @@ def test_a_run_says_what_the_database_says(filled: Database, delivered: Path) ->
     text = check_that_it_does_nothing(report.read_text("utf-8")).text
     expected = [dict(zip(FLAT_COLUMNS, row, strict=True)) for row in filled.expected()]
     total = sum(int(str(row[AMOUNT]).replace(".", "")) for row in expected)
-    content = json.loads((delivered / "manifest.json").read_text("utf-8"))
+    content = json.loads((delivered / RUN / "manifest.json").read_text("utf-8"))
     assert f"Movimentos {brazil.number(len(expected))} linhas do CSV" in text
     assert brazil.money(total).replace("\u00a0", " ") in text
     days = sorted(str(row["data_movimento"])[:10] for row in expected)
@@ -173,7 +173,7 @@ def test_a_run_says_what_the_database_says(filled: Database, delivered: Path) ->
         assert f"{kind} {brazil.number(rows)} {brazil.plain_money(centavos)}" in text
     for reason, count in (content["rejected"]["by_reason"] | content["warnings"]["by_reason"]).items():
         assert re.search(rf"{reason} +{re.escape(brazil.number(count))} ", text), reason
-    assert f"{brazil.number(content['disagreements'])} cartões têm um titular" in text
+    assert f"{brazil.number(content['holder_owner_mismatches'])} cartões têm um titular" in text
     assert content["csv"]["sha256"] in text
 
 
@@ -186,17 +186,48 @@ def test_no_page_has_a_card_number_or_a_name(filled: Database, delivered: Path) 
     assert not [name for (name,) in names if name in content]
 
 
+def test_no_page_has_an_id_an_address_or_an_account_of_the_database(
+    database: Database, tmp_path: Path
+) -> None:
+    """Each row of each list has ids that no figure is like; findings of both lists are on the page all the same."""
+    database.create_tables()
+    people, cards, movements = (7_654_321, 7_654_322), (8_765_431, 8_765_432), range(9_876_541, 9_876_546)
+    database.execute(
+        f"INSERT INTO associado VALUES ({people[0]}, 'Ana', 'Reis', 200, NULL), ({people[1]}, 'Ivo', 'Sá', 9, NULL)",
+        f"INSERT INTO conta VALUES (6543217, 'corrente', '2020-02-29', {people[0]})",
+        f"INSERT INTO cartao VALUES ({cards[0]}, '4111111111111112', 'X', '2021-01-01', 6543217, {people[0]}),"
+        f" ({cards[1]}, '4111111111111111', 'IVO', '2021-01-01', 6543217, {people[1]})",
+        *(
+            f"INSERT INTO movimento VALUES ({identity}, 0, 'x', '2019-01-01', {card})"
+            for identity, card in zip(movements, (*cards, *cards, 5_432_176), strict=True)
+        ),
+    )
+    for options in ((), ("--with-ids",)):
+        result = run(database, tmp_path, "--report", *options)
+        assert result.returncode == 0, result.stderr
+        content = (tmp_path / REPORT_NAME).read_text("utf-8")
+        lists = "".join(path.read_text("utf-8") for path in (tmp_path / RUN).glob("*.tsv"))
+        ids = {str(identity) for identity in (*people, *cards, *movements, 5_432_176)}
+        assert {identity for identity in ids if identity in lists} == ids
+        assert {identity for identity in ids if identity in content} == set()
+        for reason in ("unknown_card", "luhn", "zero_amount", "age_out_of_range", "movement_before_card"):
+            assert f"<code>{reason}</code>" in content
+        address = json.loads((tmp_path / RUN / "manifest.json").read_text("utf-8"))["source"]["address"]
+        for part in (address, "mysql://", READER, database.name):
+            assert part not in content
+
+
 def test_without_it_a_run_publishes_none_and_both_can_be_verified(filled: Database, tmp_path: Path) -> None:
     for options, there in ((("--report",), True), (("--no-report",), False)):
         assert run(filled, tmp_path, *options).returncode == 0
-        assert (tmp_path / RUN / REPORT_NAME).exists() == there
+        assert (tmp_path / REPORT_NAME).exists() == there
         result = command("verify", tmp_path)
         assert result.returncode == 0, result.stderr
 
 
 def test_a_page_that_was_changed_is_found(filled: Database, tmp_path: Path) -> None:
     assert run(filled, tmp_path).returncode == 0
-    report = tmp_path / RUN / REPORT_NAME
+    report = tmp_path / REPORT_NAME
     report.write_text(report.read_text("utf-8").replace("linhas do CSV", "linhas"), "utf-8")
     assert_user_error(command("verify", tmp_path), f"SHA-256 of {REPORT_NAME}")
 
@@ -211,7 +242,7 @@ def test_any_delivery_has_a_page_that_does_nothing(
     dropped = [name for name in FLAT_COLUMNS if name not in columns]
     content = page(
         figures_of(flat, columns),
-        NONE,
+        Totals(),
         manifest(
             csv=MANIFEST["csv"] | {"columns": list(columns)},
             privacy=privacy_of(card, dropped),
@@ -242,16 +273,16 @@ def of_one_row(folder: Path, **fields: str) -> Figures:
     ],
 )
 def test_a_kind_of_account_is_a_text_and_nothing_more(kind: str, shown: str, tmp_path: Path) -> None:
-    content = page(of_one_row(tmp_path, tipo_conta=kind), NONE, manifest())
+    content = page(of_one_row(tmp_path, tipo_conta=kind), Totals(), manifest())
     assert shown in check_that_it_does_nothing(content).text
 
 
-@pytest.mark.parametrize("place", ["address", "server", "time_zone"])
+@pytest.mark.parametrize("place", ["server", "time_zone"])
 def test_what_the_manifest_says_is_a_text_too(place: str, tmp_path: Path) -> None:
     source = MANIFEST["source"] | {place: "mysql://<script>alert(1)</script>"}
     assert (
         "<script>"
-        in check_that_it_does_nothing(page(of_one_row(tmp_path), NONE, manifest(source=source))).text
+        in check_that_it_does_nothing(page(of_one_row(tmp_path), Totals(), manifest(source=source))).text
     )
 
 
@@ -267,7 +298,9 @@ def test_what_the_manifest_says_is_a_text_too(place: str, tmp_path: Path) -> Non
 def test_cards_are_shown_in_part_whatever_the_csv_shows(
     card: str, number: str, shown: str, tmp_path: Path
 ) -> None:
-    content = page(of_one_row(tmp_path, numero_cartao=number), NONE, manifest(privacy=privacy_of(card, [])))
+    content = page(
+        of_one_row(tmp_path, numero_cartao=number), Totals(), manifest(privacy=privacy_of(card, []))
+    )
     assert f"<code>{shown}</code>" in content
     assert "*" in number or number not in content
 
@@ -283,7 +316,7 @@ def test_more_months_than_a_plot_takes_are_shown_by_year_and_gaps_are_marked(tmp
         ]
         flat = written(tmp_path / "flat.csv", rows, (AMOUNT, "data_movimento"))
         csv = MANIFEST["csv"] | {"columns": [AMOUNT, "data_movimento"]}
-        return page(figures_of(flat, (AMOUNT, "data_movimento")), NONE, manifest(csv=csv))
+        return page(figures_of(flat, (AMOUNT, "data_movimento")), Totals(), manifest(csv=csv))
 
     assert ">dez/2004</th>" in of(60, 1)
     assert "jan/2000, todas as contas: " in of(60, 1)
@@ -294,46 +327,19 @@ def test_more_months_than_a_plot_takes_are_shown_by_year_and_gaps_are_marked(tmp
     assert "cada coluna é um ano" in of(61, 1)
 
 
-def lists(folder: Path, rejected: str = "", disagreements: str = "", warnings: str = "") -> Path:
-    for name, columns, rows in (
-        (REJECTED_NAME, REJECTED_COLUMNS, rejected),
-        (DISAGREEMENTS_NAME, DISAGREEMENT_COLUMNS, disagreements),
-        (WARNINGS_NAME, WARNING_COLUMNS, warnings),
-    ):
-        (folder / name).write_text("\t".join(columns) + "\n" + rows)
-    return folder
-
-
-def test_examples_are_ids_and_what_may_be_a_card_number_is_masked(tmp_path: Path) -> None:
-    rejected = "".join(f"unknown_card\tmovimento\t{number}\t7\t1.00\t1.00,SECRET,x\n" for number in range(9))
-    rejected += "movement_without_card\tmovimento\t1\t\\N\t1.00\tSECRET\n"
-    rejected += "malformed\tmovimento\t4111111111111111\tSECRET\t1.00\tSECRET\n"
-    rejected += "malformed\tSECRET\t1\tSECRET\t1.00\tSECRET\n"
-    rejected += "malformed\tSECRET\tSECRET\tSECRET\t1.00\tSECRET\n"
-    warnings = "printed_name_unlike_holder\tcartao\t5\t5\tSECRET\n"
-    folder = lists(tmp_path, rejected, "3\t1\t2\t10\t-250\n4\t1\t\\N\t1\t100\n", warnings)
-    findings = read_findings(folder)
-    assert findings.disagreements == Totals(11, -150)
-    by_reason = {"unknown_card": 9, "movement_without_card": 1, "malformed": 3}
-    content = page(
-        of_one_row(tmp_path),
-        findings,
-        manifest(
-            rejected={"rows": 13, "centavos": 1300, "by_reason": by_reason},
-            warnings={"by_reason": {"printed_name_unlike_holder": 1}},
-            disagreements=2,
-        ),
-    )
+def test_what_was_moved_by_mismatches_is_told_without_any_of_their_cards(tmp_path: Path) -> None:
+    file = tmp_path / MISMATCHES_NAME
+    rows = "31415926\t1\t2\t10\t-250\n27182818\t1\t\\N\t1\t100\n"
+    file.write_text("\t".join(MISMATCH_COLUMNS) + "\n" + rows)
+    mismatched = moved_by_mismatches(file)
+    assert mismatched == Totals(11, -150)
+    content = page(of_one_row(tmp_path), mismatched, manifest(holder_owner_mismatches=2))
     text = check_that_it_does_nothing(content).text
-    assert "SECRET" not in content
-    assert "4111111111111111" not in content
-    assert "Por exemplo: movimento 0 (cartao 7); movimento 1 (cartao 7); movimento 2 (cartao 7)." in text
-    assert "Por exemplo: movimento 1." in text
-    assert "Por exemplo: movimento 411111******1111." in text
-    assert "Por exemplo: cartao 5." in text
     assert (
         "2 cartões têm um titular que não é o dono da conta, com 11 movimentos no valor de -R$ 1,50." in text
     )
+    assert "31415926" not in content
+    assert "27182818" not in content
 
 
 def test_each_reason_is_explained() -> None:

@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
 CSV = "movimento_flat.csv"
 RUN = "movimento_flat.run"
 #: What OUTPUT has after a run, in the order of names.
-PUBLISHED = ["datapackage.json", CSV, RUN]
+PUBLISHED = ["datapackage.json", CSV, RUN, "relatorio.html"]
 COMMAND = [sys.executable, "-m", "movimento_flat.cli.main"]
 
 
@@ -84,15 +84,18 @@ def test_the_manifest_and_the_summary_say_what_was_published(filled: Database, t
     assert sum(manifest["rejected"]["by_reason"].values()) == manifest["rejected"]["rows"]
     assert f"{manifest['csv']['rows']:,}" in result.stderr
     assert "on this machine" in result.stderr.splitlines()[0]
-    assert all((path.stat().st_mode & 0o777) == 0o600 for path in (tmp_path / RUN).iterdir())
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 8
+    assert all((path.stat().st_mode & 0o777) == 0o600 for path in files)
     assert PASSWORD not in result.stderr + json.dumps(manifest)
 
 
-def test_disagreeing_cards_are_listed_as_the_database_counts_them(filled: Database, tmp_path: Path) -> None:
+def test_holder_owner_mismatches_are_listed_as_the_database_counts_them(
+    filled: Database, tmp_path: Path
+) -> None:
     run(filled, tmp_path)
-    listed = [
-        line.split("\t") for line in (tmp_path / RUN / "disagreements.tsv").read_text().splitlines()[1:]
-    ]
+    lines = (tmp_path / RUN / "holder_owner_mismatches.tsv").read_text().splitlines()
+    listed = [line.split("\t") for line in lines[1:]]
     counted = filled.query(
         "SELECT k.id, k.id_associado, IFNULL(c.id_associado, '\\\\N'), COUNT(m.id),"
         " CAST(IFNULL(SUM(m.vlr_transacao), 0) * 100 AS SIGNED)"

@@ -118,7 +118,7 @@ def test_the_summary_fits_the_terminal(small: Database, tmp_path: Path, columns:
     summary = said[said.index(f"{tmp_path / CSV}\n") :].splitlines()[1:]
     labels = [line[:17].strip() for line in summary if line[2] != " "]
     assert labels == [
-        *("rows", "total", "rejected", "disagreements", "warnings", "seconds", "balanced", "shows", "details")
+        *("rows", "total", "rejected", "mismatches", "warnings", "seconds", "balanced", "shows", "details")
     ]
     for line in summary:
         assert len(line) <= columns or " " not in line[17:], line
@@ -134,11 +134,11 @@ def test_json_is_the_one_thing_on_standard_output(small: Database, tmp_path: Pat
     assert found.pop("key_fingerprint") is None
     assert found == manifest["csv"] | {
         name: manifest[name]
-        for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
+        for name in ("rejected", "warnings", "holder_owner_mismatches", "files", "engine", "seconds")
     }
     assert found["rejected"]["by_reason"]["unknown_card"] > 0
     assert "on this machine" in result.stderr
-    assert "disagreements" not in result.stderr
+    assert "mismatches" not in result.stderr
     verified = command("verify", tmp_path, "--json")
     assert json.loads(verified.stdout)["sha256"] == found["sha256"]
     assert verified.stderr == ""

@@ -26,7 +26,7 @@ from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 from movimento_flat.verify import database as verify_database
 from tests.brute_force import Row, as_csv
 from tests.conftest import ROOT, Database, new_database
-from tests.test_run import CSV, RUN, Result, assert_user_error, command, run
+from tests.test_run import CSV, PUBLISHED, RUN, Result, assert_user_error, command, run
 from tests.test_window import now
 
 AMOUNT_PLACE = FLAT_COLUMNS.index(AMOUNT)
@@ -91,7 +91,7 @@ def forge(output: Path) -> None:
 
 def forge_files(output: Path, content: dict[str, Any]) -> None:
     for name, file in content["files"].items():
-        data = ((output if name == "datapackage.json" else output / RUN) / name).read_bytes()
+        data = ((output if (output / name).exists() else output / RUN) / name).read_bytes()
         file |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
@@ -202,7 +202,11 @@ def test_a_csv_that_is_cut_or_missing_is_found(output: Path) -> None:
             b"malformed\tmovimento\t1\t1\t0.01\tx\n",
             "malformed in rejected.tsv: expected 0, found 1",
         ),
-        ("disagreements.tsv", b"1\t1\t2\t0\t0\n", "rows of disagreements.tsv: expected"),
+        (
+            "holder_owner_mismatches.tsv",
+            b"1\t1\t2\t0\t0\n",
+            "rows of holder_owner_mismatches.tsv: expected",
+        ),
         ("warnings.tsv", b"luhn\tcartao\t1\t1\t\n", "luhn in warnings.tsv: expected"),
     ],
 )
@@ -258,14 +262,14 @@ def test_every_difference_is_named(output: Path) -> None:
     header, rows = rows_of(output)
     del rows[0]
     write_rows(output, header, rows)
-    (output / RUN / "disagreements.tsv").unlink()
+    (output / RUN / "holder_owner_mismatches.tsv").unlink()
     result = verify(output)
     for said in (
         "SHA-256",
         "bytes of",
         "rows of",
         "sum of",
-        "disagreements.tsv",
+        "holder_owner_mismatches.tsv",
         "database = CSV + rejected",
     ):
         assert_user_error(result, said)
@@ -284,7 +288,7 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "tests" / "data" / "deliveries" / request.param, tmp_path / "earlier"))
 
 
-EARLIER = pytest.mark.parametrize("earlier", ["format_1", "format_2"], indirect=True)
+EARLIER = pytest.mark.parametrize("earlier", ["format_1", "format_2", "format_3"], indirect=True)
 
 
 @EARLIER
@@ -292,6 +296,7 @@ def test_a_delivery_of_an_earlier_version_is_verified_as_far_as_its_manifest_say
     result = verify(earlier)
     assert result.returncode == 0, result.stderr
     known = {CSV, *(manifest(earlier).get("files", {}))}
+    has_a_checksum = (earlier / RUN / "manifest.json.sha256").exists()
     for file in files_of(earlier):
         content = file.read_bytes()
         flip(file, len(content) // 2)
@@ -301,19 +306,27 @@ def test_a_delivery_of_an_earlier_version_is_verified_as_far_as_its_manifest_say
         file.unlink()
         assert_user_error(verify(earlier), file.name)
         file.write_bytes(content)
-    (earlier / RUN / "manifest.json.sha256").write_text("")
-    assert_user_error(verify(earlier), "manifest.json.sha256: expected nothing")
+    for name in (f"{RUN}/relatorio.html", f"{RUN}/holder_owner_mismatches.tsv", "movimento_flat.parquet"):
+        (earlier / name).write_text("")
+        assert_user_error(verify(earlier), f"{name}: expected nothing")
+        (earlier / name).unlink()
+    (earlier / "relatorio.html").write_text("of its user")
+    assert verify(earlier).returncode == 0
+    if not has_a_checksum:
+        (earlier / RUN / "manifest.json.sha256").write_text("")
+        assert_user_error(verify(earlier), "manifest.json.sha256: expected nothing")
 
 
 @EARLIER
 def test_a_delivery_of_an_earlier_version_is_replaced(
     earlier: Path, filled: Database, key_of_the_tests: Path
 ) -> None:
-    has_tokens = earlier.joinpath("datapackage.json").exists()
+    has_tokens_without_a_key = manifest(earlier)["format"] == 2
     result = run(filled, earlier, "--card", "token")
     assert result.returncode == 0, result.stderr
-    assert ("does not say by which key" in result.stderr) == has_tokens
-    assert manifest(earlier)["format"] == 3
+    assert ("does not say by which key" in result.stderr) == has_tokens_without_a_key
+    assert manifest(earlier)["format"] == 4
+    assert [path.name for path in sorted(earlier.iterdir())] == PUBLISHED
     assert verify(earlier).returncode == 0
 
 
@@ -371,7 +384,14 @@ def test_each_delivered_file_is_in_the_manifest_and_sha256sum_finds_the_manifest
     with_everything: Path,
 ) -> None:
     names = {file.name for file in files_of(with_everything)}
-    assert names >= {"movimento_flat.excel.csv", "movimento_flat.parquet", "report.html", "datapackage.json"}
+    assert names >= {
+        "movimento_flat.excel.csv",
+        "movimento_flat.parquet",
+        "relatorio.html",
+        "datapackage.json",
+    }
+    for name in ("movimento_flat.parquet", "relatorio.html"):
+        assert (with_everything / name).is_file()
     assert names - {CSV, "manifest.json", "manifest.json.sha256"} == manifest(with_everything)["files"].keys()
     run_folder = with_everything / RUN
     subprocess.run(["sha256sum", "--check", "--strict", "manifest.json.sha256"], cwd=run_folder, check=True)
@@ -403,16 +423,15 @@ def test_every_bit_of_a_manifest_counts(output: Path) -> None:
     file = output / RUN / "manifest.json"
     content = file.read_bytes()
     chance = random.Random(15)
-    said = content.index(b'"format": 3') + len(b'"format": ')
-    places = [
-        (said, 0),
-        (said, 1),
-        *((chance.randrange(len(content)), chance.randrange(8)) for _ in range(40)),
-    ]
-    for place, bit in places:
+    said = b'"format": 4'
+    assert content.count(said) == 1
+    others = [content.replace(said, said[:-1] + b"%d" % number) for number in (1, 2, 3, 5)]
+    for _ in range(40):
         damaged = bytearray(content)
-        damaged[place] ^= 1 << bit
-        file.write_bytes(damaged)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        others.append(bytes(damaged))
+    for other in others:
+        file.write_bytes(other)
         with pytest.raises(UserError, match=r"manifest\.json"):
             verify_delivery(output, None, Console())
 
@@ -442,6 +461,10 @@ def test_a_removed_file_is_found(with_everything: Path) -> None:
         f"{RUN}/movimento_flat.excel-2.csv",
         f"{RUN}/datapackage.json",
         f"{RUN}/folder/",
+        f"{RUN}/relatorio.html",
+        f"{RUN}/report.html",
+        f"{RUN}/disagreements.tsv",
+        f"{RUN}/movimento_flat.parquet",
         "movimento_flat.parquet",
         "movimento_flat.csv.bak",
         "movimento_flat.old/",
@@ -457,9 +480,16 @@ def test_an_added_file_under_the_programs_names_is_found(output: Path, name: str
 def test_files_of_the_user_beside_a_delivery_are_nobody_elses_affair(output: Path) -> None:
     (output / "notes.txt").write_text("x")
     (output / "movimentos.xlsx").write_text("x")
+    (output / "report.html").write_text("x")
     (output / "movimento_flat.refused").mkdir()
     (output / ".movimento_flat.work").mkdir()
     assert verify(output).returncode == 0
+
+
+def test_a_page_that_the_manifest_does_not_know_is_found(filled: Database, tmp_path: Path) -> None:
+    assert run(filled, tmp_path, "--no-report").returncode == 0
+    (tmp_path / "relatorio.html").write_text("x")
+    assert_user_error(verify(tmp_path), "relatorio.html: expected nothing, found what the manifest does not")
 
 
 @pytest.mark.parametrize("earlier", ["format_1"], indirect=True)
@@ -486,7 +516,8 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hold_the_check_up(output: Path) 
         ('{"format": 2}', "is damaged"),
         ('{"format": "2"}', "is damaged"),
         ('{"format": 3}', "is damaged"),
-        ('{"format": 99}', "has format 99; this version knows formats up to 3"),
+        ('{"format": 4}', "is damaged"),
+        ('{"format": 99}', "has format 99; this version knows formats up to 4"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_message(tmp_path: Path, content: str, said: str) -> None:
@@ -502,7 +533,7 @@ def test_a_manifest_that_cannot_be_read_is_one_message(tmp_path: Path, content: 
         {"csv": {"rows": "1", "centavos": 1, "sha256": "", "bytes": 1, "columns": [AMOUNT]}},
         {"csv": {"rows": 1, "centavos": 1, "sha256": "", "bytes": 1, "columns": ["other"]}},
         {"privacy": {"card": "full", "people": "full", "dropped": [AMOUNT]}},
-        {"disagreements": True},
+        {"holder_owner_mismatches": True},
         {"source": {"since": 5}},
         {"source": {"until": {}}},
         {"source": {"as_of": "2024-13-01 00:00:00"}},

@@ -222,7 +222,7 @@ def read_csv(file: Path, delimiter: str = ",", encoding: str = "utf-8") -> list[
 def test_the_other_files_have_each_id(delivery: tuple[Database, Path]) -> None:
     database, output = delivery
     ids = [[int(value) for value in row[-4:]] for row in database.expected(with_ids=True)]
-    parquet = polars.read_parquet(output / RUN / PARQUET_NAME)
+    parquet = polars.read_parquet(output / PARQUET_NAME)
     assert parquet.columns == list(COLUMNS)
     assert set(parquet.select(ID_COLUMNS).dtypes) == {polars.UInt64}
     assert list(map(list, parquet.select(ID_COLUMNS).rows())) == ids
@@ -254,7 +254,7 @@ def test_the_report_is_that_of_the_delivery_without_ids(filled: Database, tmp_pa
     pages = []
     for options in ((), ("--with-ids",)):
         assert run(filled, tmp_path, *options).returncode == 0
-        pages.append((tmp_path / RUN / "report.html").read_text("utf-8").split("<section"))
+        pages.append((tmp_path / "relatorio.html").read_text("utf-8").split("<section"))
     assert len(pages[0]) == len(pages[1]) > 5
     differ = [place for place, (one, other) in enumerate(zip(*pages, strict=True)) if one != other]
     assert set(differ) <= {1, len(pages[0]) - 1}

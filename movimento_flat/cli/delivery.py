@@ -32,7 +32,8 @@ def merge_and_publish(
 ) -> Manifest:
     """Merge the join's parts, prove that nothing is missing, publish, and return the manifest.
 
-    The manifest knows each file that is published: whatever lies in the run's folder when it is written.
+    The manifest knows each file that is published: those beside the CSV, and whatever lies in the run's folder when
+    it is written.
 
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
@@ -50,27 +51,28 @@ def merge_and_publish(
     csv = merging.rename(folder.work / CSV_NAME)
     manifest = Manifest.of(audited, merged, privacy, key_fingerprint, source, engine, console.seconds)
     _refuse_beyond(publishing.limits, folder, manifest, results, console)
-    package = make_private_file(folder.work / PACKAGE_NAME)
-    package.write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.time_zone)))
+    beside = [make_private_file(folder.work / PACKAGE_NAME)]
+    beside[0].write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.time_zone)))
     left_out: dict[str, Counter[str]] = {}
     if publishing.excel:
         with console.stage("excel", total=audited.totals.rows) as progress:
             write_spreadsheet(csv, audited.totals.rows, results, progress)
     if publishing.parquet:
         with console.stage("parquet", total=audited.totals.rows) as progress:
-            left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, results, progress, console)
+            left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, folder.work, progress, console)
+        beside.append(folder.work / PARQUET_NAME)
     if figures:
         from movimento_flat.report.page import write_report  # noqa: PLC0415  # a run without a page needs no Jinja
 
         with console.stage("report"):
-            write_report(results, figures, asdict(manifest))
+            beside.append(write_report(folder.work, results, figures, asdict(manifest)))
     files = {
         file.name: ExtraFile.of(file, left_out.get(file.name, Counter()))
-        for file in (package, *sorted(results.iterdir()))
+        for file in (*beside, *sorted(results.iterdir()))
     }
     manifest = replace(manifest, files=files)
     manifest.write(results)
-    folder.publish(csv, package, results)
+    folder.publish([csv, *beside], results)
     return manifest
 
 
@@ -78,19 +80,19 @@ def _write_parquet(
     csv: Path,
     audited: Audit,
     privacy: Privacy,
-    results: Path,
+    folder: Path,
     progress: Callable[[int], None],
     console: Console,
 ) -> Counter[str]:
-    """Write it, and read it once more; -> the fields that it cannot hold, by column.
+    """Write it into `folder`, and read it once more; -> the fields that it cannot hold, by column.
 
     Raises:
         UserError: it cannot hold the CSV's amounts.
     """
     from movimento_flat.exports.parquet import parquet_totals, write_parquet  # noqa: PLC0415  # PyArrow may not be here
 
-    left_out = write_parquet(csv, privacy.columns, results, progress)
-    if (found := parquet_totals(results / PARQUET_NAME)) != audited.totals:
+    left_out = write_parquet(csv, privacy.columns, folder, progress)
+    if (found := parquet_totals(folder / PARQUET_NAME)) != audited.totals:
         raise UserError(
             f"{PARQUET_NAME} has {found}, the CSV {audited.totals}, so nothing is published.",
             "Please report this, with the version of PyArrow.",

@@ -319,13 +319,13 @@ publishing = group(
     click.option(
         "--parquet",
         is_flag=True,
-        help="Write also a Parquet file, beside the manifest; needs PyArrow.",
+        help="Write a Parquet file beside the CSV; needs PyArrow.",
     ),
     click.option(
         "--report/--no-report",
         default=True,
         show_default=True,
-        help="Write report.html, a page in Portuguese for managers, beside the manifest.",
+        help="Write relatorio.html, a page in Portuguese for managers, beside the CSV.",
     ),
     click.option(
         "--max-rejected",

@@ -58,7 +58,7 @@ def of_delivery(
     lines = [
         *of_csv(manifest.csv),
         ("rejected", _counted(manifest.rejected.rows, manifest.rejected.by_reason)),
-        ("disagreements", f"{manifest.disagreements:,} cards whose holder is not the account's owner"),
+        ("mismatches", f"{manifest.holder_owner_mismatches:,} cards whose holder is not the account's owner"),
         ("warnings", _counted(warnings.total(), warnings)),
         ("seconds", seconds),
         ("balanced", f"with the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC"),
@@ -75,7 +75,7 @@ def of_delivery(
         "key_fingerprint": key_fingerprint,
         **{
             name: content[name]
-            for name in ("rejected", "warnings", "disagreements", "files", "engine", "seconds")
+            for name in ("rejected", "warnings", "holder_owner_mismatches", "files", "engine", "seconds")
         },
         **({"phases": [asdict(phase) for phase in phases]} if phases else {}),
     }

@@ -63,7 +63,7 @@ def _summary(output: Path, manifest: Manifest, database: Source | None) -> Summa
     facts = {
         "path": path,
         **content["csv"],
-        **{name: content[name] for name in ("rejected", "disagreements")},
+        **{name: content[name] for name in ("rejected", "holder_owner_mismatches")},
         "key_fingerprint": manifest.privacy.key_fingerprint,
         "snapshot_utc": manifest.source.snapshot_utc,
         "database": str(database) if database else None,

@@ -23,16 +23,19 @@ from movimento_flat.money import Totals
 from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.accounting import Audit, sha256
-from movimento_flat.publish.parts import Merged
+from movimento_flat.publish.datapackage import PACKAGE_NAME
+from movimento_flat.publish.parts import MISMATCHES_NAME, PARQUET_NAME, REPORT_NAME, Merged
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 MANIFEST_NAME = "manifest.json"
 CHECKSUM_NAME = f"{MANIFEST_NAME}.sha256"
 EXTRACTION_NAME = "extraction.json"
-FORMAT = 3
+FORMAT = 4
 OLDEST_FORMAT = 1
 #: The first with the lists among its files, a checksum beside it, and the fingerprint of the key of tokens.
 WHOLE_FORMAT = 3
+#: The first with the page and the Parquet file beside the CSV, and with the word mismatches for disagreements.
+BESIDE_FORMAT = 4
 
 _Entry = TypeVar("_Entry")
 
@@ -42,6 +45,13 @@ class _Since(NamedTuple):
 
     first_format: int
     before: object
+
+
+class _Renamed(NamedTuple):
+    """Declares a field that has its name from a format on; in an earlier one its name is `before`."""
+
+    first_format: int
+    before: str
 
 
 @dataclass(frozen=True)
@@ -179,7 +189,7 @@ class Manifest:
 
     Attributes:
         warnings: None where the format had none.
-        disagreements: cards whose holder is not their account's owner.
+        holder_owner_mismatches: cards whose holder is not their account's owner.
         files: every file that is delivered, by name, but the CSV, the manifest and its checksum; before WHOLE_FORMAT
             without the lists.
         seconds: of each stage.
@@ -189,7 +199,7 @@ class Manifest:
     csv: CsvEntry
     privacy: Annotated[PrivacyEntry, _Since(3, {"card": FULL, "people": FULL, "dropped": []})]
     rejected: RejectedEntry
-    disagreements: int
+    holder_owner_mismatches: Annotated[int, _Renamed(BESIDE_FORMAT, "disagreements")]
     warnings: Annotated[WarningsEntry | None, _Since(2, None)]
     files: Annotated[Mapping[str, ExtraFile], _Since(3, {})]
     source: SourceEntry
@@ -221,7 +231,7 @@ class Manifest:
             rejected=RejectedEntry(
                 **vars(rejected.movements), by_reason=dict(sorted(rejected.reasons.items()))
             ),
-            disagreements=merged.disagreements,
+            holder_owner_mismatches=merged.mismatches,
             warnings=WarningsEntry(dict(sorted(merged.warnings.items()))),
             files={},
             source=source,
@@ -285,6 +295,17 @@ class Manifest:
         """Rows of the list of warnings by reason; none where the format had no warnings."""
         return Counter(self.warnings.by_reason if self.warnings else {})
 
+    @property
+    def beside(self) -> frozenset[str]:
+        """Names of the extra files that lie beside the CSV; the others lie in the run folder."""
+        names = {PACKAGE_NAME, PARQUET_NAME, REPORT_NAME} if self.format >= BESIDE_FORMAT else {PACKAGE_NAME}
+        return frozenset(names & self.files.keys())
+
+    @property
+    def mismatches_name(self) -> str:
+        """Name of the list of holder/owner mismatches."""
+        return MISMATCHES_NAME if self.format >= BESIDE_FORMAT else "disagreements.tsv"
+
     def write(self, folder: Path) -> None:
         """Write MANIFEST_NAME and CHECKSUM_NAME into `folder`."""
         content = json_bytes(asdict(self))
@@ -319,9 +340,11 @@ def _entry(kind: type[_Entry], content: object, number: int) -> _Entry:
     if hasattr(wanted, "__dataclass_fields__"):
         values = dict(_object(content))
         for name, declared in get_type_hints(wanted, include_extras=True).items():
-            for since in getattr(declared, "__metadata__", ()):
-                if number < since.first_format:
-                    values.setdefault(name, since.before)
+            for mark in getattr(declared, "__metadata__", ()):
+                if number < mark.first_format and isinstance(mark, _Renamed):
+                    values[name] = values[mark.before]
+                elif number < mark.first_format:
+                    values.setdefault(name, mark.before)
         types = get_type_hints(wanted)
         made = wanted(**{name: _entry(types[name], values[name], number) for name in types})
     elif get_origin(wanted) is UnionType:

@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,15 @@ from movimento_flat.errors import UserError
 from movimento_flat.locks import open_locked
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
-from movimento_flat.publish.parts import CSV_NAME
+from movimento_flat.publish.manifest import MANIFEST_NAME, Manifest
+from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, REPORT_NAME
 
 RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
 _HOLDER_NAME = "pid"
-#: In the work folder, while a run is published: what is new, and what lay beside the CSV before.
-_NEW_CSV, _NEW_PACKAGE, _NEW_RUN = "new.csv", "new.datapackage.json", "new.run"
-_PREVIOUS_PACKAGE, _PREVIOUS_RUN = "previous.datapackage.json", "previous.run"
-#: What lies beside the CSV and says something of it: its name, and its names in the work folder. The run folder is
-#: the last one, since it is the sign that something is to be done.
-_BESIDE = (
-    (PACKAGE_NAME, _NEW_PACKAGE, _PREVIOUS_PACKAGE),
-    (RUN_NAME, _NEW_RUN, _PREVIOUS_RUN),
-)
+#: Files that a delivery may have beside the CSV and the run folder.
+_FILES_BESIDE = (PACKAGE_NAME, PARQUET_NAME, REPORT_NAME)
 _OF_OTHERS = 0o077
 _CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
@@ -43,37 +37,38 @@ class OutputFolder:
     path: Path
     work: Path
 
-    def publish(self, csv: Path, package: Path, run: Path) -> None:
-        """Replace the CSV, its data package and the run folder, and remove the lists of a refused run.
+    def publish(self, files: Sequence[Path], run: Path) -> None:
+        """Replace the delivery in OUTPUT, and remove the lists of a refused run.
 
-        All must lie in `work`, on the disk of the folder they go to.
+        Several names cannot change in one step. The rename of the CSV decides what is published: before it, what
+        lay beside the previous CSV can come back; after it, what is new must come (`settle`). At no moment does a
+        manifest, package, Parquet file or page lie beside a CSV that is not its own: the old ones go first, the new
+        ones come last. What the previous delivery had and the new one has not goes with the old ones.
 
-        Three names cannot change in one step. What is published is decided by the rename of the CSV: until then
-        what lay beside the previous one can come back, from then on the new ones must come (`settle`). At no moment
-        does a manifest or a package lie beside a CSV that is not its own: the old ones go first, the new ones come
-        last.
+        Args:
+            files: the CSV and the files beside it, by the names that they get. They lie in `work`, on the disk of
+                the folder they go to.
+            run: the run folder, in `work` as well.
 
         Raises:
+            UserError: a file that is not this program's has come to one of the names; OUTPUT is as it was.
             OSError: the disk does not take them; OUTPUT is as it was.
         """
-        for path in (csv, package, *run.iterdir(), run):
+        _refuse_foreign_files(self.path)
+        for path in (*files, *run.iterdir(), run):
             _flush_to_disk(path)
-        csv = csv.rename(self.work / _NEW_CSV)
-        package.rename(self.work / _NEW_PACKAGE)
-        run.rename(self.work / _NEW_RUN)
+        for path in files:
+            path.rename(self.work / _new(path.name))
         _flush_to_disk(self.work)
-        for name, _, previous in _BESIDE:
+        run.rename(self.work / _new(RUN_NAME))
+        _flush_to_disk(self.work)
+        for name in (*_FILES_BESIDE, RUN_NAME):
             if (self.path / name).exists():
-                (self.path / name).rename(self.work / previous)
-        self._flush()
-        csv.replace(self.path / CSV_NAME)
-        self._flush()
+                (self.path / name).rename(self.work / _previous(name))
+        _flush_names(self.path, self.work)
+        (self.work / _new(CSV_NAME)).replace(self.path / CSV_NAME)
+        _flush_names(self.path, self.work)
         _settle(self.path, self.work)
-
-    def _flush(self) -> None:
-        """Let no later step reach the disk before those that were taken."""
-        _flush_to_disk(self.work)
-        _flush_to_disk(self.path)
 
     def refuse(self, run: Path) -> Path:
         """Put the lists of a run that is not published where its user finds them; -> that folder.
@@ -91,31 +86,57 @@ def settle(path: Path) -> None:
     """Finish or undo what a run that was killed while it published has left between two steps.
 
     Raises:
-        UserError: a run is publishing now.
+        UserError: a run is publishing now, or a file that is not this program's has come to one of the names.
     """
     work = path.resolve() / _WORK_NAME
-    if (work / _NEW_RUN).exists():
+    if (work / _new(RUN_NAME)).exists():
         with _locked(path, work):
             _settle(path, work)
+
+
+def _new(name: str) -> str:
+    """Return what the work folder calls that which will be `name`; earlier versions called it the same."""
+    return f"new.{name.removeprefix('movimento_flat.')}"
+
+
+def _previous(name: str) -> str:
+    """Return what the work folder calls that which was `name`; earlier versions called it the same."""
+    return f"previous.{name.removeprefix('movimento_flat.')}"
 
 
 def _settle(path: Path, work: Path) -> None:
     """Put beside the CSV what is its own: what is new, or what was there before if the CSV still is the previous one.
 
-    Each step may have been done before.
+    Each step may have been done before. While the new run folder is in the work folder, something is to be done; so it
+    goes last.
+
+    Raises:
+        UserError: a file that is not this program's has come to one of the names.
     """
-    if not (work / _NEW_RUN).exists():
+    new_run = work / _new(RUN_NAME)
+    if not new_run.exists():
         return
-    is_new = not (work / _NEW_CSV).exists()
-    if is_new:
+    if (work / _new(CSV_NAME)).exists():
+        for name in (*_FILES_BESIDE, RUN_NAME):
+            _move(work / _previous(name), path / name)
+        _flush_names(path, work)
+        new_run.rename(work / "undone.run")
+    else:
         _remove_refused(path, work)
-    for name, new, previous in _BESIDE:
-        own = work / (new if is_new else previous)
-        if own.exists():
-            own.rename(path / name)
-    if not is_new:
-        (work / _NEW_RUN).rename(work / "undone.run")
-    _flush_to_disk(path)
+        for name in _FILES_BESIDE:
+            _move(work / _new(name), path / name)
+        _flush_names(path, work)
+        _move(new_run, path / RUN_NAME)
+    _flush_names(path, work)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move what is there to a name that nothing of ours has: all of ours is in the work folder."""
+    if not source.exists():
+        return
+    if os.path.lexists(target):
+        raise _foreign(target)
+    source.rename(target)
 
 
 def _remove_refused(path: Path, work: Path) -> None:
@@ -130,8 +151,9 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
     The lock is the kernel's: it ends with the process, whatever ends it.
 
     Raises:
-        UserError: it is no folder, may not be written to, another run holds it, it is the folder of another data
-            package, or its file system has no locks or lets other users read what is written there.
+        UserError: it is no folder, may not be written to, another run holds it, a file of one of the names that a
+            run publishes is not this program's, or its file system has no locks or lets other users read what is
+            written there.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -153,7 +175,7 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
         make_private_file(work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
             _check_private(path, work)
-            _check_package(path / PACKAGE_NAME)
+            _refuse_foreign_files(path)
             yield OutputFolder(path.resolve(), work)
         finally:
             _settle(path, work)  # an error or an interrupt may have come between the steps of publishing
@@ -176,15 +198,34 @@ def _check_private(path: Path, work: Path) -> None:
             )
 
 
-def _check_package(package: Path) -> None:
-    """Raises:
-    UserError: there is one that is not this program's, which must not be replaced.
+def _refuse_foreign_files(path: Path) -> None:
+    """Refuse to replace or remove what only has the name of a file of ours.
+
+    A package says whose it is. A Parquet file or a page is ours where the manifest names it.
+
+    Raises:
+        UserError: there is such a file.
     """
-    if package.exists() and not is_package_of_ours(package):
-        raise UserError(
-            f"{package} is not of movimento-flat, and a run would replace it.",
-            "Name another folder, or move the file away.",
-        )
+    for name in _FILES_BESIDE:
+        file = path / name
+        if os.path.lexists(file) and not (file.is_file() and _is_ours(file)):
+            raise _foreign(file)
+
+
+def _foreign(file: Path) -> UserError:
+    return UserError(
+        f"{file} is not of movimento-flat, and a run would replace it.",
+        "Name another folder, or move the file away.",
+    )
+
+
+def _is_ours(file: Path) -> bool:
+    if file.name == PACKAGE_NAME:
+        return is_package_of_ours(file)
+    try:
+        return file.name in Manifest.read(file.parent / RUN_NAME / MANIFEST_NAME).beside
+    except UserError:
+        return False
 
 
 @contextmanager
@@ -208,6 +249,12 @@ def _locked(path: Path, work: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _flush_names(path: Path, work: Path) -> None:
+    """Let no later step reach the disk before those that were taken."""
+    _flush_to_disk(work)
+    _flush_to_disk(path)
 
 
 def _flush_to_disk(path: Path) -> None:

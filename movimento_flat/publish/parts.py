@@ -10,9 +10,9 @@ from typing import BinaryIO
 from movimento_flat.money import Totals, centavos
 from movimento_flat.private_files import make_private_file
 from movimento_flat.problem_lists import (
-    DISAGREEMENT,
-    DISAGREEMENT_COLUMNS,
     FLAT,
+    MISMATCH,
+    MISMATCH_COLUMNS,
     REJECTED,
     REJECTED_COLUMNS,
     WARNING,
@@ -23,9 +23,10 @@ from movimento_flat.tagged_tsv import ROW_SEPARATOR, unescape
 
 CSV_NAME = "movimento_flat.csv"
 REJECTED_NAME = "rejected.tsv"
-DISAGREEMENTS_NAME = "disagreements.tsv"
+MISMATCHES_NAME = "holder_owner_mismatches.tsv"
 WARNINGS_NAME = "warnings.tsv"
 PARQUET_NAME = "movimento_flat.parquet"
+REPORT_NAME = "relatorio.html"
 #: Bytes that are read or written at once.
 CHUNK = 1 << 20
 
@@ -47,10 +48,10 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Merged:
-    """What the merge wrote beside the CSV; warnings by reason."""
+    """What the merge wrote into the lists; warnings by reason."""
 
     rejected: Rejected
-    disagreements: int
+    mismatches: int
     warnings: Counter[str]
 
 
@@ -70,11 +71,11 @@ def merge_parts(
     Raises:
         OSError: a file cannot be read or written.
     """
-    rejected, disagreements, warnings = Rejected(), 0, Counter[str]()
+    rejected, mismatches, warnings = Rejected(), 0, Counter[str]()
     with (
         _new_file(folder / CSV_NAME, ",".join(columns)) as csv,
         _new_file(folder / REJECTED_NAME, _header(REJECTED_COLUMNS)) as rejected_list,
-        _new_file(folder / DISAGREEMENTS_NAME, _header(DISAGREEMENT_COLUMNS)) as disagreement_list,
+        _new_file(folder / MISMATCHES_NAME, _header(MISMATCH_COLUMNS)) as mismatch_list,
         _new_file(folder / WARNINGS_NAME, _header(WARNING_COLUMNS)) as warning_list,
     ):
         told = 0
@@ -90,16 +91,16 @@ def merge_parts(
                 for row in rows.rstrip(b"\n").split(ROW_SEPARATOR):
                     rejected.add(row)
                 rejected_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
-            elif kind == DISAGREEMENT:
-                disagreement_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
-                disagreements += rows.count(ROW_SEPARATOR) + 1
+            elif kind == MISMATCH:
+                mismatch_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
+                mismatches += rows.count(ROW_SEPARATOR) + 1
             elif kind == WARNING:
                 for row in rows.split(ROW_SEPARATOR):
                     warnings[row.partition(b"\t")[0].decode()] += 1
                 warning_list.write(rows.replace(ROW_SEPARATOR, b"\n"))
             else:
                 raise ValueError(f"a part has a record of unknown kind {kind!r}")
-    return Merged(rejected, disagreements, warnings)
+    return Merged(rejected, mismatches, warnings)
 
 
 def _merged(parts: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:

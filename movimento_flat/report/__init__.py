@@ -1,1 +1,1 @@
-"""report.html: what managers ask of a delivery, on one page that needs nothing else."""
+"""relatorio.html: what managers ask of a delivery, on one page that needs nothing else."""

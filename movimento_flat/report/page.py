@@ -1,7 +1,7 @@
-"""report.html: figures and findings of a delivery as one page in Portuguese, which loads nothing and runs nothing.
+"""relatorio.html: figures and findings of a delivery as a page in Portuguese, which loads nothing and runs nothing.
 
 `page.html` is the page. Jinja escapes whatever comes from data. Card numbers are masked here, where the CSV shows
-them whole.
+them whole. The page lies beside the CSV, so it shows no ids, no address and no account of the database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,21 @@ from movimento_flat.money import Totals
 from movimento_flat.privacy import TOKEN
 from movimento_flat.private_files import make_private_file
 from movimento_flat.problem_lists import Reject, Warn
-from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME
+from movimento_flat.publish.output_folder import RUN_NAME
+from movimento_flat.publish.parts import (
+    CSV_NAME,
+    MISMATCHES_NAME,
+    REJECTED_NAME,
+    REPORT_NAME,
+    WARNINGS_NAME,
+)
 from movimento_flat.report import brazil, svg
 from movimento_flat.report.adding import BINS
 from movimento_flat.report.brazil import NO_BREAK, WEEKDAYS, money, month, movements, number
 from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures
-from movimento_flat.report.findings import Example, Findings, read_findings
+from movimento_flat.report.findings import moved_by_mismatches
 from movimento_flat.report.reasons import REJECTED, WARNINGS
-from movimento_flat.schema import ACCOUNT_KIND, CARD, CARTAO, MOMENT, MOVIMENTO
-
-REPORT_NAME = "report.html"
+from movimento_flat.schema import ACCOUNT_KIND, CARD, MOMENT, MOVIMENTO
 
 #: With more months than that a column is a year.
 _MOST_MONTHS = 60
@@ -71,8 +76,9 @@ _TEMPLATES.globals |= {
     "MOMENT": MOMENT,
     "MOVIMENTO": MOVIMENTO.name,
     "CSV_NAME": CSV_NAME,
-    "DISAGREEMENTS_NAME": DISAGREEMENTS_NAME,
+    "MISMATCHES_NAME": MISMATCHES_NAME,
     "REJECTED_NAME": REJECTED_NAME,
+    "RUN_NAME": RUN_NAME,
     "WARNINGS_NAME": WARNINGS_NAME,
     "WEEKDAYS": WEEKDAYS,
 }
@@ -81,30 +87,36 @@ _PAGE = _TEMPLATES.get_template("page.html")
 PLOTS: Any = _TEMPLATES.get_template("plots.html").module
 
 
-def write_report(folder: Path, figures: Figures, manifest: dict[str, Any]) -> Path:
-    """Write REPORT_NAME into `folder`, where the lists are, and return its path.
+def write_report(folder: Path, lists: Path, figures: Figures, manifest: dict[str, Any]) -> Path:
+    """Write REPORT_NAME into `folder` from the figures, the folder of the lists and the manifest; return its path.
 
     Raises:
         OSError: a file cannot be read or written.
     """
-    content = page(figures, read_findings(folder), manifest)
+    content = page(figures, moved_by_mismatches(lists / MISMATCHES_NAME), manifest)
     path = make_private_file(folder / REPORT_NAME)
     path.write_text(content, "utf-8")
     return path
 
 
-def page(figures: Figures, findings: Findings, manifest: dict[str, Any]) -> str:
-    """Return the whole page; `manifest` is the content of manifest.json."""
+def page(figures: Figures, mismatched: Totals, manifest: dict[str, Any]) -> str:
+    """Return the whole page.
+
+    Args:
+        figures: of the CSV.
+        mismatched: movements of the cards whose holder is not their account's owner.
+        manifest: the content of manifest.json.
+    """
     return _PAGE.render(
         figures=figures,
-        findings=findings,
+        mismatched=mismatched,
         manifest=manifest,
         months=_months(figures, ACCOUNT_KIND in manifest["csv"]["columns"]),
         cards=[(_card(card.number, manifest["privacy"]["card"]), card.totals) for card in figures.top_cards],
         amounts=_amounts(figures),
         hours=_hours(figures),
-        rejections=_reasons(REJECTED, manifest["rejected"]["by_reason"], findings),
-        warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"], findings),
+        rejections=_reasons(REJECTED, manifest["rejected"]["by_reason"]),
+        warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"]),
     )
 
 
@@ -211,14 +223,12 @@ def _hours(figures: Figures) -> dict[str, Any]:
 def _reasons(
     texts: Mapping[Reject, tuple[str, str]] | Mapping[Warn, tuple[str, str]],
     counts: dict[str, int],
-    findings: Findings,
 ) -> list[dict[str, Any]]:
     """Return the reasons that occur, the most frequent first.
 
     Args:
         texts: title and explanation of each reason.
         counts: rows by reason.
-        findings: the examples.
     """
     found = [
         {
@@ -226,23 +236,11 @@ def _reasons(
             "title": title,
             "explanation": explanation,
             "count": counts[reason.value],
-            "examples": _examples(findings.examples.get(reason.value, ())),
         }
         for reason, (title, explanation) in texts.items()
         if reason.value in counts
     ]
     return sorted(found, key=lambda reason: -counts[reason["name"]])
-
-
-def _examples(examples: Sequence[Example]) -> list[str]:
-    """Name each row by its table's name and its id, and its card where that is another row."""
-    texts = []
-    for example in examples:
-        if not example.table or not example.identity:
-            continue
-        card = f" (cartao {example.card})" if example.card and example.table != CARTAO.name else ""
-        texts.append(f"{example.table} {example.identity}{card}")
-    return texts
 
 
 def _kind(name: str | None) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, reais
-from movimento_flat.problem_lists import DISAGREEMENT_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
+from movimento_flat.problem_lists import MISMATCH_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
 from movimento_flat.publish.manifest import (
+    BESIDE_FORMAT,
     CHECKSUM_NAME,
     MANIFEST_NAME,
     WHOLE_FORMAT,
@@ -20,7 +21,7 @@ from movimento_flat.publish.manifest import (
     checksum,
 )
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME
-from movimento_flat.publish.parts import CSV_NAME, DISAGREEMENTS_NAME, REJECTED_NAME, WARNINGS_NAME, Rejected
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, REPORT_NAME, WARNINGS_NAME, Rejected
 
 _OUR_PREFIX = "movimento_flat."
 
@@ -75,11 +76,13 @@ def verify_files(
     if has_rejected := _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
         comparison.same_totals(REJECTED_NAME, manifest.rejected.totals, rejected.movements)
         comparison.same_reasons(REJECTED_NAME, Counter(manifest.rejected.by_reason), rejected.reasons)
-    disagreements = Counter[str]()
+    mismatches = Counter[str]()
     if _read(
-        run / DISAGREEMENTS_NAME, DISAGREEMENT_COLUMNS, lambda row: disagreements.update("c"), comparison
+        run / manifest.mismatches_name, MISMATCH_COLUMNS, lambda row: mismatches.update("c"), comparison
     ):
-        comparison.same(f"rows of {DISAGREEMENTS_NAME}", manifest.disagreements, disagreements.total())
+        comparison.same(
+            f"rows of {manifest.mismatches_name}", manifest.holder_owner_mismatches, mismatches.total()
+        )
     if manifest.warnings is not None:
         warnings = Counter[str]()
         if _read(
@@ -90,7 +93,7 @@ def verify_files(
         ):
             comparison.same_reasons(WARNINGS_NAME, manifest.warned, warnings)
     for name, file in manifest.files.items():
-        _compare_file((output if name == PACKAGE_NAME else run) / name, file, comparison)
+        _compare_file((output if name in manifest.beside else run) / name, file, comparison)
     if audited:
         found = audited.totals + rejected.movements
         comparison.same_totals("database = CSV + rejected", manifest.source.movements, found)
@@ -118,22 +121,26 @@ def _compare_checksum(run: Path, comparison: Comparison) -> None:
 
 def _note_foreign_files(output: Path, manifest: Manifest, comparison: Comparison) -> None:
     """Note what the manifest does not know: in the run folder, and beside it under the program's names."""
-    known = {MANIFEST_NAME, REJECTED_NAME, DISAGREEMENTS_NAME, *manifest.files} - {PACKAGE_NAME}
+    known = {MANIFEST_NAME, REJECTED_NAME, manifest.mismatches_name, *manifest.files} - manifest.beside
     if manifest.warnings is not None:
         known.add(WARNINGS_NAME)
     if manifest.format >= WHOLE_FORMAT:
         known.add(CHECKSUM_NAME)
-    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *({PACKAGE_NAME} & manifest.files.keys())}
+    beside = {CSV_NAME, RUN_NAME, REFUSED_NAME, *manifest.beside}
     foreign = [path for path in (output / RUN_NAME).iterdir() if path.name not in known]
-    foreign += [path for path in output.iterdir() if path.name not in beside and _has_our_name(path)]
+    foreign += [
+        path for path in output.iterdir() if path.name not in beside and _has_our_name(path, manifest)
+    ]
     for path in sorted(foreign):
         comparison.same(str(path.relative_to(output)), "nothing", "what the manifest does not know")
 
 
-def _has_our_name(path: Path) -> bool:
+def _has_our_name(path: Path, manifest: Manifest) -> bool:
     """Return whether a reader of OUTPUT would take it for something that a run has published there."""
     if path.name == PACKAGE_NAME:
         return path.is_file() and is_package_of_ours(path)
+    if path.name == REPORT_NAME:
+        return manifest.format >= BESIDE_FORMAT
     return path.name.startswith(_OUR_PREFIX)
 
 

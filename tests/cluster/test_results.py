@@ -35,11 +35,16 @@ def test_the_csv_is_what_a_plain_join_in_the_database_gives(cluster: Cluster, da
     rejected = (data.output / RUN / REJECTED_NAME).read_text("utf-8").splitlines()[1:]
     reasons = [(row.split("\t")[0], row.split("\t")[2]) for row in rejected]
     assert sorted(reasons) == sorted(cluster.query(DATABASE, statements("rejected")[0]))
-    assert sorted(path.name for path in data.output.iterdir()) == ["datapackage.json", CSV_NAME, RUN]
+    assert sorted(path.name for path in data.output.iterdir()) == [
+        "datapackage.json",
+        CSV_NAME,
+        RUN,
+        "relatorio.html",
+    ]
 
 
 def test_the_files_are_the_callers_and_nobody_elses(data: Data) -> None:
-    for path in (data.output / CSV_NAME, *(data.output / RUN).iterdir()):
+    for path in (path for path in data.output.rglob("*") if path.is_file()):
         assert path.stat().st_uid == os.geteuid()
         assert path.stat().st_mode & 0o777 == 0o600
 

@@ -15,7 +15,7 @@ from extract.source import Source
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs, get_programs
 from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
 from tests.mysql9 import MySQL9
@@ -23,8 +23,15 @@ from tests.soak import LONG
 
 # How long an example takes is the machine's affair, not a fault.
 settings.register_profile("usual", deadline=None)
+settings.register_profile("check", deadline=None, max_examples=10)  # make check
 settings.register_profile("soak", deadline=None, max_examples=5000)
 settings.load_profile("soak" if LONG else "usual")
+
+
+def examples(usual: int) -> int:
+    """Return how many examples a hypothesis test has that usually has `usual`: fewer in `make check`."""
+    return usual * settings().max_examples // 100
+
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
@@ -98,9 +105,17 @@ def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
-    """A server of the tests' own; if this machine has none, its programs are fetched into the state folder."""
-    programs = get_programs(state_dir(), print)
+def programs() -> Programs:
+    """The programs of MariaDB; if this machine has none, they are fetched into the state folder.
+
+    Every test that uses this fixture, directly or by another one, is marked `server`.
+    """
+    return get_programs(state_dir(), print)
+
+
+@pytest.fixture(scope="session")
+def server(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    """A server of the tests' own."""
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs) as running:
         yield running
 
@@ -136,6 +151,12 @@ def filled_database(server: Server, movements: int = 60_000) -> Database:
     with server.connect(database=database.name) as admin:
         fill(admin, Plan(movements=movements, seed=3, dirty=0.03), lambda rows: None)
     return database
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that start a server, before `-m` selects."""
+    if isinstance(item, pytest.Function) and "programs" in item.fixturenames:
+        item.add_marker(pytest.mark.server)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -26,7 +26,7 @@ from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server import server as server_module
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.sql_files import reader_statements
 from movimento_flat.state import state_dir
@@ -75,10 +75,9 @@ def test_a_hostile_database(case: DatabaseCase, server: Server, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def hostile_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+def hostile_server(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server_module, "SETTINGS", [*server_module.SETTINGS, *HOSTILE_OPTIONS])
-        programs = get_programs(state_dir(), print)
         with PrivateServer(tmp_path_factory.mktemp("hostile"), print, programs) as running:
             yield running
 

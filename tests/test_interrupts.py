@@ -298,6 +298,7 @@ def test_while_the_database_is_compared(slow: Database, by: signal.Signals, tmp_
         ends_by_one_signal(process, by, is_asking(slow, "SELECT COUNT(*), SUM(CAST("))
 
 
+@pytest.mark.server
 @SIGNALS
 @pytest.mark.parametrize("state", ["data.unfinished", "movimento-flat-seed-*/movimento.tsv"])
 def test_while_its_own_database_is_made_and_filled(state: str, by: signal.Signals, tmp_path: Path) -> None:

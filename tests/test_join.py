@@ -22,6 +22,7 @@ from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
 from mr_jobs.task_server import TaskServer
 from tests.brute_force import Row, Tables, as_csv, flat_rows
+from tests.conftest import examples
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = sorted((ROOT / "docs" / "sample").glob("*.tsv"))
@@ -97,7 +98,7 @@ def test_empty_tables_give_a_header_only(tmp_path: Path) -> None:
     assert rejected == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(views=True),
     seed=st.integers(0, 9),
@@ -173,9 +174,11 @@ def many_rows() -> Tables:
     )
 
 
-@pytest.mark.parametrize(
-    "arguments", [("-r", "inline"), ("-r", "local"), ("-r", "local", "--num-cores", "5")]
-)
+#: Each task of mrjob's local runner is a process; by default there are two for each core, and each kind.
+TWO_MAPPERS_THREE_REDUCERS = ("-D", "mapreduce.job.maps=2", "-D", "mapreduce.job.reduces=3")
+
+
+@pytest.mark.parametrize("arguments", [("-r", "inline"), ("-r", "local", *TWO_MAPPERS_THREE_REDUCERS)])
 def test_the_script_runs_from_a_plain_checkout_on_files_and_on_standard_input(
     many_rows: Tables, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -176,6 +176,7 @@ def test_a_damaged_previous_manifest_does_not_hinder_and_is_told(database: Datab
     assert "are not compared with those of the previous delivery" in result.stderr
 
 
+@pytest.mark.server
 def test_the_programs_own_database_may_be_smaller_than_before(tmp_path: Path) -> None:
     home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     for movements in ("500", "20"):

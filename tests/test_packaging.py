@@ -14,7 +14,7 @@ import pytest
 
 from movimento_flat import __version__
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.sql_files import READER, reader_statements
 from movimento_flat.state import state_dir
@@ -70,9 +70,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def small(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A small database that is reached over TCP, too."""
-    programs = get_programs(state_dir(), print)
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs, free_port()) as server:
         database = filled_database(server, 2000)
         database.execute(*reader_statements(database.name, PASSWORD, host="127.0.0.1"))

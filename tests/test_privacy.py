@@ -24,7 +24,7 @@ from mr_jobs.buckets import NUMBERS_TAG
 from mr_jobs.job_options import KEY_NAME, Rules, secrets_of
 from mr_jobs.rows import Rows
 from tests.brute_force import Row, Tables, as_csv, flat_rows
-from tests.conftest import Database
+from tests.conftest import Database, examples
 from tests.test_join import nasty_tables, run_inline, run_task, simulate
 from tests.test_run import CSV, RUN, assert_user_error, expected_csv, run
 
@@ -95,7 +95,7 @@ privacies = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(), privacy=privacies, text=st.sampled_from(["4111 1111\\1111\0001111", "7" * 14, "x"])
 )

@@ -12,7 +12,7 @@ from movimento_flat.problem_lists import Warn
 from movimento_flat.publish.parts import WARNINGS_NAME, merge_parts
 from mr_jobs.job_options import Rules
 from tests.brute_force import Row, Tables, warnings
-from tests.conftest import Database
+from tests.conftest import Database, examples
 from tests.test_join import run_inline, simulate
 from tests.test_run import RUN, run
 
@@ -80,7 +80,7 @@ def listed(parts: list[bytes], folder: Path) -> list[tuple[str, ...]]:
     return sorted(rows)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables=odd_tables(), seed=st.integers(0, 9), reducers=st.integers(1, 3))
 def test_warnings_are_what_a_plain_search_finds(
     tables: Tables, seed: int, reducers: int, tmp_path_factory: pytest.TempPathFactory

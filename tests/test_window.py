@@ -292,6 +292,7 @@ def test_the_stages_one_by_one_know_the_window(filled: Database, tmp_path: Path)
     assert manifest["source"]["since"] == "2024-06-01 10:00:00"
 
 
+@pytest.mark.server
 def test_the_programs_own_database_has_windows_too(tmp_path: Path) -> None:
     home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     plan = ("--movements", "500", "--until", "2024-07-01")

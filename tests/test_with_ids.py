@@ -24,7 +24,7 @@ from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
 from mr_jobs import buckets, cards
 from mr_jobs.job_options import Rules
 from tests.brute_force import Tables, as_csv, flat_rows
-from tests.conftest import ROOT, Database, Server, new_database
+from tests.conftest import ROOT, Database, Server, examples, new_database
 from tests.nasty import TEXTS
 from tests.test_join import merged, nasty_tables, run_inline, simulate
 from tests.test_manifest import VALIDATOR
@@ -102,7 +102,7 @@ def expected(database: Database) -> bytes:
     return as_csv(COLUMNS, database.expected(with_ids=True))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(views=True),
     seed=st.integers(0, 9),

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,15 @@ def examples(usual: int) -> int:
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+
+#: Mark -> why a test with it may be left out. A test with several has the first one's reason.
+WHY_LEFT_OUT = {
+    "cluster": "they need a Docker engine (make test-cluster runs them)",
+    "machine": "they fetch much of Debian or Maven (CI=true make test runs them)",
+    "server": "they start a database server (make test runs them)",
+}
+#: Reason -> number of tests that `-m` or `-k` has left out.
+_deselected = Counter[str]()
 
 
 #: The administrator reaches both by `connect()` and over their `socket`.
@@ -165,7 +175,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for item in items:
         if item.get_closest_marker("machine"):
-            item.add_marker(pytest.mark.skip(reason="where CI=true, or by pytest -m machine"))
+            item.add_marker(pytest.mark.skip(reason=WHY_LEFT_OUT["machine"]))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that `-m` leaves out, by their reason; a process of pytest-xdist tells the first one."""
+    for item in items:
+        reasons = [reason for mark, reason in WHY_LEFT_OUT.items() if item.get_closest_marker(mark)]
+        _deselected[reasons[0] if reasons else "they were not asked for"] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["deselected"] = dict(_deselected)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a process of pytest-xdist counted: each has collected all tests."""
+    if not _deselected:
+        _deselected.update(getattr(node, "workeroutput", {}).get("deselected", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were left out, and why."""
+    left_out = Counter(_deselected)
+    for report in terminalreporter.stats.get("skipped", []):
+        left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
+    terminalreporter.ensure_newline()
+    for reason, count in left_out.most_common():
+        terminalreporter.write_line(f"left out: {count} test{'s' if count > 1 else ''}: {reason}")
 
 
 @pytest.hookimpl(hookwrapper=True)

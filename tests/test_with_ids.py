@@ -26,6 +26,7 @@ from mr_jobs.job_options import Rules
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import ROOT, Database, Server, examples, new_database
 from tests.nasty import TEXTS
+from tests.rows import associado, cartao, conta, movimento
 from tests.test_join import merged, nasty_tables, run_inline, simulate
 from tests.test_manifest import VALIDATOR
 from tests.test_run import CSV, RUN, assert_user_error, command, run
@@ -122,10 +123,10 @@ def test_nasty_tables_in_any_order_equal_brute_force(
 def test_a_card_of_two_equal_accounts_is_ambiguous_only_where_their_ids_show(tmp_path: Path) -> None:
     """A view may have a card twice, and the accounts differ in nothing but their ids."""
     lines = [
-        b"A\t1\tAna\tReis\t30\n",
-        *(b"C\t%d\tcorrente\t2020-01-01 00:00:00\t1\n" % account for account in (1, 2)),
-        *(b"K\t1\t4111\tANA\t2021-01-01 00:00:00\t%d\t1\n" % account for account in (1, 2)),
-        b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\n",
+        associado().line(),
+        *(conta(id=account).line() for account in "12"),
+        *(cartao(id_conta=account).line() for account in "12"),
+        movimento(id="5").line(),
     ]
     csv, rejected = merged(run_inline(lines, RULES), tmp_path, COLUMNS)
     assert csv.count(b"\n") == 1

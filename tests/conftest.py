@@ -44,7 +44,7 @@ WHY_LEFT_OUT = {
     "machine": "they fetch much of Debian or Maven (CI=true make test runs them)",
     "server": "they start a database server (make test runs them)",
 }
-#: Reason -> number of tests that `-m` or `-k` has left out.
+#: Reason -> number of tests that `-m` has left out.
 _deselected = Counter[str]()
 
 
@@ -179,13 +179,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count the tests that `-m` leaves out, by their reason; a process of pytest-xdist tells the first one."""
+    """Count the tests that `-m` leaves out, by their reason."""
     for item in items:
-        reasons = [reason for mark, reason in WHY_LEFT_OUT.items() if item.get_closest_marker(mark)]
-        _deselected[reasons[0] if reasons else "they were not asked for"] += 1
+        for mark, reason in WHY_LEFT_OUT.items():
+            if f"not {mark}" in item.config.option.markexpr and item.get_closest_marker(mark):
+                _deselected[reason] += 1
+                break
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the first process of pytest-xdist what this one counted."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["deselected"] = dict(_deselected)
 

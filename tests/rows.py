@@ -56,3 +56,9 @@ associado = partial(source_row, ASSOCIADO)
 conta = partial(source_row, CONTA)
 cartao = partial(source_row, CARTAO)
 movimento = partial(source_row, MOVIMENTO)
+
+#: Statements that add rows begin with it, so that a column more in a table changes nothing in them.
+INTO_ASSOCIADO = "INSERT INTO associado (id, nome, sobrenome, idade, email)"
+INTO_CONTA = "INSERT INTO conta (id, tipo, data_criacao, id_associado)"
+INTO_CARTAO = "INSERT INTO cartao (id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado)"
+INTO_MOVIMENTO = "INSERT INTO movimento (id, vlr_transacao, des_transacao, data_movimento, id_cartao)"

@@ -34,6 +34,7 @@ from mr_jobs.job_options import Rules
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.hostile import PROFILE, DatabaseCase, TsvCase, database_cases, expected_row, tsv_cases
 from tests.mysql9 import MySQL9
+from tests.rows import INTO_MOVIMENTO
 from tests.test_join import simulate
 from tests.test_run import assert_user_error, command
 
@@ -106,9 +107,7 @@ def test_a_connection_killed_at_a_page_is_one_message(page: int, server: Server,
     """Each page is a file; before the one of that number every connection of the reader is killed."""
     database = new_database(server)
     database.create_tables()
-    database.execute(
-        *PROFILE, "INSERT INTO movimento SELECT seq, 1, 'x', '2024-01-01', 1 FROM seq_1_to_50000"
-    )
+    database.execute(*PROFILE, f"{INTO_MOVIMENTO} SELECT seq, 1, 'x', '2024-01-01', 1 FROM seq_1_to_50000")
     (tmp_path / CSV_NAME).write_text(PREVIOUS)
     pages: list[str] = []
 

@@ -20,7 +20,7 @@ def run_pytest(*arguments: str, **environment: str) -> "subprocess.CompletedProc
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_tests_left_out_are_counted_by_reason(processes: str) -> None:
-    files = ("tests/cluster/test_make.py", "tests/test_spark.py", "tests/test_seed.py")
+    files = ("tests/cluster/test_make.py", "tests/test_spark.py", "tests/test_sql.py")
     result = run_pytest("-n", processes, "-m", "not cluster and not server", *files, **PLAIN)
     assert result.returncode == 0, result.stdout
     lines = [line for line in result.stdout.splitlines() if line.startswith("left out: ")]

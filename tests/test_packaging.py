@@ -25,7 +25,11 @@ from tests.other_debian import in_machine, machine
 from tests.test_run import CSV
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
+#: Package -> its folder. `sql/` has no Python, and is installed as data.
+PACKAGES = {
+    name: name.replace("movimento_flat.sql", "sql").replace(".", "/")
+    for name in PROJECT["tool"]["setuptools"]["packages"]
+}
 RUNTIME = ROOT / "requirements" / "runtime.txt"
 #: What is for the checkout alone.
 NOT_SHIPPED = {"bench", "tests"}
@@ -80,7 +84,8 @@ def small(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_each_package_of_the_checkout_is_shipped() -> None:
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("[!.]*/**/__init__.py")}
-    assert {name for name in found if name.split(".")[0] not in NOT_SHIPPED} == set(PACKAGES)
+    of_python = {name for name, folder in PACKAGES.items() if not folder.startswith("sql")}
+    assert {name for name in found if name.split(".")[0] not in NOT_SHIPPED} == of_python
 
 
 def test_the_changelog_begins_with_the_version() -> None:
@@ -95,11 +100,10 @@ def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA"))).decode()
     shipped = {name for name in names if ".dist-info/" not in name}
-    folders = [ROOT / name.replace(".", "/") for name in PACKAGES]
     assert shipped == {
-        path.relative_to(ROOT).as_posix()
-        for folder in folders
-        for path in folder.iterdir()
+        f"{name.replace('.', '/')}/{path.name}"
+        for name, folder in PACKAGES.items()
+        for path in (ROOT / folder).iterdir()
         if path.suffix in (".py", ".sql")
     }
     assert f"Version: {__version__}\n" in metadata

@@ -31,7 +31,7 @@ settings.load_profile("soak" if LONG else "usual")
 
 def examples(usual: int) -> int:
     """Return how many examples a hypothesis test has that usually has `usual`: fewer in `make check`."""
-    return usual * settings().max_examples // 100
+    return max(1, usual * settings().max_examples // 100)
 
 
 ROOT = Path(__file__).resolve().parent.parent

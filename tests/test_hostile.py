@@ -351,7 +351,7 @@ def test_hostile_tagged_tsv(case: TsvCase, tmp_path: Path) -> None:
     """As one file as it stands, and line by line in other orders by more tasks: the same comes of it."""
     assert joined([case.content], 1, tmp_path / "whole") == (expected_csv(case), sorted(case.rejected))
     lines = [line + b"\n" for line in case.content.split(b"\n")]
-    for seed in (1, 2, 3):
+    for seed in (1, 2, 3) if len(case.content) < 1 << 20 else (1,):
         random.Random(seed).shuffle(lines)
         assert joined(lines, 1 + seed, tmp_path / str(seed)) == (expected_csv(case), sorted(case.rejected))
 

@@ -197,11 +197,7 @@ def many_rows() -> Tables:
     )
 
 
-#: Each task of mrjob's local runner is a process; by default there are two for each core, and each kind.
-TWO_MAPPERS_THREE_REDUCERS = ("-D", "mapreduce.job.maps=2", "-D", "mapreduce.job.reduces=3")
-
-
-@pytest.mark.parametrize("arguments", [("-r", "inline"), ("-r", "local", *TWO_MAPPERS_THREE_REDUCERS)])
+@pytest.mark.parametrize("arguments", [("-r", "inline"), ("-r", "local", "--num-cores", "2")])
 def test_the_script_runs_from_a_plain_checkout_on_files_and_on_standard_input(
     many_rows: Tables, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -63,10 +63,9 @@ def test_nothing_of_another_folder_comes_in_by_a_pattern(small: Database, tmp_pa
 def test_files_of_the_job_itself_are_no_patterns(tmp_path: Path) -> None:
     (tmp_path / "a[1].tsv").write_bytes(PROFILE_LINES + movimento(id="5").line())
     (tmp_path / "a1.tsv").write_bytes(movimento(id="6").line())
-    for runner in ("inline", "local"):
-        job = [sys.executable, str(ROOT / "mr_jobs" / "join.py"), "-r", runner, "--no-conf", "-q", "a[1].tsv"]
-        one_task = ["-D", "mapreduce.job.maps=1", "-D", "mapreduce.job.reduces=1"]
-        result = subprocess.run([*job, *one_task], cwd=tmp_path, capture_output=True, check=True)
+    job = [sys.executable, str(ROOT / "mr_jobs" / "join.py"), "--no-conf", "-q", "a[1].tsv"]
+    for runner in (["-r", "inline"], ["-r", "local", "--num-cores", "1"]):
+        result = subprocess.run([*job, *runner], cwd=tmp_path, capture_output=True, check=True)
         assert result.stdout.count(b"Ana") == 1
 
 

@@ -69,6 +69,11 @@ logs: ## what its services say, or one: make logs SERVICE=namenode
 base-image: ## its Debian, for a machine that reaches no registry (as root)
 	@hadoop-docker/cluster base-image
 
+.PHONY: check
+check: install-test lint ## what tells most in a minute: lint, and the tests that need no server
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile check \
+		-m "not server and not machine and not cluster"
+
 .PHONY: test
 test: install-test lint ## all tests that need no cluster, after the checks of lint
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal -m "not cluster"

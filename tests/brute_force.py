@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from movimento_flat.schema import TABLES
-from movimento_flat.tagged_tsv import line, unescape
+from movimento_flat.schema import FLAT_TABLE, FLAT_WITH_IDS, TABLES
+from movimento_flat.tagged_tsv import unescape
+from tests.rows import SourceRow, Value
 
-Value = str | None
 Row = tuple[Value, ...]
 
 
 @dataclass
 class Tables:
-    """Rows of the four tables, in the order of the schema's columns; ids are decimal text."""
+    """Rows of the four tables; ids are decimal text."""
 
-    associado: list[Row] = field(default_factory=list)
-    conta: list[Row] = field(default_factory=list)
-    cartao: list[Row] = field(default_factory=list)
-    movimento: list[Row] = field(default_factory=list)
+    associado: list[SourceRow] = field(default_factory=list)
+    conta: list[SourceRow] = field(default_factory=list)
+    cartao: list[SourceRow] = field(default_factory=list)
+    movimento: list[SourceRow] = field(default_factory=list)
 
     @classmethod
     def parse(cls, tagged_tsv: bytes) -> "Tables":
@@ -30,34 +30,35 @@ class Tables:
         tables = cls()
         for text in tagged_tsv.decode().splitlines():
             tag, *fields = text.split("\t")
-            name = next(table.name for table in TABLES if table.tag == tag.encode())
+            table = next(table for table in TABLES if table.tag == tag.encode())
             values = (None if field == r"\N" else unescape(field.encode()).decode() for field in fields)
-            getattr(tables, name).append(tuple(values))
+            getattr(tables, table.name).append(SourceRow(table, values))
         return tables
 
     def lines(self) -> list[bytes]:
         """Every row as a line of tagged TSV."""
-        return [
-            line(table, tuple(None if value is None else value.encode() for value in row)) + b"\n"
-            for table in TABLES
-            for row in getattr(self, table.name)
-        ]
+        return [row.line() for table in TABLES for row in getattr(self, table.name)]
 
 
 def flat_rows(tables: Tables, with_ids: bool = False) -> tuple[list[Row], list[tuple[str, str]]]:
     """-> (rows of the flat table in order, (reason, movement's id) of each rejected movement)."""
     associates, accounts, cards = map(_by_id, (tables.associado, tables.conta, tables.cartao))
     flat, rejected = [], []
-    for identity, amount, description, timestamp, card_id in tables.movimento:
-        found = cards.get(card_id, set())
-        holders = {holder for card in found for holder in associates.get(card[5], {None})}
+    for movement in tables.movimento:
+        found = cards.get(movement.id_cartao, set())
+        holders = {holder for card in found for holder in associates.get(card.id_associado, {None})}
+        # What two rows of an id point to may differ, and an account's id where no ids are asked for.
         contracts = {
-            (*card[1:4], *account[1:], account[0] if with_ids else None) if account else None
+            (
+                card.replace(id_conta=None, id_associado=None),
+                account if with_ids else account.replace(id=None),
+            )
+            if account else None
             for card in found
-            for account in accounts.get(card[4], {None})
-        }
+            for account in accounts.get(card.id_conta, {None})
+        }  # fmt: skip
         reason = (
-            "movement_without_card" if card_id is None
+            "movement_without_card" if movement.id_cartao is None
             else "unknown_card" if not found
             else "card_without_account" if contracts == {None}
             else "card_without_holder" if holders == {None}
@@ -65,50 +66,54 @@ def flat_rows(tables: Tables, with_ids: bool = False) -> tuple[list[Row], list[t
         )  # fmt: skip
         (holder, *other_holders), (contract, *other_contracts) = holders or {None}, contracts or {None}
         if holder and contract and not other_holders and not other_contracts:
-            key = (int(card_id or 0), int(identity or 0))
-            ids = (identity, card_id, contract[6], holder[0]) if with_ids else ()
-            flat.append((key, (*holder[1:], amount, description, timestamp, *contract[:5], *ids)))
+            card, account = contract
+            rows = {row.table.name: row for row in (holder, movement, card, account)}
+            columns = FLAT_WITH_IDS if with_ids else FLAT_TABLE
+            values = tuple(getattr(rows[column.table.name], column.source.name) for column in columns)
+            flat.append(((int(movement.id_cartao or 0), int(movement.id or 0)), values))
         else:
-            rejected.append((reason, identity or ""))
+            rejected.append((reason, movement.id or ""))
     return [row for _, row in sorted(flat, key=lambda pair: pair[0])], sorted(rejected)
 
 
-def _by_id(rows: list[Row]) -> dict[Value, set[Row]]:
+def _by_id(rows: list[SourceRow]) -> dict[Value, set[SourceRow]]:
     """-> all different rows of each id."""
-    return {identity: {row for row in rows if row[0] == identity} for identity in {row[0] for row in rows}}
+    return {identity: {row for row in rows if row.id == identity} for identity in {row.id for row in rows}}
 
 
 def warnings(tables: Tables, now: str) -> list[tuple[str, str, str, str]]:
     """-> (reason, table, id, card's id) of everything that looks wrong, sorted."""
-    associates = {row[0]: row for row in tables.associado}
-    accounts = {row[0]: row for row in tables.conta}
+    associates = {row.id: row for row in tables.associado}
+    accounts = {row.id: row for row in tables.conta}
     found: list[tuple[str, str, Value, Value]] = []
-    for identity, _, _, age in tables.associado:
-        if age is not None and int(age) not in range(131):
-            found.append(("age_out_of_range", "associado", identity, ""))
-    numbers = [row[1] for row in tables.cartao]
-    for card, number, printed, card_created, account_id, holder_id in tables.cartao:
-        if number is not None and not _passes_luhn(number):
-            found.append(("luhn", "cartao", card, card))
-        if number is not None and numbers.count(number) > 1:
-            found.append(("duplicate_card_number", "cartao", card, card))
-        account, holder = accounts.get(account_id), associates.get(holder_id)
+    for associate in tables.associado:
+        if associate.idade is not None and int(associate.idade) not in range(131):
+            found.append(("age_out_of_range", "associado", associate.id, ""))
+    numbers = [card.num_cartao for card in tables.cartao]
+    for card in tables.cartao:
+        if card.num_cartao is not None and not _passes_luhn(card.num_cartao):
+            found.append(("luhn", "cartao", card.id, card.id))
+        if card.num_cartao is not None and numbers.count(card.num_cartao) > 1:
+            found.append(("duplicate_card_number", "cartao", card.id, card.id))
+        account, holder = accounts.get(card.id_conta), associates.get(card.id_associado)
         if not account or not holder:
             continue
-        if printed and not set(_words(printed)) & {*_words(holder[1]), *_words(holder[2])}:
-            found.append(("printed_name_unlike_holder", "cartao", card, card))
-        for movement, amount, _, moment, card_id in tables.movimento:
-            if card_id != card:
+        names = {*_words(holder.nome), *_words(holder.sobrenome)}
+        if card.nom_impresso and not set(_words(card.nom_impresso)) & names:
+            found.append(("printed_name_unlike_holder", "cartao", card.id, card.id))
+        for movement in tables.movimento:
+            if movement.id_cartao != card.id:
                 continue
+            amount, moment = movement.vlr_transacao, movement.data_movimento
             if amount is not None and Decimal(amount) == 0:
-                found.append(("zero_amount", "movimento", movement, card))
+                found.append(("zero_amount", "movimento", movement.id, card.id))
             for reason, wrong in (
-                ("movement_before_card", moment and moment < (card_created or "")),
-                ("movement_before_account", moment and moment < (account[2] or "")),
+                ("movement_before_card", moment and moment < (card.data_criacao or "")),
+                ("movement_before_account", moment and moment < (account.data_criacao or "")),
                 ("movement_in_future", moment and moment > now),
             ):
                 if wrong:
-                    found.append((reason, "movimento", movement, card))
+                    found.append((reason, "movimento", movement.id, card.id))
     return sorted((reason, table, identity or "", card or "") for reason, table, identity, card in found)
 
 

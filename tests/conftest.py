@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from extract.source import Source
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs, get_programs
 from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
 from tests.mysql9 import MySQL9
@@ -23,12 +24,28 @@ from tests.soak import LONG
 
 # How long an example takes is the machine's affair, not a fault.
 settings.register_profile("usual", deadline=None)
+settings.register_profile("check", deadline=None, max_examples=10)  # make check
 settings.register_profile("soak", deadline=None, max_examples=5000)
 settings.load_profile("soak" if LONG else "usual")
+
+
+def examples(usual: int) -> int:
+    """Return how many examples a hypothesis test has that usually has `usual`: fewer in `make check`."""
+    return max(1, usual * settings().max_examples // 100)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
+
+#: Mark -> why a test with it may be left out. A test with several has the first one's reason.
+WHY_LEFT_OUT = {
+    "cluster": "they need a Docker engine (make test-cluster runs them)",
+    "machine": "they fetch much of Debian or Maven (CI=true make test runs them)",
+    "server": "they start a database server (make test runs them)",
+}
+#: Reason -> number of tests that `-m` has left out.
+_deselected = Counter[str]()
 
 
 #: The administrator reaches both by `connect()` and over their `socket`.
@@ -98,9 +115,17 @@ def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
-    """A server of the tests' own; if this machine has none, its programs are fetched into the state folder."""
-    programs = get_programs(state_dir(), print)
+def programs() -> Programs:
+    """The programs of MariaDB; if this machine has none, they are fetched into the state folder.
+
+    Every test that uses this fixture, directly or by another one, is marked `server`.
+    """
+    return get_programs(state_dir(), print)
+
+
+@pytest.fixture(scope="session")
+def server(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    """A server of the tests' own."""
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs) as running:
         yield running
 
@@ -138,13 +163,51 @@ def filled_database(server: Server, movements: int = 60_000) -> Database:
     return database
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that start a server, before `-m` selects."""
+    if isinstance(item, pytest.Function) and "programs" in item.fixturenames:
+        item.add_marker(pytest.mark.server)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave those tests out where nobody asked for them."""
     if os.environ.get("CI") == "true" or "machine" in config.option.markexpr:
         return
     for item in items:
         if item.get_closest_marker("machine"):
-            item.add_marker(pytest.mark.skip(reason="where CI=true, or by pytest -m machine"))
+            item.add_marker(pytest.mark.skip(reason=WHY_LEFT_OUT["machine"]))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that `-m` leaves out, by their reason."""
+    for item in items:
+        for mark, reason in WHY_LEFT_OUT.items():
+            if f"not {mark}" in item.config.option.markexpr and item.get_closest_marker(mark):
+                _deselected[reason] += 1
+                break
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the first process of pytest-xdist what this one counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["deselected"] = dict(_deselected)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a process of pytest-xdist counted: each has collected all tests."""
+    if not _deselected:
+        _deselected.update(getattr(node, "workeroutput", {}).get("deselected", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were left out, and why."""
+    left_out = Counter(_deselected)
+    for report in terminalreporter.stats.get("skipped", []):
+        left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
+    terminalreporter.ensure_newline()
+    for reason, count in left_out.most_common():
+        terminalreporter.write_line(f"left out: {count} test{'s' if count > 1 else ''}: {reason}")
 
 
 @pytest.hookimpl(hookwrapper=True)

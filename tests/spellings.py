@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.conftest import Database
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 
 #: The text columns of the source, and where each stands in the list of rejected rows, too.
 TEXT_COLUMNS = ("nome", "sobrenome", "nom_impresso", "tipo", "des_transacao")
@@ -212,22 +213,19 @@ def plant(database: Database) -> list[str]:
             (3000 + identity, _sql(b"\xa0" + spell(number()).encode() + b"\xff"), identity),
         ]
         database.execute(
-            f"INSERT INTO associado VALUES ({identity}, {_text(spell(number()))}, {_text(spell(number()))},"
+            f"{INTO_ASSOCIADO} VALUES ({identity}, {_text(spell(number()))}, {_text(spell(number()))},"
             f" {number() if identity == 1 else 40}, NULL)",
-            f"INSERT INTO conta VALUES ({identity}, {_text(spell(number()))}, {at}, {identity})",
-            f"INSERT INTO cartao VALUES ({identity}, '{number()}', {_text(spell(number()))}, {at}, {identity},"
+            f"{INTO_CONTA} VALUES ({identity}, {_text(spell(number()))}, {at}, {identity})",
+            f"{INTO_CARTAO} VALUES ({identity}, '{number()}', {_text(spell(number()))}, {at}, {identity},"
             f" {identity})",
-            *(
-                f"INSERT INTO movimento VALUES ({of}, 1.00, {text}, {at}, {card})"
-                for of, text, card in movements
-            ),
+            *(f"{INTO_MOVIMENTO} VALUES ({of}, 1.00, {text}, {at}, {card})" for of, text, card in movements),
         )
     database.execute(
         *(
-            f"INSERT INTO movimento VALUES ({identity}, 1.00, {_sql(text.encode())}, {at}, 1)"
+            f"{INTO_MOVIMENTO} VALUES ({identity}, 1.00, {_sql(text.encode())}, {at}, 1)"
             for identity, text in enumerate(SURVIVORS, 10_001)
         ),
-        f"INSERT INTO movimento VALUES ({number()}, 1.00, 'x', {at}, {number()})",
+        f"{INTO_MOVIMENTO} VALUES ({number()}, 1.00, 'x', {at}, {number()})",
     )
     return used
 

@@ -21,7 +21,7 @@ from movimento_flat.report.adding import Adding
 from movimento_flat.report.figures import Figures, Figuring
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import as_csv
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 
 COLUMNS = FLAT_COLUMNS
 ROWS = [
@@ -56,7 +56,9 @@ def file(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "flat.csv"
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(cuts=st.lists(st.integers(1, len(ROWS)), max_size=40), cores=st.integers(1, 3))
 def test_a_file_that_grows_is_audited_as_a_whole_one(cuts: list[int], cores: int, file: Path) -> None:
     file.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
 from movimento_flat.sql_files import reader_statements
 from tests.conftest import PASSWORD, Database, Server, new_database
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 from tests.test_extract import extracted
 from tests.test_run import COMMAND, CSV, RUN, assert_user_error, run
 
@@ -35,16 +36,16 @@ def test_bad_rows_are_rejected_with_their_reason_and_good_ones_are_not(
     database.execute(
         "ALTER TABLE movimento MODIFY des_transacao VARBINARY(50)",
         "ALTER TABLE cartao MODIFY nom_impresso VARCHAR(50) CHARACTER SET latin1",
-        f"INSERT INTO associado VALUES ({LARGEST_ID}, 'Zoé', 'Sá', 30, NULL)",
-        f"INSERT INTO conta VALUES ({LARGEST_ID - 1}, 'corrente', '2020-01-01', {LARGEST_ID}),"
+        f"{INTO_ASSOCIADO} VALUES ({LARGEST_ID}, 'Zoé', 'Sá', 30, NULL)",
+        f"{INTO_CONTA} VALUES ({LARGEST_ID - 1}, 'corrente', '2020-01-01', {LARGEST_ID}),"
         f" (1, 'salario', '2020-01-01', NULL)",
-        "INSERT INTO cartao VALUES"
+        f"{INTO_CARTAO} VALUES"
         f" ({LARGEST_ID - 2}, '4111111111111111', X'C9812080', '2021-01-01', {LARGEST_ID - 1}, {LARGEST_ID}),"
         f" (2, '4111111111111112', 'NO ACCOUNT', '2021-01-01', 99, {LARGEST_ID}),"
         f" (3, '4111111111111113', 'NULL ACCOUNT', '2021-01-01', NULL, {LARGEST_ID}),"
         " (4, '4111111111111114', 'NO HOLDER', '2021-01-01', 1, 99),"
         " (5, '4111111111111115', 'NULL HOLDER', '2021-01-01', 1, NULL)",
-        "INSERT INTO movimento VALUES"
+        f"{INTO_MOVIMENTO} VALUES"
         f" ({LARGEST_ID}, 1.00, X'C3A9', '2024-01-01', {LARGEST_ID - 2}),"
         f" ({LARGEST_ID - 1}, 2.00, X'E9', '2024-01-01', {LARGEST_ID - 2}),"
         f" ({2**63}, 4.00, X'EDA080', '2024-01-01', {LARGEST_ID - 2}),"
@@ -74,8 +75,6 @@ def test_bad_rows_are_rejected_with_their_reason_and_good_ones_are_not(
     ("damage", "said"),
     [
         ("DROP TABLE movimento", "Table movimento lacks"),
-        ("ALTER TABLE associado DROP COLUMN idade", "Table associado lacks idade"),
-        ("ALTER TABLE movimento MODIFY vlr_transacao FLOAT", "vlr_transacao is float"),
         ("CREATE TABLE Movimento LIKE movimento", "is not clear: Movimento, movimento"),
     ],
 )
@@ -106,7 +105,7 @@ def test_a_password_may_be_any_text(database: Database, password: str, tmp_path:
 
 @pytest.mark.parametrize("host", ["a" * 70, "..", "no-such-host.invalid"])
 def test_a_host_that_cannot_be_is_named(host: str) -> None:
-    with pytest.raises(UserError, match="Check host and port"):
+    with pytest.raises(UserError, match=r"Can't connect .*\n.*Check host and port"):
         Source("reader", "db", host=host).connect()
 
 
@@ -126,7 +125,7 @@ def account_of_columns(database: Database, movement_columns: str) -> Source:
 
 def test_an_account_that_may_not_read_a_column_is_told_which(database: Database, tmp_path: Path) -> None:
     database.create_tables()
-    database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    database.execute(f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', NULL)")
     others = "SELECT (id, vlr_transacao, data_movimento, id_cartao)"
     with pytest.raises(UserError, match="movimento lacks des_transacao, or the account may not read it"):
         extracted(account_of_columns(database, others), tmp_path)
@@ -138,7 +137,7 @@ def test_an_account_that_may_not_read_a_column_is_told_which(database: Database,
 
 def test_an_account_that_may_read_the_columns_needs_no_more(database: Database, tmp_path: Path) -> None:
     database.create_tables()
-    database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    database.execute(f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', NULL)")
     columns = "SELECT (id, vlr_transacao, des_transacao, data_movimento, id_cartao)"
     extraction, lines = extracted(account_of_columns(database, columns), tmp_path)
     assert lines == [b"M\t1\t1.00\tx\t2024-01-01 00:00:00\t\\N\n"]
@@ -151,7 +150,7 @@ def test_views_whose_definer_may_not_lock_are_read_by_one_connection(
     database.create_tables()
     views = new_database(server)
     database.execute(
-        "INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)",
+        f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', NULL)",
         "CREATE USER IF NOT EXISTS definer@localhost",
         f"GRANT SELECT ON {database.name}.* TO definer@localhost",
         *(
@@ -178,8 +177,8 @@ def test_filled_up_numbers_and_dates_without_a_day_are_written_as_they_are(
         "SET SESSION sql_mode = ''",
         "ALTER TABLE movimento MODIFY vlr_transacao DECIMAL(10, 2) ZEROFILL, MODIFY data_movimento DATETIME(3)",
         "ALTER TABLE conta MODIFY data_criacao DATE",
-        "INSERT INTO movimento VALUES (1, 12.34, '', '2024-02-00 00:00:00.5', 7), (2, 0.5, '', 0, 7)",
-        "INSERT INTO conta VALUES (1, 'corrente', 0, 7)",
+        f"{INTO_MOVIMENTO} VALUES (1, 12.34, '', '2024-02-00 00:00:00.5', 7), (2, 0.5, '', 0, 7)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', 0, 7)",
     )
     _, lines = extracted(database.reader(), tmp_path)
     assert lines == [
@@ -197,7 +196,7 @@ def test_a_row_longer_than_the_server_may_send_is_named(
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY des_transacao LONGTEXT",
-        f"INSERT INTO movimento VALUES (5, 1, REPEAT('x', {length}), '2024-01-01', NULL)",
+        f"{INTO_MOVIMENTO} VALUES (5, 1, REPEAT('x', {length}), '2024-01-01', NULL)",
         "SET GLOBAL max_allowed_packet = 1048576",
     )
     try:
@@ -220,7 +219,7 @@ def test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page(
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY",
-        "INSERT INTO movimento VALUES (2, 1, 'x', '2024-01-01', NULL), " + ", ".join([row] * 200),
+        f"{INTO_MOVIMENTO} VALUES (2, 1, 'x', '2024-01-01', NULL), " + ", ".join([row] * 200),
     )
     _, lines = extracted(database.reader(), tmp_path)
     assert lines.count(f"M\t5\t1.00\t{'x' * 50}\t2024-01-01 00:00:00\t\\N\n".encode()) == 200
@@ -234,7 +233,7 @@ def test_the_extractions_memory_does_not_grow_with_the_length_of_texts(
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY des_transacao LONGTEXT",
-        f"INSERT INTO movimento SELECT seq, 1, REPEAT('x', {length}), '2024-01-01', NULL FROM seq_1_to_{rows}",
+        f"{INTO_MOVIMENTO} SELECT seq, 1, REPEAT('x', {length}), '2024-01-01', NULL FROM seq_1_to_{rows}",
     )
     source = database.reader()
     measured = f"""

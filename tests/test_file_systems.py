@@ -22,6 +22,7 @@ from movimento_flat.state import state_dir
 from mr_jobs.job_options import JobOptions
 from tests.conftest import Database
 from tests.exfat import mounted
+from tests.test_limits import names
 from tests.test_merge import PUBLISHED, publish
 from tests.test_run import CSV, assert_user_error, command, expected_csv, run
 
@@ -33,10 +34,6 @@ def fail(number: int) -> Callable[..., Any]:
         raise OSError(number, os.strerror(number))
 
     return failing
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_run_makes_no_link_and_changes_no_mode(

@@ -14,8 +14,9 @@ from mr_jobs.local_runner import join_locally
 from mr_jobs.source_rows import SourceRows
 from mr_jobs.workers import Workers
 from tests.hostile import PROFILE_LINES
+from tests.rows import movimento
 
-MOVEMENT = b"M\t4\t2.50\tpadaria\t2024-01-01 00:00:00\t1\n"
+MOVEMENT = movimento(id="4", des_transacao="padaria").line()
 #: Records as step 1 writes them: of both parts of a profile, of a movement, of a warning, of a bucket of its own.
 RECORDS = [
     b"00000000000000000\tA\t1\t9\tMallory\tM\t1\n",
@@ -59,7 +60,7 @@ def test_the_mark_of_records_is_another_in_each_run() -> None:
 
 
 def test_carriage_returns_and_byte_order_marks_change_no_row(tmp_path: Path) -> None:
-    with_return = MOVEMENT.replace(b"\t4\t", b"\t5\t").replace(b"padaria", b"a\rb")
+    with_return = movimento(id="5", des_transacao="a?b").line().replace(b"?", b"\r")
     csv, reasons, _ = joined(b"\xef\xbb\xbf%b%b" % (MOVEMENT, with_return), tmp_path)
     assert b"\n".join(csv).count(b"Ana") == 2
     assert b'"a\rb"' in b"\n".join(csv)

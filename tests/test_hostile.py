@@ -26,7 +26,7 @@ from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server import server as server_module
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.sql_files import reader_statements
 from movimento_flat.state import state_dir
@@ -34,6 +34,7 @@ from mr_jobs.job_options import JobOptions
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.hostile import PROFILE, DatabaseCase, TsvCase, database_cases, expected_row, tsv_cases
 from tests.mysql9 import MySQL9
+from tests.rows import INTO_MOVIMENTO
 from tests.test_join import simulate
 from tests.test_run import assert_user_error, command
 
@@ -75,10 +76,9 @@ def test_a_hostile_database(case: DatabaseCase, server: Server, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def hostile_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+def hostile_server(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server_module, "SETTINGS", [*server_module.SETTINGS, *HOSTILE_OPTIONS])
-        programs = get_programs(state_dir(), print)
         with PrivateServer(tmp_path_factory.mktemp("hostile"), print, programs) as running:
             yield running
 
@@ -107,9 +107,7 @@ def test_a_connection_killed_at_a_page_is_one_message(page: int, server: Server,
     """Each page is a file; before the one of that number every connection of the reader is killed."""
     database = new_database(server)
     database.create_tables()
-    database.execute(
-        *PROFILE, "INSERT INTO movimento SELECT seq, 1, 'x', '2024-01-01', 1 FROM seq_1_to_50000"
-    )
+    database.execute(*PROFILE, f"{INTO_MOVIMENTO} SELECT seq, 1, 'x', '2024-01-01', 1 FROM seq_1_to_50000")
     (tmp_path / CSV_NAME).write_text(PREVIOUS)
     pages: list[str] = []
 
@@ -362,7 +360,7 @@ def test_hostile_tagged_tsv(case: TsvCase, tmp_path: Path) -> None:
     """As one file as it stands, and line by line in other orders by more tasks: the same comes of it."""
     assert joined([case.content], 1, tmp_path / "whole") == (expected_csv(case), sorted(case.rejected))
     lines = [line + b"\n" for line in case.content.split(b"\n")]
-    for seed in (1, 2, 3):
+    for seed in (1, 2, 3) if len(case.content) < 1 << 20 else (1,):
         random.Random(seed).shuffle(lines)
         assert joined(lines, 1 + seed, tmp_path / str(seed)) == (expected_csv(case), sorted(case.rejected))
 

@@ -19,6 +19,7 @@ from movimento_flat.sql_files import READER
 from tests import fake_server
 from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
 from tests.fake_server import Behaviour, greeting, says, serving
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 from tests.test_extract import extracted
 from tests.test_run import CSV, command
 
@@ -135,10 +136,10 @@ def slow(database: Database) -> Database:
     database.create_tables()
     rows = ", ".join(f"({number}, 1, 'x', '2024-01-01', 1)" for number in range(1, 121))
     database.execute(
-        "INSERT INTO associado VALUES (1, 'Zoé', 'Sá', 30, NULL)",
-        "INSERT INTO conta VALUES (1, 'corrente', '2020-01-01', 1)",
-        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ZOE SA', '2021-01-01', 1, 1)",
-        f"INSERT INTO movimento VALUES {rows}",
+        f"{INTO_ASSOCIADO} VALUES (1, 'Zoé', 'Sá', 30, NULL)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', '2020-01-01', 1)",
+        f"{INTO_CARTAO} VALUES (1, '4111111111111111', 'ZOE SA', '2021-01-01', 1, 1)",
+        f"{INTO_MOVIMENTO} VALUES {rows}",
         "ALTER TABLE movimento RENAME TO base",
         "CREATE VIEW movimento AS SELECT * FROM base WHERE SLEEP(0.25) = 0",
     )
@@ -298,6 +299,7 @@ def test_while_the_database_is_compared(slow: Database, by: signal.Signals, tmp_
         ends_by_one_signal(process, by, is_asking(slow, "SELECT COUNT(*), SUM(CAST("))
 
 
+@pytest.mark.server
 @SIGNALS
 @pytest.mark.parametrize("state", ["data.unfinished", "movimento-flat-seed-*/movimento.tsv"])
 def test_while_its_own_database_is_made_and_filled(state: str, by: signal.Signals, tmp_path: Path) -> None:

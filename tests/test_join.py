@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from movimento_flat.privacy import Privacy
 from movimento_flat.publish.parts import CSV_NAME, MISMATCHES_NAME, REJECTED_NAME, merge_parts
-from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_COLUMNS, ID_COLUMNS, Table
 from mr_jobs import frames, join, mapping
 from mr_jobs.flat_rows import FlatRows
 from mr_jobs.job_options import JobOptions
@@ -25,7 +25,9 @@ from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
 from mr_jobs.profiles import Profiles
 from mr_jobs.workers import Workers
-from tests.brute_force import Row, Tables, as_csv, flat_rows
+from tests.brute_force import Tables, as_csv, flat_rows
+from tests.conftest import examples
+from tests.rows import SourceRow, associado, cartao, conta, movimento, source_row
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = sorted((ROOT / "docs" / "sample").glob("*.tsv"))
@@ -48,21 +50,34 @@ def nasty_tables(draw: st.DrawFn, views: bool = False) -> Tables:
     pointer = st.none() | pool
     has_keys = not views or draw(st.booleans())
 
-    def rows(*columns: st.SearchStrategy[str | None]) -> list[Row]:
+    def rows(table: Table, **columns: st.SearchStrategy[str | None]) -> list[SourceRow]:
         ids = draw(st.lists(pool, unique=has_keys, max_size=6))
-        found = [(identity, *draw(st.tuples(*columns))) for identity in ids]
+        found = [source_row(table, id=identity, **draw(st.fixed_dictionaries(columns))) for identity in ids]
         again = draw(st.lists(st.sampled_from(found))) if found and not has_keys else []
         return found + again
 
     age = st.none() | st.integers(0, 130).map(str)
     movements = draw(st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=12))
+    movement = st.fixed_dictionaries(
+        {
+            "vlr_transacao": amounts,
+            "des_transacao": values,
+            "data_movimento": timestamps,
+            "id_cartao": pointer,
+        }
+    )
     return Tables(
-        associado=rows(values, values, age),
-        conta=rows(values, timestamps, pointer),
-        cartao=rows(values, values, timestamps, pointer, pointer),
-        movimento=[
-            (str(identity), *draw(st.tuples(amounts, values, timestamps, pointer))) for identity in movements
-        ],
+        associado=rows(ASSOCIADO, nome=values, sobrenome=values, idade=age),
+        conta=rows(CONTA, tipo=values, data_criacao=timestamps, id_associado=pointer),
+        cartao=rows(
+            CARTAO,
+            num_cartao=values,
+            nom_impresso=values,
+            data_criacao=timestamps,
+            id_conta=pointer,
+            id_associado=pointer,
+        ),
+        movimento=[movimento(id=str(identity), **draw(movement)) for identity in movements],
     )
 
 
@@ -101,7 +116,7 @@ def test_empty_tables_give_a_header_only(tmp_path: Path) -> None:
     assert rejected == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(views=True),
     seed=st.integers(0, 9),
@@ -163,25 +178,32 @@ def many_rows() -> Tables:
     numbers = random.Random(7)
     ids = [str(number) for number in range(1, 260)]
     return Tables(
-        associado=[(i, f"Nome {i}", 'Silva, "o" Sá', "40") for i in ids],
-        conta=[(i, "corrente", "2020-01-01 00:00:00", numbers.choice(ids)) for i in ids],
-        cartao=[(i, f"4{i:0>15}", "NOME", None, numbers.choice(ids), numbers.choice(ids)) for i in ids],
+        associado=[associado(id=i, nome=f"Nome {i}", sobrenome='Silva, "o" Sá') for i in ids],
+        conta=[conta(id=i, id_associado=numbers.choice(ids)) for i in ids],
+        cartao=[
+            cartao(
+                id=i,
+                num_cartao=f"4{i:0>15}",
+                data_criacao=None,
+                id_conta=numbers.choice(ids),
+                id_associado=numbers.choice(ids),
+            )
+            for i in ids
+        ],
         movimento=[
-            (
-                str(i),
-                f"{numbers.randint(0, 999)}.{numbers.randint(10, 99)}",
-                f"linha\n{i}",
-                None,
-                numbers.choice(ids),
+            movimento(
+                id=str(i),
+                vlr_transacao=f"{numbers.randint(0, 999)}.{numbers.randint(10, 99)}",
+                des_transacao=f"linha\n{i}",
+                data_movimento=None,
+                id_cartao=numbers.choice(ids),
             )
             for i in numbers.sample(range(10**6), 3000)
         ],
     )
 
 
-@pytest.mark.parametrize(
-    "arguments", [("-r", "inline"), ("-r", "local"), ("-r", "local", "--num-cores", "5")]
-)
+@pytest.mark.parametrize("arguments", [("-r", "inline"), ("-r", "local", "--num-cores", "2")])
 def test_the_script_runs_from_a_plain_checkout_on_files_and_on_standard_input(
     many_rows: Tables, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -241,7 +263,7 @@ def test_buckets_that_do_not_fit_in_memory_are_sorted_on_disk(
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -298,25 +320,27 @@ def test_a_sort_that_fails_ends_the_task(line: str, fake_sort: Callable[[str], N
         list(frames.sorted_on_disk([b"Ma\nMb\nMc\n"]))
 
 
-GOOD_PROFILE = [
-    b"A\t1\tAna\tReis\t30\n",
-    b"C\t1\tcorrente\t2020-01-01 00:00:00\t1\n",
-    b"K\t1\t4111\tANA REIS\t2021-01-01 00:00:00\t1\t1\n",
-]
+GOOD_PROFILE = [row.line() for row in (associado(), conta(), cartao())]
+GOOD_MOVEMENT = movimento(id="5", des_transacao="x", vlr_transacao="1.00")
+
+
+def with_text(value: bytes, **columns: str) -> bytes:
+    """Return the line of a movement with bytes in the place of `?`."""
+    return GOOD_MOVEMENT.replace(**columns).line().replace(b"?", value)
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\n", "malformed"),
-        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\t1\n", "malformed"),
-        (b"M\tfive\t1.00\tx\t2024-01-01 00:00:00\t1\n", "malformed"),
-        (b"M\t5\t1.0\tx\t2024-01-01 00:00:00\t1\n", "malformed"),
-        (b"M\t5\t1,00\tx\t2024-01-01 00:00:00\t1\n", "malformed"),
-        (b"M\t5\t1.00\t\\x\t2024-01-01 00:00:00\t1\n", "malformed"),
-        (b"M\t5\t1.00\t\xff\t2024-01-01 00:00:00\t1\n", "invalid_utf8"),
-        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t\\N\n", "movement_without_card"),
-        (b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t2\n", "unknown_card"),
+        (GOOD_MOVEMENT.line().rpartition(b"\t")[0] + b"\n", "malformed"),
+        (GOOD_MOVEMENT.line().rstrip(b"\n") + b"\t1\n", "malformed"),
+        (GOOD_MOVEMENT.replace(id="five").line(), "malformed"),
+        (GOOD_MOVEMENT.replace(vlr_transacao="1.0").line(), "malformed"),
+        (GOOD_MOVEMENT.replace(vlr_transacao="1,00").line(), "malformed"),
+        (with_text(b"\\x", des_transacao="?"), "malformed"),
+        (with_text(b"\xff", des_transacao="?"), "invalid_utf8"),
+        (GOOD_MOVEMENT.replace(id_cartao=None).line(), "movement_without_card"),
+        (GOOD_MOVEMENT.replace(id_cartao="2").line(), "unknown_card"),
         (b"X\t5\n", "malformed"),
         (b"M\n", "malformed"),
         (b"b12\tgarbage\n", "malformed"),
@@ -326,8 +350,7 @@ GOOD_PROFILE = [
 def test_a_line_that_cannot_be_joined_is_rejected_with_its_reason(
     line: bytes, reason: str, tmp_path: Path
 ) -> None:
-    usual = b"M\t4\t2.50\tpadaria\t2024-01-01 00:00:00\t1\n"
-    csv, rejected = merged(run_inline([*GOOD_PROFILE, line, usual]), tmp_path)
+    csv, rejected = merged(run_inline([*GOOD_PROFILE, line, movimento(id="4").line()]), tmp_path)
     assert csv.count(b"\n") == 2
     assert [found for found, _ in rejected] == [reason]
 
@@ -335,10 +358,10 @@ def test_a_line_that_cannot_be_joined_is_rejected_with_its_reason(
 def test_a_card_lacking_its_account_or_holder_rejects_its_movements(tmp_path: Path) -> None:
     lines = [
         *GOOD_PROFILE,
-        b"K\t2\t4111\tX\t\\N\t9\t1\n",
-        b"K\t3\t4111\tX\t\\N\t1\t9\n",
-        b"K\t4\t4111\tX\t\\N\t\\N\t\\N\n",
-        *(b"M\t%d\t1.00\tx\t\\N\t%d\n" % (card, card) for card in (2, 3, 4)),
+        cartao(id="2", id_conta="9").line(),
+        cartao(id="3", id_associado="9").line(),
+        cartao(id="4", id_conta=None, id_associado=None).line(),
+        *(movimento(id=card, id_cartao=card).line() for card in "234"),
     ]
     csv, rejected = merged(run_inline(lines), tmp_path)
     assert csv.count(b"\n") == 1
@@ -358,10 +381,10 @@ def test_empty_lines_are_no_rows(tmp_path: Path) -> None:
 def test_cards_whose_holder_is_not_the_account_owner_are_listed(tmp_path: Path) -> None:
     lines = [
         *GOOD_PROFILE,
-        b"A\t2\tBia\tReis\t18\n",
-        b"K\t2\t4222\tBIA REIS\t2021-01-01 00:00:00\t1\t2\n",
-        b"M\t1\t-0.50\tx\t\\N\t2\n",
-        b"M\t2\t10.25\tx\t\\N\t2\n",
+        associado(id="2").line(),
+        cartao(id="2", id_associado="2").line(),
+        movimento(id="1", vlr_transacao="-0.50", id_cartao="2").line(),
+        movimento(id="2", vlr_transacao="10.25", id_cartao="2").line(),
     ]
     (tmp_path / "part").write_bytes(b"".join(run_inline(lines)))
     result = merge_parts([tmp_path / "part"], tmp_path)

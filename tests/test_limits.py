@@ -7,6 +7,7 @@ import pytest
 
 from movimento_flat.publish.limits import Limit, Limits, Strict, too_few_rows
 from tests.conftest import Database
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 from tests.test_run import CSV, PUBLISHED, RUN, assert_user_error, command, run
 
 REFUSED = "movimento_flat.refused"
@@ -113,10 +114,10 @@ def test_a_warning_has_its_limit_too(database: Database, tmp_path: Path) -> None
     """Rejected rows are none here: the reasons of both lists count."""
     database.create_tables()
     database.execute(
-        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
-        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
-        "INSERT INTO cartao VALUES (1, '4111111111111112', 'ANA REIS', '2021-01-01', 1, 1)",
-        "INSERT INTO movimento VALUES (1, 0, 'x', '2024-01-01', 1), (2, 0, 'x', '2024-01-01', 1)",
+        f"{INTO_ASSOCIADO} VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', '2020-02-29', 1)",
+        f"{INTO_CARTAO} VALUES (1, '4111111111111112', 'ANA REIS', '2021-01-01', 1, 1)",
+        f"{INTO_MOVIMENTO} VALUES (1, 0, 'x', '2024-01-01', 1), (2, 0, 'x', '2024-01-01', 1)",
     )
     for limit in ("luhn", "zero_amount=1", "zero_amount=50%"):
         result = run(database, tmp_path, "--strict", limit)
@@ -130,10 +131,10 @@ def test_a_delivery_that_lost_rows_is_refused_unless_it_may_shrink(
 ) -> None:
     database.create_tables()
     database.execute(
-        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
-        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
-        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
-        "INSERT INTO movimento VALUES " + ", ".join(f"({i}, 1, 'x', '2024-01-01', 1)" for i in range(1, 21)),
+        f"{INTO_ASSOCIADO} VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', '2020-02-29', 1)",
+        f"{INTO_CARTAO} VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+        f"{INTO_MOVIMENTO} VALUES " + ", ".join(f"({i}, 1, 'x', '2024-01-01', 1)" for i in range(1, 21)),
     )
     assert run(database, tmp_path).returncode == 0
     database.execute("DELETE FROM movimento WHERE id > 18")
@@ -152,10 +153,10 @@ def test_a_delivery_that_lost_rows_is_refused_unless_it_may_shrink(
 def test_another_window_is_no_shrinking(database: Database, tmp_path: Path) -> None:
     database.create_tables()
     database.execute(
-        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 7, NULL)",
-        "INSERT INTO conta VALUES (1, 'corrente', '2020-02-29', 1)",
-        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
-        "INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', 1), (2, 1, 'x', '2024-02-01', 1)",
+        f"{INTO_ASSOCIADO} VALUES (1, 'Ana', 'Reis', 7, NULL)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', '2020-02-29', 1)",
+        f"{INTO_CARTAO} VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+        f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', 1), (2, 1, 'x', '2024-02-01', 1)",
     )
     for window in (
         (),
@@ -177,6 +178,7 @@ def test_a_damaged_previous_manifest_does_not_hinder_and_is_told(database: Datab
     assert "are not compared with those of the previous delivery" in result.stderr
 
 
+@pytest.mark.server
 def test_the_programs_own_database_may_be_smaller_than_before(tmp_path: Path) -> None:
     home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     for movements in ("500", "20"):

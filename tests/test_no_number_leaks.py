@@ -11,11 +11,12 @@ from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
 from movimento_flat.schema import TABLES
 from movimento_flat.state import state_dir
-from movimento_flat.tagged_tsv import escape, line
+from movimento_flat.tagged_tsv import line
 from mr_jobs.job_options import JobOptions
 from tests.brute_force import Tables, as_csv
 from tests.conftest import Database, Server, new_database
 from tests.mysql9 import MySQL9
+from tests.rows import associado, cartao, conta, movimento
 from tests.spellings import SPELLINGS, SURVIVORS, numbers, numbers_in, plant, whole_numbers
 from tests.test_join import run_task, simulate
 from tests.test_run import CSV, run
@@ -112,10 +113,10 @@ def test_the_shortest_number_is_masked_in_every_column_of_a_row(tmp_path: Path) 
     """Of thirteen digits, which are all of the field."""
     number = "4222222222222"
     tables = Tables(
-        [("1", number, number, number)],
-        [("1", number, number, "1")],
-        [("1", number, number, number, "1", "1")],
-        [("1", "1.00", number, number, "1")],
+        [associado(nome=number, sobrenome=number, idade=number)],
+        [conta(tipo=number, data_criacao=number)],
+        [cartao(num_cartao=number, nom_impresso=number, data_criacao=number)],
+        [movimento(des_transacao=number, data_movimento=number)],
     )
     (tmp_path / "key").write_text("0123456789abcdef" * 4)
     job_options = JobOptions(Privacy("mask"), key_file=tmp_path / "key")
@@ -140,7 +141,7 @@ def test_a_text_is_masked_in_the_same_way_alone_and_among_others(tmp_path: Path)
         "0000-00-00 00:00:00",
     ]
     lines = [
-        b"M\t%d\t1.00\t%b\t%b\t1234\n" % (place, escape(text.encode()), moment.encode())
+        movimento(id=str(place), des_transacao=text, data_movimento=moment, id_cartao="1234").line()
         for place, (text, moment) in enumerate((text, moment) for text in texts for moment in moments)
     ]
     together = run_task("--step-num=0", "--mapper", b"".join(lines), job_options)

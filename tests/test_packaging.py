@@ -14,7 +14,7 @@ import pytest
 
 from movimento_flat import __version__
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.sql_files import READER, reader_statements
 from movimento_flat.state import state_dir
@@ -25,9 +25,11 @@ from tests.other_debian import in_machine, machine
 from tests.test_run import CSV
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
-#: Of packages without Python the folder.
-DATA = {"movimento_flat.sql": ROOT / "sql", "movimento_flat.sql.mysql": ROOT / "sql" / "mysql"}
+#: Package -> its folder. `sql/` has no Python, and is installed as data.
+PACKAGES = {
+    name: name.replace("movimento_flat.sql", "sql").replace(".", "/")
+    for name in PROJECT["tool"]["setuptools"]["packages"]
+}
 RUNTIME = ROOT / "requirements" / "runtime.txt"
 #: What is for the checkout alone.
 NOT_SHIPPED = {"bench", "tests"}
@@ -72,9 +74,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def small(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A small database that is reached over TCP, too."""
-    programs = get_programs(state_dir(), print)
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs, free_port()) as server:
         database = filled_database(server, 2000)
         database.execute(*reader_statements(database.name, PASSWORD, host="127.0.0.1"))
@@ -83,7 +84,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 def test_each_package_of_the_checkout_is_shipped() -> None:
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("[!.]*/**/__init__.py")}
-    assert {name for name in found if name.split(".")[0] not in NOT_SHIPPED} == set(PACKAGES) - set(DATA)
+    of_python = {name for name, folder in PACKAGES.items() if not folder.startswith("sql")}
+    assert {name for name in found if name.split(".")[0] not in NOT_SHIPPED} == of_python
 
 
 def test_the_changelog_begins_with_the_version() -> None:
@@ -100,8 +102,8 @@ def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
     shipped = {name for name in names if ".dist-info/" not in name}
     assert shipped == {
         f"{name.replace('.', '/')}/{path.name}"
-        for name in PACKAGES
-        for path in DATA.get(name, ROOT / name.replace(".", "/")).iterdir()
+        for name, folder in PACKAGES.items()
+        for path in (ROOT / folder).iterdir()
         if path.suffix in (".css", ".html", ".py", ".sql")
     }
     assert {name.split("/")[0] for name in shipped} == {"extract", "movimento_flat", "mr_jobs"}

@@ -15,12 +15,12 @@ from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.hostile import PROFILE_LINES
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO, movimento
 from tests.test_run import CSV, RUN, command, expected_csv, run
 
 #: Names that Python's glob, mrjob or Hadoop would take for patterns.
 PATTERNS = ["out?", "out[1]", "*", "[!x]", "a{b,c}", "back\\slash", "[["]
 LOGIN_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME")
-MOVEMENT = b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\n"
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def small(database: Database) -> Database:
     """One associate, account, card and movement."""
     database.create_tables()
     database.execute(
-        "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 30, NULL)",
-        "INSERT INTO conta VALUES (1, 'corrente', '2020-01-01', 1)",
-        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
-        "INSERT INTO movimento VALUES (5, 1.00, 'x', '2024-01-01', 1)",
+        f"{INTO_ASSOCIADO} VALUES (1, 'Ana', 'Reis', 30, NULL)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', '2020-01-01', 1)",
+        f"{INTO_CARTAO} VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+        f"{INTO_MOVIMENTO} VALUES (5, 1.00, 'x', '2024-01-01', 1)",
     )
     database.reader()
     return database
@@ -48,7 +48,10 @@ def test_a_folder_whose_name_is_a_pattern_is_that_folder(small: Database, name: 
 def test_nothing_of_another_folder_comes_in_by_a_pattern(small: Database, tmp_path: Path) -> None:
     """A killed run of another database has left its work beside."""
     left = tmp_path / "out1" / ".movimento_flat.work"
-    for folder, line in (("small_tables", PROFILE_LINES.replace(b"Ana", b"Eva")), ("movements", MOVEMENT)):
+    for folder, line in (
+        ("small_tables", PROFILE_LINES.replace(b"Ana", b"Eva")),
+        ("movements", movimento().line()),
+    ):
         (left / "tagged_tsv" / folder).mkdir(parents=True)
         (left / "tagged_tsv" / folder / "0000.tsv").write_bytes(line)
         (left / "tagged_tsv" / folder / "0001.tsv").write_bytes(line)
@@ -58,11 +61,11 @@ def test_nothing_of_another_folder_comes_in_by_a_pattern(small: Database, tmp_pa
 
 
 def test_files_of_the_job_itself_are_no_patterns(tmp_path: Path) -> None:
-    (tmp_path / "a[1].tsv").write_bytes(PROFILE_LINES + MOVEMENT)
-    (tmp_path / "a1.tsv").write_bytes(MOVEMENT.replace(b"\t5\t", b"\t6\t"))
-    for runner in ("inline", "local"):
-        job = [sys.executable, str(ROOT / "mr_jobs" / "join.py"), "-r", runner, "--no-conf", "-q", "a[1].tsv"]
-        result = subprocess.run(job, cwd=tmp_path, capture_output=True, check=True)
+    (tmp_path / "a[1].tsv").write_bytes(PROFILE_LINES + movimento(id="5").line())
+    (tmp_path / "a1.tsv").write_bytes(movimento(id="6").line())
+    job = [sys.executable, str(ROOT / "mr_jobs" / "join.py"), "--no-conf", "-q", "a[1].tsv"]
+    for runner in (["-r", "inline"], ["-r", "local", "--num-cores", "1"]):
+        result = subprocess.run([*job, *runner], cwd=tmp_path, capture_output=True, check=True)
         assert result.stdout.count(b"Ana") == 1
 
 

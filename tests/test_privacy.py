@@ -24,7 +24,8 @@ from mr_jobs.job_options import KEY_NAME, JobOptions, secrets_of
 from mr_jobs.profiles import NUMBERS
 from mr_jobs.source_rows import SourceRows
 from tests.brute_force import Row, Tables, as_csv, flat_rows
-from tests.conftest import Database
+from tests.conftest import Database, examples
+from tests.rows import SourceRow, associado, cartao, conta, movimento
 from tests.test_join import nasty_tables, run_inline, run_task, simulate
 from tests.test_run import CSV, RUN, assert_user_error, expected_csv, run
 
@@ -95,7 +96,7 @@ privacies = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(), privacy=privacies, text=st.sampled_from(["4111 1111\\1111\0001111", "7" * 14, "x"])
 )
@@ -104,49 +105,51 @@ def test_the_csv_is_the_whole_one_with_each_column_hidden(
 ) -> None:
     folder = tmp_path_factory.mktemp("hidden")
     (folder / "key").write_text(KEY)
-    tables.movimento = [(row[0], row[1], text, *row[3:]) for row in tables.movimento]
+    tables.movimento = [row.replace(des_transacao=text) for row in tables.movimento]
     parts = simulate(tables.lines(), 2, 2, random.Random(1), JobOptions(privacy, key_file=folder / "key"))
     files = [folder / f"part-{number}" for number in range(len(parts))]
     for file, part in zip(files, parts, strict=True):
         file.write_bytes(part)
     merge_parts(files, folder, privacy.columns)
-    holders = {card[0]: card[5] for card in tables.cartao}
-    cards = sorted(int(card or 0) for *_, card in tables.movimento if card is not None)
+    holders = {card.id: card.id_associado for card in tables.cartao}
+    cards = [row.id_cartao for row in tables.movimento if row.id_cartao is not None]
     flat, _ = flat_rows(tables)
     joined = [row for row in sorted(tables.movimento, key=_by_card) if _is_joined(row, tables)]
     assert len(joined) == len(flat) <= len(cards)
     expected = [
-        hidden(row, holders[movement[4]] or "", privacy, KEY.encode())
+        hidden(row, holders[movement.id_cartao] or "", privacy, KEY.encode())
         for row, movement in zip(flat, joined, strict=True)
     ]
     assert (folder / CSV_NAME).read_bytes() == as_csv(privacy.columns, expected)
     assert audit(folder / CSV_NAME, privacy.columns).totals.rows == len(flat)
 
 
-def _by_card(movement: Row) -> tuple[int, int]:
-    return int(movement[4] or -1), int(movement[0] or 0)
+def _by_card(movement: SourceRow) -> tuple[int, int]:
+    return int(movement.id_cartao or -1), int(movement.id or 0)
 
 
-def _is_joined(movement: Row, tables: Tables) -> bool:
-    card = {row[0]: row for row in tables.cartao}.get(movement[4])
-    accounts, associates = ({row[0] for row in rows} for rows in (tables.conta, tables.associado))
-    return card is not None and card[4] in accounts and card[5] in associates
+def _is_joined(movement: SourceRow, tables: Tables) -> bool:
+    card = {row.id: row for row in tables.cartao}.get(movement.id_cartao)
+    accounts, associates = ({row.id for row in rows} for rows in (tables.conta, tables.associado))
+    return card is not None and card.id_conta in accounts and card.id_associado in associates
 
 
 SECRETS = (b"4111111111111111", b"5500000000000004", b"Fulana", b"FULANA")
+SECRET_HOLDER = associado(nome="Fulana", sobrenome="de Tal")
+SECRET_CARD = cartao(num_cartao="5500000000000004", nom_impresso="FULANA TAL")
 SECRET_LINES = [
-    b"A\t1\tFulana\tde Tal\t30\n",
-    b"C\t1\tcorrente\t2020-01-01 00:00:00\t1\n",
-    b"K\t1\t4111111111111111\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
-    b"K\t2\t5500000000000004\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
-    b"K\t3\t5500000000000004\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
-    b"K\t-4\t5500000000000004\tFULANA TAL\t2021-01-01 00:00:00\t1\t1\n",
-    b"A\t-1\tFulana\tde Tal\t30\n",
+    SECRET_HOLDER.line(),
+    conta().line(),
+    SECRET_CARD.replace(num_cartao="4111111111111111").line(),
+    SECRET_CARD.replace(id="2").line(),
+    SECRET_CARD.replace(id="3").line(),
+    SECRET_CARD.replace(id="-4").line(),
+    SECRET_HOLDER.replace(id="-1").line(),
     b"5500000000000004 is no line\n",
-    b"M\t1\t1.00\t5500 0000 0000 0004\t2024-01-01 00:00:00\t1\n",
-    b"M\t2\t1.00\tpago com 4111111111111111\t2024-01-01 00:00:00\t9\n",
-    b"M\t4\t1.00\tpago com 4111111111111111\t2024-01-01 00:00:00\t123\n",
-    b"M\t3\t1.0\tpago com 4111111111111111\t2024-01-01 00:00:00\t1\n",
+    movimento(id="1", des_transacao="5500 0000 0000 0004").line(),
+    movimento(id="2", des_transacao="pago com 4111111111111111", id_cartao="9").line(),
+    movimento(id="4", des_transacao="pago com 4111111111111111", id_cartao="123").line(),
+    movimento(id="3", des_transacao="pago com 4111111111111111", vlr_transacao="1.0").line(),
 ]
 
 
@@ -202,14 +205,15 @@ def test_ids_that_may_be_card_numbers_are_masked_in_each_list(card: str, tmp_pat
     """Some tables have a card's number for its id."""
     ids = ["4111111111111111", "5500000000000004", "3071908689237222", "3923337458447434", "5489490119672485"]
     card_id, holder, owner, movement, unknown = ids
-    lines = (
-        f"A\t{holder}\tAna\tReis\t200\nC\t1\tcorrente\t2020-01-01 00:00:00\t{owner}\n"
-        f"K\t{card_id}\t4\tANA\t2020-01-01 00:00:00\t1\t{holder}\n"
-        f"M\t{movement}\t0.00\tx\t2020-01-01 00:00:00\t{card_id}\n"
-        f"M\t{movement[:-1]}5\t99999999999999.99\tx\t2020-01-01 00:00:00\t{unknown}\n"
-    ).encode()
+    lines = [
+        associado(id=holder, idade="200").line(),
+        conta(id_associado=owner).line(),
+        cartao(id=card_id, num_cartao="4", id_associado=holder).line(),
+        movimento(id=movement, vlr_transacao="0.00", id_cartao=card_id).line(),
+        movimento(id=f"{movement[:-1]}5", vlr_transacao="99999999999999.99", id_cartao=unknown).line(),
+    ]
     job_options = with_key(JobOptions(Privacy(card)), tmp_path, print)
-    parts = run_inline([lines], job_options)
+    parts = run_inline(lines, job_options)
     merged = merge_parts(_files(parts, tmp_path), tmp_path)
     assert merged.rejected.movements == Totals(1, 9999999999999999)
     lists = ("rejected.tsv", "holder_owner_mismatches.tsv", "warnings.tsv")

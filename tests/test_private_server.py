@@ -15,7 +15,6 @@ from movimento_flat.errors import UserError
 from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server import programs as programs_module
 from movimento_flat.sample_data.private_server.programs import Programs, find_programs, get_programs
-from movimento_flat.state import state_dir
 
 #: A process that holds a server until it is ended; its only line of output is the server's process id.
 OWNER = """
@@ -32,11 +31,6 @@ with PrivateServer(Path(sys.argv[1]), say, get_programs(state_dir(), say)) as se
     print(server._process.pid, flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture(scope="module")
-def programs() -> Programs:
-    return get_programs(state_dir(), print)
 
 
 def start_owner(state: Path) -> tuple[subprocess.Popen[str], int]:

@@ -34,6 +34,7 @@ HERE = [
 ]
 #: Those that need a cluster, the network or root -> what runs them.
 ELSEWHERE = {
+    "make check": ".ci/run",
     "make test": ".ci/run",
     "make test-cluster": ".ci/run",
     "make cluster-up": "tests/cluster/test_make.py",

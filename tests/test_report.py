@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from movimento_flat.privacy import Privacy
 from movimento_flat.problem_lists import Warn
 from movimento_flat.publish.parts import WARNINGS_NAME, merge_parts
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, MOVIMENTO, Table
 from mr_jobs.job_options import JobOptions
-from tests.brute_force import Row, Tables, warnings
-from tests.conftest import Database
+from tests.brute_force import Tables, warnings
+from tests.conftest import Database, examples
+from tests.rows import SourceRow, associado, cartao, conta, movimento, source_row
 from tests.test_join import run_inline, simulate
 from tests.test_run import RUN, run
 
@@ -49,9 +51,9 @@ pointers = st.none() | ids
 
 @st.composite
 def odd_tables(draw: st.DrawFn) -> Tables:
-    def rows(count: int, *columns: st.SearchStrategy[str | None]) -> list[Row]:
+    def rows(table: Table, count: int, **columns: st.SearchStrategy[str | None]) -> list[SourceRow]:
         return [
-            (str(identity), *draw(st.tuples(*columns)))
+            source_row(table, id=str(identity), **draw(st.fixed_dictionaries(columns)))
             for identity in range(1, draw(st.integers(0, count)) + 1)
         ]
 
@@ -59,11 +61,27 @@ def odd_tables(draw: st.DrawFn) -> Tables:
     names, moments = st.sampled_from(NAMES), st.sampled_from(MOMENTS)
     ages = st.sampled_from([None, "-1", "0", "9", "99", "100", "130", "131", "1000"])
     amounts = st.sampled_from([None, "0.00", "-0.00", "0.01", "-10.00", "100.00"])
+    kinds = st.sampled_from(["corrente", 'a,"b"', None])
     return Tables(
-        associado=rows(4, names, names, ages),
-        conta=rows(4, st.sampled_from(["corrente", 'a,"b"', None]), moments, pointers),
-        cartao=rows(6, st.sampled_from(NUMBERS), names, moments, pointers, pointers),
-        movimento=rows(12, amounts, names, moments, pointers),
+        associado=rows(ASSOCIADO, 4, nome=names, sobrenome=names, idade=ages),
+        conta=rows(CONTA, 4, tipo=kinds, data_criacao=moments, id_associado=pointers),
+        cartao=rows(
+            CARTAO,
+            6,
+            num_cartao=st.sampled_from(NUMBERS),
+            nom_impresso=names,
+            data_criacao=moments,
+            id_conta=pointers,
+            id_associado=pointers,
+        ),
+        movimento=rows(
+            MOVIMENTO,
+            12,
+            vlr_transacao=amounts,
+            des_transacao=names,
+            data_movimento=moments,
+            id_cartao=pointers,
+        ),
     )
 
 
@@ -80,7 +98,7 @@ def listed(parts: list[bytes], folder: Path) -> list[tuple[str, ...]]:
     return sorted(rows)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables=odd_tables(), seed=st.integers(0, 9), reducers=st.integers(1, 3))
 def test_warnings_are_what_a_plain_search_finds(
     tables: Tables, seed: int, reducers: int, tmp_path_factory: pytest.TempPathFactory
@@ -123,10 +141,10 @@ def test_a_real_run_lists_every_kind_of_warning_with_its_value(filled: Database,
 
 def test_what_a_delivery_does_not_show_is_not_checked(tmp_path: Path) -> None:
     tables = Tables(
-        associado=[("1", "Ana", "Reis", "30")],
-        conta=[("1", "corrente", "2021-01-01 00:00:00", "1")],
-        cartao=[("1", "4111111111111111", "BIA", "2022-01-01 00:00:00", "1", "1")],
-        movimento=[("1", "0.00", "x", "2020-01-01 00:00:00", "1")],
+        associado=[associado(nome="Ana", sobrenome="Reis")],
+        conta=[conta(data_criacao="2021-01-01 00:00:00")],
+        cartao=[cartao(nom_impresso="BIA", data_criacao="2022-01-01 00:00:00")],
+        movimento=[movimento(vlr_transacao="0.00", data_movimento="2020-01-01 00:00:00")],
     )
     reasons = {}
     for dropped in ("data_movimento", "data_criacao_cartao", "nome_impresso_cartao", "nome_associado"):
@@ -155,10 +173,10 @@ def test_the_moment_of_creation_and_now_are_in_time(tmp_path: Path) -> None:
         "2024-06-30 12:00:01",
     ]
     tables = Tables(
-        associado=[("1", "Ana", "Reis", "0"), ("2", "Bia", "Reis", "130")],
-        conta=[("1", "corrente", "2021-01-01 00:00:00", "1")],
-        cartao=[("1", "4111111111111111", "ANA", "2022-01-01 00:00:00", "1", "1")],
-        movimento=[(str(number), "0.01", "x", moment, "1") for number, moment in enumerate(moments, 1)],
+        associado=[associado(id="1", nome="Ana", idade="0"), associado(id="2", nome="Bia", idade="130")],
+        conta=[conta(data_criacao="2021-01-01 00:00:00")],
+        cartao=[cartao(nom_impresso="ANA", data_criacao="2022-01-01 00:00:00")],
+        movimento=[movimento(id=str(n), data_movimento=moment) for n, moment in enumerate(moments, 1)],
     )
     assert listed(run_inline(tables.lines(), JobOptions(now=NOW)), tmp_path) == [
         ("movement_before_account", "movimento", "1", "1"),

@@ -130,6 +130,7 @@ def test_the_stages_one_by_one_give_the_same_file(filled: Database, tmp_path: Pa
     assert "next: movimento-flat merge" in said[1]
 
 
+@pytest.mark.server
 def test_the_programs_own_database_is_made_once_and_used_again(tmp_path: Path) -> None:
     home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     arguments = ("run", "--output", tmp_path / "out", "--movements", "500", "--seed", "4")

@@ -6,6 +6,7 @@ import pytest
 from movimento_flat.schema import TABLES
 from movimento_flat.sql_files import reader_statements, statements
 from tests.conftest import Database
+from tests.rows import INTO_CARTAO
 
 
 def test_running_the_tables_script_twice_changes_nothing(database: Database) -> None:
@@ -30,7 +31,7 @@ def test_the_tables_have_the_columns_of_the_schema_and_each_has_a_comment(databa
 def test_a_card_number_is_13_to_19_digits(database: Database, number: str) -> None:
     database.create_tables()
     with pytest.raises(pymysql.MySQLError, match=r"cartao_num_cartao|too long"):
-        database.execute(f"INSERT INTO cartao VALUES (1, '{number}', 'X', '2024-01-01', NULL, NULL)")
+        database.execute(f"{INTO_CARTAO} VALUES (1, '{number}', 'X', '2024-01-01', NULL, NULL)")
 
 
 @pytest.mark.parametrize(

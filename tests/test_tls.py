@@ -12,7 +12,7 @@ from extract.source import Source
 from extract.tls import OFF, VERIFY, Tls, is_loopback
 from movimento_flat.errors import UserError
 from movimento_flat.sample_data.private_server import PrivateServer
-from movimento_flat.sample_data.private_server.programs import get_programs
+from movimento_flat.sample_data.private_server.programs import Programs
 from movimento_flat.sql_files import READER, reader_statements
 from movimento_flat.state import state_dir
 from tests.certificates import Authority
@@ -61,7 +61,9 @@ class Place:
 
 
 @pytest.fixture(scope="module", params=["MariaDB", pytest.param("MySQL 9", marks=pytest.mark.machine)])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(
+    request: pytest.FixtureRequest, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority.make(folder / "authority.pem")
     authority.sign(folder, ["localhost"], [REMOTE])
@@ -75,15 +77,13 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with MySQL9(state, state_dir(), ["--tls-version=TLSv1.2,TLSv1.3", *settings]) as mysql:
             yield Place(mysql, folder, authority)
     else:
-        programs = get_programs(state_dir(), print)
         with PrivateServer(state, print, programs, free_port(), ["--ssl", *settings]) as mariadb:
             yield Place(mariadb, folder, authority)
 
 
 @pytest.fixture(scope="module")
-def without_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def without_tls(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A database of a server without TLS that listens on TCP; its reader may come from anywhere."""
-    programs = get_programs(state_dir(), print)
     with PrivateServer(tmp_path_factory.mktemp("server"), print, programs, free_port()) as server:
         database = new_database(server)
         database.create_tables()

@@ -22,6 +22,7 @@ from movimento_flat.publish.parts import REJECTED_NAME
 from movimento_flat.schema import FLAT_COLUMNS, TABLES
 from tests.brute_force import as_csv
 from tests.conftest import Database
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 from tests.test_extract import expected_lines, extracted
 from tests.test_run import CSV, RUN, command, run
 
@@ -66,7 +67,7 @@ def test_since_is_inside_until_is_outside_and_null_is_nowhere(
     database.execute(
         f"ALTER TABLE movimento MODIFY data_movimento {data_type}",
         f"SET SESSION time_zone = '{zone}'",
-        "INSERT INTO movimento VALUES (1, 1, 'x', '2023-12-31 23:59:59', 1), (2, 2, 'x', '2024-01-01', 1),"
+        f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2023-12-31 23:59:59', 1), (2, 2, 'x', '2024-01-01', 1),"
         " (3, 4, 'x', '2024-01-01 00:00:01', 1), (4, 8, 'x', '2024-01-01 23:59:59', 1),"
         " (5, 16, 'x', '2024-01-02', 1), (6, 32, 'x', NULL, 1)",
     )
@@ -82,7 +83,7 @@ def test_fractions_of_a_second_are_cut_as_in_the_csv(database: Database, tmp_pat
     database.execute(
         "ALTER TABLE movimento MODIFY data_movimento TIMESTAMP(6) NULL",
         "SET SESSION time_zone = '-03:00'",
-        "INSERT INTO movimento VALUES (1, 1, 'x', '2023-12-31 23:59:59.999999', 1),"
+        f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2023-12-31 23:59:59.999999', 1),"
         " (2, 1, 'x', '2024-01-01 00:00:00.000001', 1)",
     )
     source = database.reader()
@@ -120,8 +121,8 @@ def test_an_hour_that_comes_twice_is_inside_or_outside_both_times(
         *SUMMER_TIME,
         "ALTER TABLE movimento MODIFY data_movimento TIMESTAMP NULL, ADD INDEX (data_movimento)",
         "SET SESSION time_zone = '+00:00'",
-        f"INSERT INTO movimento VALUES {later}",
-        "INSERT INTO movimento VALUES (1, 1, 'x', '2018-02-18 01:15', 1), (2, 1, 'x', '2018-02-18 01:45', 1),"
+        f"{INTO_MOVIMENTO} VALUES {later}",
+        f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2018-02-18 01:15', 1), (2, 1, 'x', '2018-02-18 01:45', 1),"
         " (3, 1, 'x', '2018-02-18 02:15', 1), (4, 1, 'x', '2018-02-18 02:45', 1), (5, 1, 'x', '2018-02-18 03:00', 1)",
         "ANALYZE TABLE movimento",
     )
@@ -137,7 +138,7 @@ def test_a_date_is_its_midnight(database: Database, tmp_path: Path) -> None:
     database.create_tables()
     database.execute(
         "ALTER TABLE movimento MODIFY data_movimento DATE",
-        "INSERT INTO movimento VALUES (1, 1, 'x', '2023-12-31', 1), (2, 1, 'x', '2024-01-01', 1),"
+        f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2023-12-31', 1), (2, 1, 'x', '2024-01-01', 1),"
         " (3, 1, 'x', '2024-01-02', 1), (4, 1, 'x', NULL, 1)",
     )
     source = database.reader()
@@ -153,7 +154,7 @@ def test_a_date_is_its_midnight(database: Database, tmp_path: Path) -> None:
 
 def test_a_zero_date_is_before_every_other(database: Database, tmp_path: Path) -> None:
     database.create_tables()
-    database.execute("SET SESSION sql_mode = ''", "INSERT INTO movimento VALUES (1, 1, 'x', 0, 1)")
+    database.execute("SET SESSION sql_mode = ''", f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', 0, 1)")
     source = database.reader()
     assert movements_read(replace(source, window=window(None, "2024-01-01")), tmp_path / "1") == [1]
     assert movements_read(replace(source, window=window("0001-01-01")), tmp_path / "2") == []
@@ -190,7 +191,7 @@ def test_a_window_costs_three_walks_along_the_table_at_most(
     database.create_tables()
     rows = 5000
     database.execute(
-        "INSERT INTO movimento VALUES "
+        f"{INTO_MOVIMENTO} VALUES "
         # Two rows of ten lie in the window; ids leave gaps of a million.
         + ", ".join(
             f"({number * 1_000_000}, 1, 'x', '2024-01-{number % 10 + 1:02}', 1)"
@@ -215,7 +216,7 @@ def test_a_window_at_the_end_of_the_table_is_one_page(
     monkeypatch.setattr(pages_module, "ROWS_PER_PAGE", 50)
     database.create_tables()
     values = ", ".join(f"({n}, 1, 'x', '2024-01-01' + INTERVAL {n} MINUTE, 1)" for n in range(1, 3001))
-    database.execute(f"INSERT INTO movimento VALUES {values}")
+    database.execute(f"{INTO_MOVIMENTO} VALUES {values}")
     start = datetime(2024, 1, 1) + timedelta(minutes=2980)
     with database.reader().connect() as connection:
         movements = inspect(connection, Window(since=start))[-1]
@@ -241,10 +242,10 @@ def test_ids_without_gaps_are_walked_along_once(database: Database, monkeypatch:
             return handler_reads(connection) - before
 
     dense = ", ".join(f"({number}, 1, 'x', '2024-01-01', 1)" for number in range(1, rows + 1))
-    database.execute(f"INSERT INTO movimento VALUES {dense}")
+    database.execute(f"{INTO_MOVIMENTO} VALUES {dense}")
     assert looked_at() <= 1.1 * rows
     sparse = ", ".join(f"({number * 10**9}, 1, 'x', '2024-01-01', 1)" for number in range(1, rows + 1))
-    database.execute(f"INSERT INTO movimento VALUES {sparse}")
+    database.execute(f"{INTO_MOVIMENTO} VALUES {sparse}")
     assert looked_at() <= 1.1 * rows + 2.2 * rows
 
 
@@ -292,6 +293,7 @@ def test_the_stages_one_by_one_know_the_window(filled: Database, tmp_path: Path)
     assert manifest["source"]["since"] == "2024-06-01 10:00:00"
 
 
+@pytest.mark.server
 def test_the_programs_own_database_has_windows_too(tmp_path: Path) -> None:
     home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     plan = ("--movements", "500", "--until", "2024-07-01")
@@ -352,10 +354,10 @@ def test_as_of_reads_what_the_tables_were_then_and_without_it_what_they_are(
     zone = "-03:00"
     rows = ", ".join(f"({number}, 1, 'x', '2024-01-01', 1)" for number in range(1, 101))
     versioned.execute(
-        "INSERT INTO associado VALUES (1, 'Ana', 'Sá', 30, NULL)",
-        "INSERT INTO conta VALUES (1, 'corrente', '2020-01-01', 1)",
-        "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA', '2020-01-01', 1, 1)",
-        f"INSERT INTO movimento VALUES {rows}",
+        f"{INTO_ASSOCIADO} VALUES (1, 'Ana', 'Sá', 30, NULL)",
+        f"{INTO_CONTA} VALUES (1, 'corrente', '2020-01-01', 1)",
+        f"{INTO_CARTAO} VALUES (1, '4111111111111111', 'ANA', '2020-01-01', 1, 1)",
+        f"{INTO_MOVIMENTO} VALUES {rows}",
     )
     then = expected_lines(versioned)
     as_of = now(versioned, zone)
@@ -363,7 +365,7 @@ def test_as_of_reads_what_the_tables_were_then_and_without_it_what_they_are(
         "UPDATE associado SET nome = 'Maria'",
         "DELETE FROM movimento WHERE id <= 50",
         "UPDATE movimento SET vlr_transacao = 7 WHERE id > 90",
-        "INSERT INTO movimento VALUES (500, 1, 'later', '2024-01-01', 1)",
+        f"{INTO_MOVIMENTO} VALUES (500, 1, 'later', '2024-01-01', 1)",
     )
     today = expected_lines(versioned)
     source = replace(versioned.reader(), time_zone=zone)
@@ -382,7 +384,7 @@ def test_as_of_reads_what_the_tables_were_then_and_without_it_what_they_are(
 
 
 def test_as_of_is_a_moment_of_the_time_zone_asked_for(versioned: Database, tmp_path: Path) -> None:
-    versioned.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    versioned.execute(f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', NULL)")
     as_of = now(versioned, "+02:00")
     source = replace(versioned.reader(), window=window(as_of=as_of))
     assert movements_read(replace(source, time_zone="+02:00"), tmp_path / "1") == [1]
@@ -403,7 +405,7 @@ def test_as_of_names_the_tables_that_have_no_history(database: Database, tmp_pat
 def test_as_of_a_time_before_the_history_is_no_empty_delivery(database: Database, tmp_path: Path) -> None:
     """The rows were there, but the server keeps their history only since a moment ago."""
     database.create_tables()
-    database.execute("INSERT INTO movimento VALUES (1, 1, 'x', '2024-01-01', NULL)")
+    database.execute(f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', NULL)")
     as_of = now(database, "-03:00")
     database.execute(*(f"ALTER TABLE {table.name} ADD SYSTEM VERSIONING" for table in TABLES))
     source = replace(database.reader(), window=window(as_of=as_of))

@@ -23,8 +23,18 @@ from movimento_flat.publish.parts import PARQUET_NAME, REJECTED_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
 from mr_jobs.job_options import JobOptions
 from tests.brute_force import Tables, as_csv, flat_rows
-from tests.conftest import ROOT, Database, Server, new_database
+from tests.conftest import ROOT, Database, Server, examples, new_database
 from tests.nasty import TEXTS
+from tests.rows import (
+    INTO_ASSOCIADO,
+    INTO_CARTAO,
+    INTO_CONTA,
+    INTO_MOVIMENTO,
+    associado,
+    cartao,
+    conta,
+    movimento,
+)
 from tests.test_join import merged, nasty_tables, run_inline, simulate, with_little_room
 from tests.test_manifest import VALIDATOR
 from tests.test_run import CSV, RUN, assert_user_error, command, run
@@ -55,23 +65,23 @@ def huge(server: Server) -> Database:
         return f"'2024-0{numbers.randint(1, 9)}-01 10:00:00'"
 
     tables = {
-        "associado": [f"({id}, {text()}, {text()}, 40, NULL)" for id in ids],
-        "conta": [f"({id}, 1, {moment()}, {pointer()})" for id in ids],
-        "cartao": [
+        INTO_ASSOCIADO: [f"({id}, {text()}, {text()}, 40, NULL)" for id in ids],
+        INTO_CONTA: [f"({id}, 1, {moment()}, {pointer()})" for id in ids],
+        INTO_CARTAO: [
             *(f"({id}, '4{id:018}', {text()}, {moment()}, {pointer()}, {pointer()})" for id in ids if id < 10**18),
             *(f"({id}, '{numbers.randint(10**15, 10**16 - 1)}', {text()}, {moment()}, {pointer()}, {pointer()})"
               for id in ids if id >= 10**18),
             f"({2**64 - 1}, '4111111111111111', 'NO ACCOUNT', '2024-01-01', NULL, 1)",
             "(7, '4111111111111111', 'NO HOLDER', '2024-01-01', 1, 7)",
         ],
-        "movimento": [
+        INTO_MOVIMENTO: [
             *(f"({id}, {numbers.randint(-9999, 9999)}.{numbers.randint(0, 99):02}, {text()}, {moment()}, {pointer()})"
               for id in {*ids, *(numbers.randrange(10**digits) for digits in range(1, 20) for _ in range(50))}),
             *(f"({10**7 + place}, 1, {text()}, {moment()}, {card})"
               for place, card in enumerate(("NULL", 5, 7, 2**64 - 1))),
         ],
     }  # fmt: skip
-    database.execute(*(f"INSERT INTO {name} VALUES {', '.join(rows)}" for name, rows in tables.items()))
+    database.execute(*(f"{into} VALUES {', '.join(rows)}" for into, rows in tables.items()))
     return database
 
 
@@ -101,7 +111,7 @@ def expected(database: Database) -> bytes:
     return as_csv(COLUMNS, database.expected(with_ids=True))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables=nasty_tables(views=True),
     seed=st.integers(0, 9),
@@ -121,10 +131,10 @@ def test_nasty_tables_in_any_order_equal_brute_force(
 def test_a_card_of_two_equal_accounts_is_ambiguous_only_where_their_ids_show(tmp_path: Path) -> None:
     """A view may have a card twice, and the accounts differ in nothing but their ids."""
     lines = [
-        b"A\t1\tAna\tReis\t30\n",
-        *(b"C\t%d\tcorrente\t2020-01-01 00:00:00\t1\n" % account for account in (1, 2)),
-        *(b"K\t1\t4111\tANA\t2021-01-01 00:00:00\t%d\t1\n" % account for account in (1, 2)),
-        b"M\t5\t1.00\tx\t2024-01-01 00:00:00\t1\n",
+        associado().line(),
+        *(conta(id=account).line() for account in "12"),
+        *(cartao(id_conta=account).line() for account in "12"),
+        movimento(id="5").line(),
     ]
     csv, rejected = merged(run_inline(lines, RULES), tmp_path, COLUMNS)
     assert csv.count(b"\n") == 1
@@ -299,10 +309,10 @@ def test_ids_that_the_database_fills_with_zeros_have_none(database: Database, tm
         "ALTER TABLE cartao DROP FOREIGN KEY cartao_conta, DROP FOREIGN KEY cartao_associado",
         "ALTER TABLE movimento DROP FOREIGN KEY movimento_cartao",
         *(f"ALTER TABLE {table.name} MODIFY id BIGINT UNSIGNED ZEROFILL NOT NULL" for table in TABLES),
-        "INSERT INTO associado VALUES (8, 'Ana', 'Reis', 30, NULL)",
-        "INSERT INTO conta VALUES (9, 1, '2020-01-01', 8)",
-        "INSERT INTO cartao VALUES (10, '4111111111111111', 'ANA', '2021-01-01', 9, 8)",
-        "INSERT INTO movimento VALUES (7, 1, 'x', '2024-01-01', 10)",
+        f"{INTO_ASSOCIADO} VALUES (8, 'Ana', 'Reis', 30, NULL)",
+        f"{INTO_CONTA} VALUES (9, 1, '2020-01-01', 8)",
+        f"{INTO_CARTAO} VALUES (10, '4111111111111111', 'ANA', '2021-01-01', 9, 8)",
+        f"{INTO_MOVIMENTO} VALUES (7, 1, 'x', '2024-01-01', 10)",
     )
     assert run(database, tmp_path, "--with-ids").returncode == 0
     assert rows_of(tmp_path)[1][0][-4:] == ("7", "10", "9", "8")

@@ -25,6 +25,7 @@ from tests.cluster.docker import PROJECT, Cluster, client_containers, docker, lo
 from tests.conftest import PASSWORD, ROOT, Server, filled_database
 from tests.hostile import PROFILE_LINES
 from tests.mysql9 import MySQL9, free_port
+from tests.rows import associado, movimento
 from tests.test_foreign_tsv import MOVEMENT
 
 RUN = "movimento_flat.run"
@@ -165,9 +166,10 @@ def test_lines_of_foreign_tsv_end_on_the_cluster_where_they_end_on_one_machine(
     small, movements = tmp_path / "tsv" / "small_tables", tmp_path / "tsv" / "movements"
     small.mkdir(parents=True)
     movements.mkdir()
-    more = MOVEMENT.replace(b"\t4\t", b"\t5\t"), MOVEMENT.replace(b"\t4\t", b"\t6\t")
-    odd = more[0].replace(b"padaria", b"a\rb") + more[1].replace(b"\n", b"\r\n")
-    (small / "a.tsv").write_bytes(b"\xef\xbb\xbf" + PROFILE_LINES + b"A\t77\tAna\rMaria\tSouza\t30\r\n")
+    with_return, with_crlf = movimento(id="5", des_transacao="a?b").line(), movimento(id="6").line()
+    odd = with_return.replace(b"?", b"\r") + with_crlf.replace(b"\n", b"\r\n")
+    holder = associado(id="77", sobrenome="Maria?Souza").line().replace(b"?", b"\r").replace(b"\n", b"\r\n")
+    (small / "a.tsv").write_bytes(b"\xef\xbb\xbf" + PROFILE_LINES + holder)
     (movements / "a.tsv").write_bytes(b"\xef\xbb\xbf" + MOVEMENT + odd)
     result = cluster.script("client", "sh", "-euc", JOIN_FOREIGN, OUTPUT=str(tmp_path))
     assert result.returncode == 0, result.stderr

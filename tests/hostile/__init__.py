@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, associado, cartao, conta
+
 FOLDER = Path(__file__).parent
 #: Associate, account and card that most cases begin with, and their columns of the CSV.
 PROFILE = (
-    "INSERT INTO associado VALUES (1, 'Ana', 'Reis', 30, NULL)",
-    "INSERT INTO conta VALUES (1, 'corrente', '2020-01-01', 1)",
-    "INSERT INTO cartao VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
+    f"{INTO_ASSOCIADO} VALUES (1, 'Ana', 'Reis', 30, NULL)",
+    f"{INTO_CONTA} VALUES (1, 'corrente', '2020-01-01', 1)",
+    f"{INTO_CARTAO} VALUES (1, '4111111111111111', 'ANA REIS', '2021-01-01', 1, 1)",
 )
-PROFILE_LINES = (
-    b"A\t1\tAna\tReis\t30\n"
-    b"C\t1\tcorrente\t2020-01-01 00:00:00\t1\n"
-    b"K\t1\t4111111111111111\tANA REIS\t2021-01-01 00:00:00\t1\t1\n"
+PROFILE_LINES = b"".join(
+    [
+        associado(nome="Ana", sobrenome="Reis", idade="30").line(),
+        conta(tipo="corrente", data_criacao="2020-01-01 00:00:00").line(),
+        cartao(nom_impresso="ANA REIS", data_criacao="2021-01-01 00:00:00").line(),
+    ]
 )
 HOLDER = "Ana,Reis,30"
 CARD = "4111111111111111,ANA REIS,2021-01-01 00:00:00,corrente,2020-01-01 00:00:00"

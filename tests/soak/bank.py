@@ -21,6 +21,7 @@ from pymysql.constants import ER
 from movimento_flat.schema import TABLES
 from tests.brute_force import Row, Tables
 from tests.conftest import Database
+from tests.rows import SourceRow, associado, cartao, conta, movimento
 
 WRITERS = 4
 CARDS = 200
@@ -41,9 +42,9 @@ Log = dict[int, list[Effect]]
 class Books:
     """Rows of the four tables by id; a movement is (centavos, description, card)."""
 
-    associado: dict[str, Row] = field(default_factory=dict)
-    conta: dict[str, Row] = field(default_factory=dict)
-    cartao: dict[str, Row] = field(default_factory=dict)
+    associado: dict[str, SourceRow] = field(default_factory=dict)
+    conta: dict[str, SourceRow] = field(default_factory=dict)
+    cartao: dict[str, SourceRow] = field(default_factory=dict)
     movimento: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
     @classmethod
@@ -51,9 +52,10 @@ class Books:
         """Rows as they were extracted -> the books; an id that comes twice is an error."""
         books = cls()
         for name in ("associado", "conta", "cartao"):
-            getattr(books, name).update((row[0], row) for row in getattr(tables, name))
-        for identity, amount, text, _, card in tables.movimento:
-            books.movimento[str(identity)] = int(str(amount).replace(".", "")), str(text), str(card)
+            getattr(books, name).update((row.id, row) for row in getattr(tables, name))
+        for row in tables.movimento:
+            centavos = int(str(row.vlr_transacao).replace(".", ""))
+            books.movimento[str(row.id)] = centavos, str(row.des_transacao), str(row.id_cartao)
         assert all(len(rows) == len(getattr(tables, name)) for name, rows in vars(books).items())
         return books
 
@@ -81,8 +83,14 @@ class Books:
 
     def tables(self) -> Tables:
         """The same as rows of the four tables."""
-        movements: list[Row] = [
-            (identity, _decimal(amount), text, MOMENT, card)
+        movements = [
+            movimento(
+                id=identity,
+                vlr_transacao=_decimal(amount),
+                des_transacao=text,
+                data_movimento=MOMENT,
+                id_cartao=card,
+            )
             for identity, (amount, text, card) in self.movimento.items()
         ]
         return Tables(
@@ -315,9 +323,9 @@ class _Writer:
 def _client(associate: str, account: str, card: str) -> list[Effect]:
     """The rows of an associate, an account and a card."""
     return [
-        ("associado", associate, (associate, "Ana", "Silva", "40")),
-        ("conta", account, (account, "corrente", MOMENT, associate)),
-        ("cartao", card, (card, "4000000000000002", "ANA SILVA", MOMENT, account, associate)),
+        ("associado", associate, associado(id=associate)),
+        ("conta", account, conta(id=account, data_criacao=MOMENT, id_associado=associate)),
+        ("cartao", card, cartao(id=card, data_criacao=MOMENT, id_conta=account, id_associado=associate)),
     ]
 
 

@@ -113,6 +113,7 @@ def test_a_run_that_reads_a_server(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)
+@pytest.mark.server
 def test_a_run_that_has_a_server_of_its_own(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
@@ -145,8 +146,8 @@ def test_what_a_killed_run_started_ends_though_it_still_has_work(tmp_path: Path)
 
 def test_a_server_that_does_not_hear_sigterm_ends_with_a_killed_run(tmp_path: Path) -> None:
     """As MariaDB while it starts: a program in its place that ignores the signal."""
-    programs = {"mariadbd": "#!/bin/sh\ntrap '' TERM\nexec sleep 600\n", "mariadb-install-db": "#!/bin/sh\n"}
-    programs["my_print_defaults"] = "#!/bin/sh\n"
+    programs = dict.fromkeys(("mariadb-install-db", "my_print_defaults"), "#!/bin/sh\n")
+    programs["mariadbd"] = "#!/bin/sh\ntrap '' TERM\nexec sleep 600\n"
     for name, script in programs.items():
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from movimento_flat.cli.auditing import Auditing
-from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.progress import Console
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.exports.spreadsheet import write_spreadsheet
 from movimento_flat.privacy import Privacy

@@ -27,8 +27,8 @@ from movimento_flat.cli.engines.local import join_here
 from movimento_flat.cli.fictitious import fictitious_database
 from movimento_flat.cli.folders import FolderOrUri, LocalFolder, is_uri
 from movimento_flat.cli.help import EXIT_STATUS, Choice, Group
-from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.progress import Console, paint
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.streams import open_closed_streams
 from movimento_flat.cli.summary import Summary
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_kept_key, with_key

@@ -21,8 +21,8 @@ from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
 from movimento_flat.cli.folders import FolderOrUri
 from movimento_flat.cli.help import SECTIONS, Choice, one_of
-from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.progress import Console
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
 from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict

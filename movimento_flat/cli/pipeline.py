@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
@@ -13,42 +11,12 @@ from extract.extraction import Extraction, SmallTables, extract
 from extract.source import Source
 from movimento_flat.cli.engines import Engine, Workspace
 from movimento_flat.cli.progress import Console
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_key
-from movimento_flat.errors import UserError
-from movimento_flat.publish.limits import Limits
 from movimento_flat.publish.manifest import Manifest, SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
 from mr_jobs.job_options import JobOptions
-
-
-@dataclass(frozen=True)
-class Publishing:
-    """What is published, and within which limits.
-
-    Attributes:
-        excel: whether also a file for spreadsheets.
-        parquet: whether also a Parquet file.
-        report: whether also a page for managers.
-        limits: what a run must not exceed.
-        allow_new_key: whether tokens may be made by another key than those of the previous delivery.
-
-    Raises:
-        UserError: PyArrow is needed and not installed.
-    """
-
-    excel: bool = False
-    parquet: bool = False
-    report: bool = True
-    limits: Limits = Limits()  # noqa: RUF009  # it is frozen
-    allow_new_key: bool = False
-
-    def __post_init__(self) -> None:
-        if self.parquet and not find_spec("pyarrow"):
-            raise UserError(
-                "--parquet needs PyArrow, which is not installed.",
-                "pip install 'movimento-flat[parquet]'; make run OPTIONS=--parquet installs it.",
-            )
 
 
 def run(

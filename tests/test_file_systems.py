@@ -13,8 +13,8 @@ import pytest
 
 from movimento_flat.cli import pipeline
 from movimento_flat.cli.engines.local import LocalEngine
-from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.progress import Console
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.publish.parts import PARQUET_NAME, REPORT_NAME

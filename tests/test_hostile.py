@@ -20,6 +20,7 @@ from extract.sink import FolderSink
 from extract.source import Source
 from movimento_flat.cli import pipeline
 from movimento_flat.cli.progress import Console
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.publish.csv_audit import audit
 from movimento_flat.publish.output_folder import RUN_NAME
@@ -128,7 +129,7 @@ def test_a_connection_killed_at_a_page_is_one_message(page: int, server: Server,
                 HereEngine(kill, 1),
                 2,
                 JobOptions(),
-                pipeline.Publishing(),
+                Publishing(),
                 Remembering(),
             )
     assert [path.name for path in tmp_path.iterdir()] == [CSV_NAME]
@@ -338,7 +339,7 @@ def run_here(source: Source, database: Database, output: Path, case: DatabaseCas
             engine,
             case.connections,
             JobOptions(),
-            pipeline.Publishing(),
+            Publishing(),
             console,
         )
     except UserError as error:

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from movimento_flat.cli import pipeline
 from movimento_flat.cli.engines.local import LocalEngine
-from movimento_flat.cli.pipeline import Publishing
 from movimento_flat.cli.progress import Console
+from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.exports import parquet
 from movimento_flat.exports.parquet import parquet_totals, write_parquet

@@ -1,18 +1,26 @@
-"""What mappers read: blocks of whole lines instead of single ones."""
+"""A job of mrjob whose mappers read blocks of whole lines instead of single ones."""
 
 import secrets
 from collections.abc import Iterator
-from typing import BinaryIO
+from glob import escape as escape_pattern
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mrjob.job import MRJob
 
 from mr_jobs.frames import Record
+from mr_jobs.shipping import PACKAGES, archive_of_packages
 
+SPARK = "spark"
+#: By default Hadoop ends a line at a carriage return also, and takes it away: elsewhere the line is another row.
+LINE_ENDS = {"textinputformat.record.delimiter": "\n"}
 #: Bytes of input that a mapper takes together.
 BLOCK = 4 << 20
 #: Stands after a block, since mrjob takes line ends off: a carriage return would be lost, and a bad line pass.
 _BLOCK_END = b"\0"
 
 
-class BlockProtocol:
+class _BlockProtocol:
     """Reads a block of whole lines as the value, without a key."""
 
     def read(self, block: bytes) -> tuple[None, bytes]:
@@ -20,8 +28,8 @@ class BlockProtocol:
         return None, block.removesuffix(_BLOCK_END)
 
 
-def read_blocks(file: BinaryIO) -> Iterator[bytes]:
-    """Return a file as `BlockProtocol` reads it."""
+def _read_blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Return a file as `_BlockProtocol` reads it."""
     while block := file.read(BLOCK):
         yield block + file.readline() + _BLOCK_END
 
@@ -44,3 +52,41 @@ def parted(block: bytes, mark: bytes) -> tuple[list[Record], bytes]:
 def new_record_mark() -> str:
     """Return a mark for the records of one run, which nobody who wrote the movements can have known."""
     return secrets.token_hex(8)
+
+
+class BlockJob(MRJob):  # type: ignore[misc]  # mrjob has no type hints
+    """See the module; its tasks get the packages of this program, and its input paths are no patterns."""
+
+    def properties(self) -> dict[str, str] | None:
+        """Return a step's properties for Hadoop: mrjob 0.7.4 gives Spark a job for each set, and the second no step."""
+        return None if self.options.runner == SPARK else LINE_ENDS
+
+    def make_runner(self) -> Any:
+        """Make the runner, with the folder that mrjob's Spark harness takes for granted (mrjob 0.7.4)."""
+        runner = super().make_runner()
+        if self.options.runner == SPARK:
+            runner.fs.mkdir(runner._spark_tmp_dir)
+        return runner
+
+    def pick_protocols(self, step_num: int, step_type: str) -> tuple[Any, Any]:
+        """Return what reads and writes records: every mapper reads blocks of lines."""
+        read, write = super().pick_protocols(step_num, step_type)
+        return (_BlockProtocol().read if step_type == "mapper" else read), write
+
+    def _read_input(self) -> Iterator[bytes]:
+        """Read the standard input of a mapper in blocks, everything else line by line as mrjob does."""
+        is_mapper = self.options.run_mapper and not self.options.args
+        return _read_blocks(self.stdin) if is_mapper else super()._read_input()
+
+    def dirs(self) -> list[str]:
+        """Return the packages that tasks need in their working folders; inline they are imported where they are."""
+        return [] if self.options.runner in (None, "inline", SPARK) else [str(path) for path in PACKAGES]
+
+    def _runner_kwargs(self) -> dict[str, Any]:
+        """Give Spark the packages in an archive, and every runner paths that are no patterns."""
+        options: dict[str, Any] = super()._runner_kwargs()
+        paths = options["input_paths"]
+        options["input_paths"] = [escape_pattern(path) if Path(path).exists() else path for path in paths]
+        if self.options.runner == SPARK:
+            options["py_files"] = [*(options["py_files"] or ()), str(archive_of_packages())]
+        return options

@@ -17,11 +17,8 @@ is not their account's owner; W, warnings (`movimento_flat.problem_lists` has th
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from glob import escape as escape_pattern
 from pathlib import Path
-from typing import Any
 
-from mrjob.job import MRJob
 from mrjob.protocol import BytesProtocol
 from mrjob.step import MRStep
 
@@ -30,20 +27,15 @@ sys.path[1:1] = [".", "site-packages", str(Path(__file__).resolve().parent.paren
 sys.path += filter(None, [os.environ.get("MOVIMENTO_FLAT_SITE")])
 
 from movimento_flat.processes import keep_freed_memory  # noqa: E402
-from mr_jobs.blocks import BlockProtocol, parted, read_blocks  # noqa: E402
+from mr_jobs.blocks import BlockJob, parted  # noqa: E402
 from mr_jobs.flat_rows import FlatRows  # noqa: E402
 from mr_jobs.frames import Record, RecordBuffer, packs_in  # noqa: E402
 from mr_jobs.job_options import JobOptions  # noqa: E402
 from mr_jobs.mapping import Mapping  # noqa: E402
 from mr_jobs.profiles import Profiles  # noqa: E402
-from mr_jobs.shipping import PACKAGES, archive_of_packages  # noqa: E402
-
-SPARK = "spark"
-#: By default Hadoop ends a line at a carriage return also, and takes it away: elsewhere the line is another row.
-LINE_ENDS = {"textinputformat.record.delimiter": "\n"}
 
 
-class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
+class MovimentoFlat(BlockJob):
     """One row of the flat table for each movement that has a card, an account and a holder."""
 
     INTERNAL_PROTOCOL = OUTPUT_PROTOCOL = BytesProtocol
@@ -59,7 +51,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 reducer_init=self.start_profiles,
                 reducer=self.reducer_make_profiles,
                 reducer_final=self.flush_profiles,
-                jobconf=self._properties(),
+                jobconf=self.properties(),
             ),
             MRStep(
                 mapper_init=self.start_mapping,
@@ -68,7 +60,7 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
                 reducer_init=self.start_flat_rows,
                 reducer=self.reducer_make_flat_rows,
                 reducer_final=self.flush_flat_rows,
-                jobconf=self._properties(),
+                jobconf=self.properties(),
             ),
         ]
 
@@ -133,10 +125,6 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         mark = self.options.record_mark.encode()
         return ((mark + key, value) for key, value in records)
 
-    def _properties(self) -> dict[str, str] | None:
-        """Return a step's properties for Hadoop: mrjob 0.7.4 gives Spark a job for each set, and the second no step."""
-        return None if self.options.runner == SPARK else LINE_ENDS
-
     def configure_args(self) -> None:
         """Declare mrjob's options, those of `mr_jobs.job_options` and the mark of records."""
         super().configure_args()
@@ -144,36 +132,6 @@ class MovimentoFlat(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         self.add_passthru_arg(
             "--record-mark", default="", help="What records of step 1 begin with in step 2."
         )
-
-    def make_runner(self) -> Any:
-        """Make the runner, with the folder that mrjob's Spark harness takes for granted (mrjob 0.7.4)."""
-        runner = super().make_runner()
-        if self.options.runner == SPARK:
-            runner.fs.mkdir(runner._spark_tmp_dir)
-        return runner
-
-    def pick_protocols(self, step_num: int, step_type: str) -> tuple[Any, Any]:
-        """Return what reads and writes records: every mapper reads blocks of lines."""
-        read, write = super().pick_protocols(step_num, step_type)
-        return (BlockProtocol().read if step_type == "mapper" else read), write
-
-    def _read_input(self) -> Iterator[bytes]:
-        """Read the standard input of a mapper in blocks, everything else line by line as mrjob does."""
-        is_mapper = self.options.run_mapper and not self.options.args
-        return read_blocks(self.stdin) if is_mapper else super()._read_input()
-
-    def dirs(self) -> list[str]:
-        """Return the packages that tasks need in their working folders; inline they are imported where they are."""
-        return [] if self.options.runner in (None, "inline", SPARK) else [str(path) for path in PACKAGES]
-
-    def _runner_kwargs(self) -> dict[str, Any]:
-        """Give Spark the packages in an archive, and every runner paths that are no patterns."""
-        options: dict[str, Any] = super()._runner_kwargs()
-        paths = options["input_paths"]
-        options["input_paths"] = [escape_pattern(path) if Path(path).exists() else path for path in paths]
-        if self.options.runner == SPARK:
-            options["py_files"] = [*(options["py_files"] or ()), str(archive_of_packages())]
-        return options
 
 
 if __name__ == "__main__":

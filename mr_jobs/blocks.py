@@ -1,5 +1,6 @@
 """A job of mrjob whose mappers read blocks of whole lines instead of single ones."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from glob import escape as escape_pattern
@@ -9,7 +10,14 @@ from typing import Any, BinaryIO
 from mrjob.job import MRJob
 
 from mr_jobs.frames import Record
-from mr_jobs.shipping import PACKAGES, archive_of_packages
+from mr_jobs.shipping import (
+    PACKAGES,
+    SITE,
+    SITE_VARIABLE,
+    archive_of_packages,
+    archive_of_polars,
+    installed_packages,
+)
 
 SPARK = "spark"
 #: By default Hadoop ends a line at a carriage return also, and takes it away: elsewhere the line is another row.
@@ -83,10 +91,15 @@ class BlockJob(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         return [] if self.options.runner in (None, "inline", SPARK) else [str(path) for path in PACKAGES]
 
     def _runner_kwargs(self) -> dict[str, Any]:
-        """Give Spark the packages in an archive, and every runner paths that are no patterns."""
+        """Give Spark the packages in archives, and every runner paths that are no patterns."""
         options: dict[str, Any] = super()._runner_kwargs()
         paths = options["input_paths"]
         options["input_paths"] = [escape_pattern(path) if Path(path).exists() else path for path in paths]
         if self.options.runner == SPARK:
             options["py_files"] = [*(options["py_files"] or ()), str(archive_of_packages())]
+            os.environ[SITE_VARIABLE] = str(installed_packages())  # for the driver, which runs here
+            options["upload_archives"] = [
+                *(options["upload_archives"] or ()),
+                f"{archive_of_polars()}#{SITE}",
+            ]
         return options

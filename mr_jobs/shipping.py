@@ -2,11 +2,11 @@
 
 import atexit
 import platform
-from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
-from shutil import copyfileobj, rmtree
+from shutil import rmtree
 from tempfile import mkdtemp
+from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from movimento_flat.errors import UserError
@@ -15,22 +15,28 @@ from movimento_flat.hadoop_commands import Hadoop
 PACKAGES = [Path(__file__).resolve().parent.parent / name for name in ("movimento_flat", "mr_jobs")]
 
 
-def archive_of_packages(packages: Iterable[Path] = PACKAGES) -> Path:
-    """Return a zip of the packages' sources, which goes away with this process."""
-    folder = Path(mkdtemp(prefix="movimento-flat-"))
-    atexit.register(rmtree, folder)
-    archive = folder / "packages.zip"
+#: Folder of a task in which the archive of Polars is unpacked, and a variable with one of this machine that has it.
+SITE, SITE_VARIABLE = "site-packages", "MOVIMENTO_FLAT_SITE"
+_DISTRIBUTIONS = ("polars", "polars-runtime-32")
+_QUICK = 1
+
+
+def archive_of_packages() -> Path:
+    """Return a zip of the program's sources, which goes away with this process."""
+    archive = _new_archive("packages.zip")
     with ZipFile(archive, "w") as file:
-        for package in packages:
+        for package in PACKAGES:
             for path in sorted(package.rglob("*.py")):
                 file.write(path, path.relative_to(package.parent))
     return archive
 
 
-#: Folder of a task in which the archive of Polars is unpacked, and a variable with one of this machine that has it.
-SITE, SITE_VARIABLE = "site-packages", "MOVIMENTO_FLAT_SITE"
-_DISTRIBUTIONS = ("polars", "polars-runtime-32")
-_QUICK = 1
+def archive_of_polars() -> Path:
+    """Return a zip of Polars, which goes away with this process."""
+    archive = _new_archive("polars.zip")
+    with archive.open("wb") as file:
+        _write_polars(file)
+    return archive
 
 
 def installed_packages() -> Path:
@@ -51,16 +57,23 @@ def ship_polars(hadoop: Hadoop, folder: str) -> str:
     uri = f"{folder}/{name}"
     if uri not in hadoop.fs("-ls", "-C", folder).split():
         try:
-            with hadoop.write(uri) as file, ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_QUICK) as archive:
-                for found in _DISTRIBUTIONS:
-                    for path in distribution(found).files or ():
-                        if ".." not in path.parts and path.suffix != ".pyc":
-                            with (
-                                Path(str(path.locate())).open("rb") as own,
-                                archive.open(str(path), "w") as copy,
-                            ):
-                                copyfileobj(own, copy)
+            with hadoop.write(uri) as file:
+                _write_polars(file)
         except UserError:
             if uri not in hadoop.fs("-ls", "-C", folder).split():  # else another run has put it there
                 raise
     return uri
+
+
+def _new_archive(name: str) -> Path:
+    folder = Path(mkdtemp(prefix="movimento-flat-"))
+    atexit.register(rmtree, folder)
+    return folder / name
+
+
+def _write_polars(file: BinaryIO) -> None:
+    with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_QUICK) as archive:
+        for found in _DISTRIBUTIONS:
+            for path in distribution(found).files or ():
+                if ".." not in path.parts and path.suffix != ".pyc":
+                    archive.write(str(path.locate()), str(path))

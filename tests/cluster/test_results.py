@@ -188,6 +188,40 @@ def test_lines_of_foreign_tsv_end_on_the_cluster_where_they_end_on_one_machine(
     assert merged[1][REJECTED_NAME].count(b"malformed") == 1
 
 
+#: Debian's own Python has neither Polars nor mrjob; both are shipped where nothing says that the nodes have all.
+STOCK_PYTHON = """
+cat >/tmp/mrjob.conf <<END
+runners:
+  hadoop:
+    check_input_paths: false
+    hadoop_bin: /opt/hadoop/bin/hadoop
+    hadoop_streaming_jar: /opt/hadoop/hadoop-streaming.jar
+    python_bin: /usr/bin/python3
+END
+export MRJOB_CONF=/tmp/mrjob.conf
+! /usr/bin/python3 -c 'import polars' 2>/dev/null
+hadoop fs -rm -r -f -skipTrash stock && hadoop fs -mkdir -p stock/tsv/small_tables stock/tsv/movements
+for name in small_tables movements; do hadoop fs -put /output/$name.tsv stock/tsv/$name/; done
+movimento-flat join --from hdfs:///user/movimento/stock/tsv --to hdfs:///user/movimento/stock/parts
+hadoop fs -get stock/parts /output/parts && hadoop fs -rm -r -skipTrash stock
+hadoop fs -ls -C movimento-flat/packages
+"""
+
+
+def test_nodes_with_nothing_but_debians_python_get_polars_with_the_job(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    for sample in (ROOT / "docs" / "sample").glob("*.tsv"):
+        (tmp_path / sample.name).write_bytes(sample.read_bytes())
+    result = cluster.script("client", "sh", "-euc", STOCK_PYTHON, OUTPUT=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "movimento-flat/packages/polars-" in result.stdout
+    records = [
+        line for part in sorted((tmp_path / "parts").glob("part-*")) for line in part.read_text().splitlines()
+    ]
+    assert sorted(records) == inline_records()
+
+
 OLDER_HADOOP = ("--build-arg", "HADOOP_VERSION=3.3.5")
 #: By Hadoop's streaming on one machine and without HDFS: what it needs of a Hadoop is its own jars.
 LOCAL_JOB = """

@@ -6,6 +6,7 @@ until that answers. So code that waits in a thread registers here a function tha
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,7 +27,18 @@ def hear_signals() -> None:
     """Let SIGINT and SIGTERM interrupt the program from now on."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _interrupt)
+    signal.signal(signal.SIGURG, lambda number, frame: None)  # it only ends the main thread's wait
     sys.unraisablehook = _interrupt_again
+
+
+def hear_signals_after_import() -> None:
+    """Let SIGINT end waits again after a library has set a handler of its own, after which they would go on (Polars).
+
+    One that came in between is heard now.
+    """
+    signal.siginterrupt(signal.SIGINT, True)
+    if signal.getsignal(signal.SIGURG) not in (signal.SIG_DFL, signal.SIG_IGN):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
 
 
 def add(end: End) -> None:

@@ -7,7 +7,6 @@ cost the shuffle far less than millions of small ones. Its key has leading zeros
 
 import io
 import os
-import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +15,10 @@ from dataclasses import dataclass
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # tasks are processes, as many as there are cores
 import polars as pl
 
+from movimento_flat.interrupts import hear_signals_after_import
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 
-# Polars has set a handler for it, after which whatever waited would go on waiting.
-signal.siginterrupt(signal.SIGINT, True)
+hear_signals_after_import()
 
 #: Ids that share a bucket.
 BUCKET = 1000

@@ -306,3 +306,28 @@ def test_while_its_own_database_is_made_and_filled(state: str, by: signal.Signal
     home = tmp_path / "home"
     with started("seed", "--movements", "2000000", home=home) as process:
         ends_by_one_signal(process, by, lambda: list(home.glob(state)))
+
+
+def test_a_signal_while_polars_sets_its_own_handler_ends_a_wait() -> None:
+    """Its handler lets waits go on."""
+    script = """
+import os, signal, threading, time
+from movimento_flat import interrupts
+interrupts.hear_signals()
+
+def import_it():
+    import polars
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.5)
+    interrupts.hear_signals_after_import()
+
+threading.Thread(target=import_it, daemon=True).start()
+try:
+    threading.Lock().acquire() and threading.Event().wait()
+except KeyboardInterrupt:
+    print("heard")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert result.stdout == "heard\n", result.stderr

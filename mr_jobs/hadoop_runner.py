@@ -163,7 +163,7 @@ def join_on_hadoop(
 
 @contextmanager
 def _plain_name(folder: Path) -> Iterator[Path]:
-    """-> another name of a folder, a link: Hadoop reads local files' names as URIs, in lists divided by commas."""
+    """Return another name of a folder, a link: Hadoop reads names of local files as URIs in lists with commas."""
     with TemporaryDirectory(prefix="movimento-flat-") as name:
         link = Path(name) / "work"
         link.symlink_to(folder.resolve())
@@ -171,7 +171,7 @@ def _plain_name(folder: Path) -> Iterator[Path]:
 
 
 def _first_step(size: int, folder: Path) -> dict[str, str]:
-    """-> properties of a first step of so many bytes; in the client's JVM it writes into a private folder."""
+    """Return the properties of a first step of so many bytes; in the client's JVM it writes into a private folder."""
     if size > SMALL_BYTES:
         return _combined(FIRST_SPLIT_BYTES)
     folders = dict.fromkeys(LOCAL_FOLDERS, str(folder / "hadoop"))
@@ -263,7 +263,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         return 0, {}
 
     def _submit(self, step: int, command: list[str], env: dict[str, str]) -> tuple[int, JobReport]:
-        """-> the status of `hadoop jar`, and what it has said, reported while it said it."""
+        """Return the status of `hadoop jar` and what it said; tell of that while it says it."""
         report = JobReport()
         with subprocess.Popen(
             command,
@@ -314,7 +314,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
 
 
 def words_of_a_task(logs: str) -> str:
-    """`yarn logs` of standard errors -> what the last task with a Python error said, else the last with any."""
+    """Return what the last task with a Python error wrote to standard error (`yarn logs`); else the last one."""
     texts = re.findall(r"^LogContents:\n(.*?)^End of LogType:", logs, re.MULTILINE | re.DOTALL)
     said = [text for text in texts if last_words(text)]
     with_error = [text for text in said if re.search(r"^\w*(Error|Exception)\b", text, re.MULTILINE)]

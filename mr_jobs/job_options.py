@@ -1,4 +1,4 @@
-"""By what options a job joins: what shows of cards and people, by which key, and as of which moment."""
+"""The options of a job of the join: what shows of cards and people, by which key, and as of which moment."""
 
 import os
 import struct
@@ -34,7 +34,7 @@ class JobOptions:
 
     @staticmethod
     def add_options(add: Callable[..., Any]) -> None:
-        """Declare them by an `argparse`-like function."""
+        """Declare them by a function like argparse's `add_argument`."""
         add("--card", choices=CARD_MODES, default=FULL, help="Card numbers in full, masked, or as tokens.")
         add(
             "--people", choices=PEOPLE_MODES, default=FULL, help="Names in full, or tokens of the associates."
@@ -43,19 +43,19 @@ class JobOptions:
         add(
             "--with-ids",
             action="store_true",
-            help="The ids of the four tables, too, behind the other columns.",
+            help="Also the ids of the four tables, after the other columns.",
         )
         add("--now", help="Clock of the source: movements after it lie in the future.")
         add("--key-file", help="File with the key of tokens.")
 
     @classmethod
     def of(cls, options: Namespace) -> Self:
-        """Parsed options -> options."""
+        """Return the options that a command line has."""
         privacy = Privacy(options.card, options.people, frozenset(options.drop), options.with_ids)
         return cls(privacy, options.now, Path(options.key_file) if options.key_file else None)
 
     def arguments(self) -> list[str]:
-        """The options as options."""
+        """Return them as words of a command line."""
         arguments = [f"--card={self.privacy.card}", f"--people={self.privacy.people}"]
         arguments += [f"--drop={column}" for column in sorted(self.privacy.dropped)]
         arguments += ["--with-ids"] if self.privacy.ids else []
@@ -63,7 +63,7 @@ class JobOptions:
         return arguments + ([f"--key-file={self.key_file}"] if self.key_file else [])
 
     def key(self) -> bytes:
-        """The key, where there is one.
+        """Return the key; empty where there is none and none is needed.
 
         Raises:
             ValueError: there is none, and the options ask for tokens, or for fingerprints of hidden card numbers.
@@ -79,7 +79,7 @@ class JobOptions:
 
 
 def secrets_of(credentials: bytes) -> dict[bytes, bytes]:
-    """Hadoop's credentials as the tasks' containers have them (org.apache.hadoop.security.Credentials) -> its secrets.
+    """Return the secrets in Hadoop's credentials, as tasks have them (org.apache.hadoop.security.Credentials).
 
     Raises:
         ValueError: another format.
@@ -95,7 +95,7 @@ def secrets_of(credentials: bytes) -> dict[bytes, bytes]:
 
 
 class _Reader:
-    """Hadoop's variable-length numbers, and texts behind such a length (org.apache.hadoop.io.WritableUtils)."""
+    """Reads Hadoop's variable-length numbers, and texts that follow such a length (WritableUtils)."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content

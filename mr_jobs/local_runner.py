@@ -171,7 +171,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         self._end_phase()
 
     def _split_reducer_input(self, step_num: int) -> int:
-        """-> how many reduce tasks there are; the map tasks have cut their input."""
+        """Return how many reduce tasks there are; the map tasks have cut their input."""
         return int(self._num_reducers(step_num))
 
     def _run_reducers(self, step_num: int, num_reducer_tasks: int) -> None:
@@ -249,7 +249,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         return run
 
     def explain(self, failure: StepFailedException) -> UserError:
-        """-> which task failed, and the end of what it said on standard error."""
+        """Return which task failed, and the end of what it wrote to standard error."""
         task = vars(failure)  # mrjob's local runner adds the task's type and number
         stderr = Path(
             self._task_stderr_path(task["task_type"], failure.step_num, task["task_num"])
@@ -262,7 +262,7 @@ class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hint
         said = "\n".join(f"  {line}" for line in lines)
         return UserError(
             f"The {task['task_type']} of step {failure.step_num + 1} failed (task {task['task_num']}):\n{said}",
-            "Mend what it names; the join starts from the beginning when the command is run again.",
+            "Fix what it names; the join starts from the beginning when the command is run again.",
         )
 
 
@@ -285,7 +285,7 @@ class _Span:
 
 
 def _grouped(paths: list[Path]) -> Iterator[list[_Span]]:
-    """-> groups of files; small neighbours share one. No file at all makes one empty group."""
+    """Return groups of files; small neighbours share one. No file at all makes one empty group."""
     group: list[_Span] = []
     size = 0
     for path in paths:
@@ -299,7 +299,7 @@ def _grouped(paths: list[Path]) -> Iterator[list[_Span]]:
 
 
 def _cut(spans: list[_Span], pieces: int) -> Iterator[list[_Span]]:
-    """One large file -> so many pieces of about the same size; whatever is small stays one."""
+    """Return so many pieces of one large file, of about the same size; what is small stays whole."""
     if sum(span.end for span in spans) <= SMALL_INPUT:
         yield spans
         return

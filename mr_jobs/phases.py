@@ -61,7 +61,7 @@ Tell = Callable[[Phase], None]
 
 
 def phases_of_counters(step: int, lines: Iterable[str], read: int | None = None) -> Iterator[Phase]:
-    """What `hadoop jar` prints at a job's end -> its phases; none where it prints no counters.
+    """Return a job's phases by what `hadoop jar` prints at its end; none where it prints no counters.
 
     `read` are the bytes of the job's input where they are known: tasks in one JVM count each other's, too.
     The bytes of the sort are those that went over the network, compressed if the cluster compresses them. Its time is

@@ -246,18 +246,18 @@ def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     assert csv == expected_csv(many_rows)
 
 
-def with_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_little_room(monkeypatch: pytest.MonkeyPatch, batch: int = 60, room: int = 40) -> None:
     """Let a few rows fill what a task holds, and more go through sort(1)."""
-    monkeypatch.setattr(join, "FlatRows", partial(FlatRows, batch=60, room=40))
-    monkeypatch.setattr(join, "Profiles", partial(Profiles, batch=60, room=40))
+    monkeypatch.setattr(join, "FlatRows", partial(FlatRows, batch=batch, room=room))
+    monkeypatch.setattr(join, "Profiles", partial(Profiles, batch=batch, room=room))
     for module in (join, mapping):
-        monkeypatch.setattr(module, "RecordBuffer", partial(frames.RecordBuffer, room=100))
+        monkeypatch.setattr(module, "RecordBuffer", partial(frames.RecordBuffer, room=2 * batch))
 
 
 def test_buckets_that_do_not_fit_in_memory_are_sorted_on_disk(
     many_rows: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_little_room(monkeypatch)
+    with_little_room(monkeypatch, batch=6000, room=1000)
     csv, _ = merged(run_inline(many_rows.lines()), tmp_path)
     assert csv == expected_csv(many_rows)
 

@@ -223,6 +223,6 @@ def test_output_may_have_any_name(cluster: Cluster, tmp_path: Path) -> None:
 
 def test_a_folder_in_hdfs_that_could_be_another_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     result = cluster.run(tmp_path, "--movements", "10", "--hdfs-folder", "hdfs:///user/movimento/flat?")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "'?' in the name 'hdfs:///user/movimento/flat?'" in result.stderr
     assert "Traceback" not in result.stderr

@@ -204,7 +204,7 @@ hadoop fs -rm -r -f -skipTrash stock && hadoop fs -mkdir -p stock/tsv/small_tabl
 for name in small_tables movements; do hadoop fs -put /output/$name.tsv stock/tsv/$name/; done
 movimento-flat join --from hdfs:///user/movimento/stock/tsv --to hdfs:///user/movimento/stock/parts
 hadoop fs -get stock/parts /output/parts && hadoop fs -rm -r -skipTrash stock
-hadoop fs -ls -C movimento-flat/packages
+hadoop fs -ls -C movimento-flat/packages && hadoop fs -rm -r -skipTrash movimento-flat/packages >/dev/null
 """
 
 

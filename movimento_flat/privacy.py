@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from movimento_flat.errors import UserError
-from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, FLAT_TABLE, ID_COLUMNS, Table
+from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, ID_COLUMNS
 
 FULL, MASK, TOKEN = "full", "mask", "token"
 #: How card numbers, and people, may be shown.
@@ -81,13 +81,6 @@ class Privacy:
     def hides_numbers(self) -> bool:
         """Whether the CSV has no whole card numbers: then equal ones are found by fingerprints."""
         return self.card != FULL or CARD in self.dropped
-
-    def shows(self, table: Table) -> tuple[bool, ...]:
-        """Return for each of a table's columns whether the CSV has it; ids do not count."""
-        shown = {
-            flat.source.name for flat in FLAT_TABLE if flat.table == table and flat.name not in self.dropped
-        }
-        return tuple(column in shown for column in table.column_names)
 
 
 def card_token(key: bytes, number: bytes) -> bytes:

@@ -7,7 +7,7 @@ from enum import Enum
 
 from movimento_flat.card_numbers import mask_card_numbers
 from movimento_flat.money import is_amount
-from movimento_flat.schema import MOVIMENTO, TABLES, Table
+from movimento_flat.schema import TABLES
 from movimento_flat.tagged_tsv import ROW_SEPARATOR, escape, replace_escapes
 
 #: Kinds of output records: rows of the CSV, and of the three lists beside it.
@@ -44,14 +44,8 @@ class Warn(Enum):
     ZERO = "zero_amount"
 
 
-def rejected_movement(reason: Reject, identity: bytes, card: bytes, columns: bytes) -> bytes:
-    """A movement -> REJECTED_COLUMNS; the last is its text as CSV."""
-    amount = columns.partition(b",")[0]
-    return b"\t".join((reason.value.encode(), MOVIMENTO.name.encode(), identity, card, amount, columns))
-
-
 def rejected_line(reason: Reject, line: bytes, hidden: bool, hides_cards: bool) -> bytes:
-    """A line that is no row -> REJECTED_COLUMNS.
+    """Return REJECTED_COLUMNS of a line that is no row.
 
     Args:
         reason: why.
@@ -74,25 +68,15 @@ def rejected_line(reason: Reject, line: bytes, hidden: bool, hides_cards: bool) 
 
 
 def _without_card_numbers(field: bytes) -> bytes:
-    """A field, whose escapes may be wrong -> the same, or what it says with card numbers masked."""
+    """Return a field, whose escapes may be wrong, or what it says with card numbers masked if there are any."""
     text = replace_escapes(field)
     masked = mask_card_numbers(text)
     return field if masked == text else escape(masked)
 
 
 def _as_text(field: bytes) -> bytes:
-    """A field that may hold any bytes -> one that shows them."""
+    """Return a field that shows the bytes of one that may hold any."""
     return escape(field.decode(errors="backslashreplace").encode())
-
-
-def mismatch(card: bytes, holder: bytes, owner: bytes, movements: int, centavos: int) -> bytes:
-    """Return MISMATCH_COLUMNS of a card whose holder is not its account's owner, with the card's movements."""
-    return b"%b\t%b\t%b\t%d\t%d" % (card, holder, owner, movements, centavos)
-
-
-def warning(reason: Warn, table: Table, identity: bytes, card: bytes, value: bytes) -> bytes:
-    """-> WARNING_COLUMNS. `value` is what looks wrong, as tagged TSV has it; never a card number."""
-    return b"\t".join((reason.value.encode(), table.name.encode(), identity, card, value))
 
 
 #: Where each kind of report has ids.
@@ -100,7 +84,7 @@ _IDS = {REJECTED: (2, 3), MISMATCH: (0, 1, 2), WARNING: (2, 3)}
 
 
 def with_masked_ids(kind: bytes, reports: bytes) -> bytes:
-    """Reports of a kind, as one record has them -> the same with each id masked that may be a card number."""
+    """Return the reports of one record with each id masked that may be a card number."""
     return ROW_SEPARATOR.join(_with_masked_ids(kind, report) for report in reports.split(ROW_SEPARATOR))
 
 

@@ -363,7 +363,6 @@ ID_COLUMNS = tuple(flat.name for flat in FLAT_IDS)
 #: Columns by which the program itself does something.
 AMOUNT = "vlr_transacao_movimento"
 CARD = "numero_cartao"
-DESCRIPTION = "des_transacao_movimento"
 MOMENT = "data_movimento"
 ACCOUNT_KIND = "tipo_conta"
 AGE = "idade_associado"

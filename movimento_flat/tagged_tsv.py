@@ -17,10 +17,12 @@ ROW_SEPARATOR = b"\x1e"
 #: By bare byte: the letter after the backslash. The backslash comes first, so that SQL may replace in this order.
 ESCAPES = {b"\\": b"\\", b"\t": b"t", b"\n": b"n", b"\r": b"r", b"\0": b"0", ROW_SEPARATOR: b"s"}
 _BARE = {letter: bare for bare, letter in ESCAPES.items()}
+#: Pattern of a backslash and one of these letters.
+ESCAPE_PATTERN = rf"\\[{re.escape(b''.join(_BARE).decode())}]"
 
 _find_bare = re.compile(rb"[\\\t\n\r\0\x1e]").search
 _replace_bare = re.compile(rb"[\\\t\n\r\0\x1e]").sub
-_replace_known = re.compile(rb"\\([\\tnr0s])").sub
+_replace_known = re.compile(ESCAPE_PATTERN.encode()).sub
 
 
 def escape(text: bytes) -> bytes:
@@ -53,7 +55,7 @@ def unescape(field: bytes) -> bytes:
 
 def replace_escapes(field: bytes) -> bytes:
     """Return the text of a field that may be damaged: a backslash before an unknown letter stays."""
-    return _replace_known(lambda escaped: _BARE[escaped[1]], field)
+    return _replace_known(lambda escaped: _BARE[escaped[0][1:]], field)
 
 
 def line(table: Table, values: tuple[bytes | None, ...]) -> bytes:

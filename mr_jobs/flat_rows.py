@@ -33,7 +33,7 @@ from movimento_flat.schema import (
     PEOPLE,
     PRINTED_NAME,
 )
-from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+from movimento_flat.tagged_tsv import ROW_SEPARATOR
 from mr_jobs.frames import (
     BATCH,
     BUCKET,
@@ -60,14 +60,13 @@ from mr_jobs.profiles import in_csv, shown
 from mr_jobs.quality_checks import movement_checks, unlike_names, warning_row
 from mr_jobs.source_rows import CARD_OF_MOVEMENT
 
-_NULL = NULL.decode()
 _A, _C, _M = (table.tag for table in (ASSOCIADO, CONTA, MOVIMENTO))
 
 
-def send_movements(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
+def send_movements(rows: pl.DataFrame, privacy: Privacy) -> Sent:
     """Send movements to their cards' buckets: card, id, columns."""
     row = row_of(CARD_OF_MOVEMENT, "id", *shown(MOVIMENTO, privacy))
-    yield Sent(in_csv(MOVIMENTO, rows, privacy).select(bucket_of(CARD_OF_MOVEMENT), row), _M)
+    return Sent(in_csv(MOVIMENTO, rows, privacy).select(bucket_of(CARD_OF_MOVEMENT), row), _M)
 
 
 class FlatRows:
@@ -365,7 +364,8 @@ def _unlike_names(layout: _Layout, cards: pl.DataFrame) -> pl.DataFrame:
 
 def _numbered(movements: pl.DataFrame) -> pl.DataFrame:
     """Return movements with the numbers that their card's and their own id are, and their bucket; NULL is null."""
-    return movements.with_columns(bucket_of("card"), number=id_of("card"), order=id_of("id"))
+    numbered = movements.with_columns(number=id_of("card"), order=id_of("id"))
+    return numbered.with_columns(bucket=pl.col("number") // BUCKET)
 
 
 def _in_order(movements: pl.DataFrame) -> pl.DataFrame:

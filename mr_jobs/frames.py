@@ -49,7 +49,7 @@ Pack = tuple[bytes, bytes]
 Record = tuple[bytes, bytes]
 
 _KEY_DIGITS, _ID_DIGITS = 17, 20
-_NULL, _SEPARATOR = NULL.decode(), ROW_SEPARATOR.decode()
+NULL_TEXT, _SEPARATOR = NULL.decode(), ROW_SEPARATOR.decode()
 _ID = r"^(?:0|[1-9][0-9]{0,19})$"
 _QUOTED = r'[",\r]'
 _LINE_END = r"^(?:[^\\]|\\[^nr])*\\[nr]"
@@ -115,7 +115,7 @@ def csv_text(fields: pl.Series) -> pl.Series:
     text = pl.col("text")
     quoted = pl.concat_str(pl.lit('"'), text.str.replace_all('"', '""', literal=True), pl.lit('"'))
     must_be_quoted = text.str.contains(_QUOTED) | text.str.contains(_LINE_END)
-    field = pl.when(text == _NULL).then(pl.lit("")).when(must_be_quoted).then(quoted).otherwise(text)
+    field = pl.when(text == NULL_TEXT).then(pl.lit("")).when(must_be_quoted).then(quoted).otherwise(text)
     changed = fields.filter(may_change).to_frame("text").select(field).to_series()
     return fields.scatter(may_change.arg_true(), changed)
 
@@ -208,7 +208,7 @@ def few_of_each(packs: Sequence[bytes]) -> list[bytes]:
 def padded(name: str) -> pl.Expr:
     """Return an id with leading zeros, so that byte order is the order of ids. NULL stays, and comes after them."""
     field = pl.col(name)
-    return pl.when(field == _NULL).then(field).otherwise(field.str.zfill(_ID_DIGITS)).alias(name)
+    return pl.when(field == NULL_TEXT).then(field).otherwise(field.str.zfill(_ID_DIGITS)).alias(name)
 
 
 def unpadded(name: str) -> pl.Expr:

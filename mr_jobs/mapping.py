@@ -15,8 +15,9 @@ from mr_jobs.profiles import (
     report,
     send_accounts,
     send_associates,
-    send_cards,
-    send_numbers,
+    send_cards_to_accounts,
+    send_cards_to_holders,
+    send_cards_to_numbers,
 )
 from mr_jobs.source_rows import SourceRows
 
@@ -48,13 +49,14 @@ class Mapping:
     def _send(self, table: Table, rows: pl.DataFrame) -> Iterator[Sent]:
         shown = self._source.hide(table, rows)
         if table is ASSOCIADO:
-            yield from check_associates(rows, shown)
-            yield from send_associates(shown, self._privacy)
+            yield check_associates(rows, shown)
+            yield send_associates(shown, self._privacy)
         elif table is CONTA:
-            yield from send_accounts(shown, self._privacy)
+            yield send_accounts(shown, self._privacy)
         elif table is CARTAO:
-            yield from check_cards(rows)
-            yield from send_numbers(rows, self._source.fingerprints)
-            yield from send_cards(shown, self._privacy)
+            yield check_cards(rows)
+            yield send_cards_to_numbers(rows, self._source.fingerprints)
+            yield send_cards_to_holders(shown)
+            yield send_cards_to_accounts(shown, self._privacy)
         else:
-            yield from send_movements(shown, self._privacy)
+            yield send_movements(shown, self._privacy)

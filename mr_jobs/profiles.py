@@ -17,10 +17,11 @@ import polars as pl
 
 from movimento_flat.privacy import Privacy
 from movimento_flat.problem_lists import WARNING, Warn
-from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_TABLE, Table
-from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
+from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_BY_NAME, FLAT_TABLE, Table
+from movimento_flat.tagged_tsv import ROW_SEPARATOR
 from mr_jobs.frames import (
     BATCH,
+    NULL_TEXT,
     REPORTS,
     ROOM,
     Pack,
@@ -48,7 +49,6 @@ from mr_jobs.source_rows import (
 NUMBERS = b"N"
 #: Characters of a number by whose end its bucket is chosen.
 _NUMBER_KEY = 3
-_NULL = NULL.decode()
 _CARD_ID, _PARENT, _OWNER = "id", "parent", "owner"
 
 
@@ -59,53 +59,55 @@ def shown(table: Table, privacy: Privacy) -> list[str]:
 
 def in_csv(table: Table, rows: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
     """Return a table's rows with the columns that the delivery has, as CSV fields by their names in the flat table."""
-    names = {flat.name: flat.source.name for flat in FLAT_TABLE if flat.table is table}
-    return rows.with_columns(csv_text(rows[names[name]]).alias(name) for name in shown(table, privacy))
+    return rows.with_columns(
+        csv_text(rows[FLAT_BY_NAME[name].source.name]).alias(name) for name in shown(table, privacy)
+    )
 
 
-def send_associates(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
+def send_associates(rows: pl.DataFrame, privacy: Privacy) -> Sent:
     """Send associates to their buckets: id, columns."""
     row = row_of("id", *shown(ASSOCIADO, privacy))
-    rows = in_csv(ASSOCIADO, rows, privacy).select(bucket_of("id"), row)
-    yield Sent(rows, ASSOCIADO.tag, ASSOCIADO.tag)
+    return Sent(in_csv(ASSOCIADO, rows, privacy).select(bucket_of("id"), row), ASSOCIADO.tag, ASSOCIADO.tag)
 
 
-def send_accounts(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
+def send_accounts(rows: pl.DataFrame, privacy: Privacy) -> Sent:
     """Send accounts to their buckets: id, owner, columns."""
     row = row_of("id", OWNER_OF_ACCOUNT, *shown(CONTA, privacy))
-    yield Sent(in_csv(CONTA, rows, privacy).select(bucket_of("id"), row), CONTA.tag, CONTA.tag)
+    return Sent(in_csv(CONTA, rows, privacy).select(bucket_of("id"), row), CONTA.tag, CONTA.tag)
 
 
-def send_cards(rows: pl.DataFrame, privacy: Privacy) -> Iterator[Sent]:
-    """Send cards to their holders' buckets (holder, id) and to their accounts' (account, id, columns)."""
-    yield Sent(
-        rows.select(bucket_of(HOLDER_OF_CARD), row_of(HOLDER_OF_CARD, "id")), CARTAO.tag, ASSOCIADO.tag
-    )
+def send_cards_to_holders(rows: pl.DataFrame) -> Sent:
+    """Send cards to their holders' buckets: holder, id."""
+    row = row_of(HOLDER_OF_CARD, "id")
+    return Sent(rows.select(bucket_of(HOLDER_OF_CARD), row), CARTAO.tag, ASSOCIADO.tag)
+
+
+def send_cards_to_accounts(rows: pl.DataFrame, privacy: Privacy) -> Sent:
+    """Send cards to their accounts' buckets: account, id, columns."""
     row = row_of(ACCOUNT_OF_CARD, "id", *shown(CARTAO, privacy))
-    yield Sent(in_csv(CARTAO, rows, privacy).select(bucket_of(ACCOUNT_OF_CARD), row), CARTAO.tag, CONTA.tag)
+    return Sent(in_csv(CARTAO, rows, privacy).select(bucket_of(ACCOUNT_OF_CARD), row), CARTAO.tag, CONTA.tag)
 
 
-def send_numbers(rows: pl.DataFrame, fingerprints: Callable[[pl.Series], pl.Series]) -> Iterator[Sent]:
-    """Send cards by their numbers, or by what `fingerprints` makes of these: number, id."""
-    rows = rows.filter(pl.col(NUMBER_OF_CARD) != _NULL)
+def send_cards_to_numbers(rows: pl.DataFrame, fingerprints: Callable[[pl.Series], pl.Series]) -> Sent:
+    """Send cards to the buckets of their numbers, or of what `fingerprints` makes of these: number, id."""
+    rows = rows.filter(pl.col(NUMBER_OF_CARD) != NULL_TEXT)
     rows = rows.with_columns(fingerprints(rows[NUMBER_OF_CARD]).alias(NUMBER_OF_CARD))
     bucket = pl.col(NUMBER_OF_CARD).str.tail(_NUMBER_KEY).alias("bucket")
-    yield Sent(rows.select(bucket, row_of(NUMBER_OF_CARD, "id")), CARTAO.tag, NUMBERS)
+    return Sent(rows.select(bucket, row_of(NUMBER_OF_CARD, "id")), CARTAO.tag, NUMBERS)
 
 
-def check_associates(rows: pl.DataFrame, shown: pl.DataFrame) -> Iterator[Sent]:
+def check_associates(rows: pl.DataFrame, shown: pl.DataFrame) -> Sent:
     """Report ages that no person has, as they may show."""
-    odd = shown.filter(
-        rows.select((pl.col(AGE_OF_ASSOCIATE) != _NULL) & is_odd_age(AGE_OF_ASSOCIATE)).to_series()
-    )
-    yield report(odd.select(warning_row(Warn.AGE, ASSOCIADO, "id", pl.lit(""), AGE_OF_ASSOCIATE)))
+    is_odd = (pl.col(AGE_OF_ASSOCIATE) != NULL_TEXT) & is_odd_age(AGE_OF_ASSOCIATE)
+    odd = shown.filter(rows.select(is_odd).to_series())
+    return report(odd.select(warning_row(Warn.AGE, ASSOCIADO, "id", pl.lit(""), AGE_OF_ASSOCIATE)))
 
 
-def check_cards(rows: pl.DataFrame) -> Iterator[Sent]:
+def check_cards(rows: pl.DataFrame) -> Sent:
     """Report numbers whose check digit is wrong. The number itself is in no report."""
-    numbered = rows.filter(pl.col(NUMBER_OF_CARD) != _NULL)
+    numbered = rows.filter(pl.col(NUMBER_OF_CARD) != NULL_TEXT)
     wrong = numbered.filter(fails_luhn(numbered[NUMBER_OF_CARD]))
-    yield report(wrong.select(warning_row(Warn.LUHN, CARTAO, "id", "id", pl.lit(""))))
+    return report(wrong.select(warning_row(Warn.LUHN, CARTAO, "id", "id", pl.lit(""))))
 
 
 def report(rows: pl.DataFrame, kind: bytes = WARNING) -> Sent:
@@ -213,7 +215,7 @@ class CardNumbers:
         """Return the reports of the cards that are held, which are then forgotten."""
         rows = frame_of(self._packs, ["number", "id"]).unique()
         self._packs, self._size = [], 0
-        yield from _report_duplicates(rows.filter(pl.col("number").is_duplicated()))
+        yield _report_duplicates(rows.filter(pl.col("number").is_duplicated()))
 
     def _of_large_bucket(self, packs: list[bytes], more: Iterable[bytes]) -> Iterator[Sent]:
         """Do the same with more rows than there is room for, sorted on disk: the last of those before is enough."""
@@ -223,14 +225,14 @@ class CardNumbers:
             rows = fields_of(lines_of(block), ["number", "id"]).with_columns(is_reported=pl.lit(False))
             rows = pl.concat([last, rows]).unique(["number", "id"], keep="first", maintain_order=True)
             rows = rows.with_columns(is_duplicate=pl.col("number").is_duplicated())
-            yield from _report_duplicates(rows.filter(pl.col("is_duplicate") & ~pl.col("is_reported")))
+            yield _report_duplicates(rows.filter(pl.col("is_duplicate") & ~pl.col("is_reported")))
             last = rows.tail(1).select(
                 "number", "id", is_reported=pl.col("is_reported") | pl.col("is_duplicate")
             )
 
 
-def _report_duplicates(rows: pl.DataFrame) -> Iterator[Sent]:
-    yield report(rows.select(warning_row(Warn.DUPLICATE, CARTAO, "id", "id", pl.lit(""))))
+def _report_duplicates(rows: pl.DataFrame) -> Sent:
+    return report(rows.select(warning_row(Warn.DUPLICATE, CARTAO, "id", "id", pl.lit(""))))
 
 
 class Profiles:

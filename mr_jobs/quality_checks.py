@@ -9,6 +9,7 @@ import polars as pl
 
 from movimento_flat.problem_lists import Warn
 from movimento_flat.schema import ACCOUNT_CREATED, AMOUNT, CARD_CREATED, MOMENT, Table
+from movimento_flat.tagged_tsv import ESCAPE_PATTERN
 
 #: Sorts after each moment: no movement lies in the future of it.
 NO_CLOCK = "~"
@@ -17,7 +18,6 @@ _ZEROS = ("0.00", "-0.00")
 _USUAL_AGE = r"^(?:[0-9]{1,2}|1[0-2][0-9]|130)$"
 #: Digits that fit into 64 bits, an even number of them: the same digits count twice in each piece.
 _PIECE = 18
-_ESCAPE = r"\\[\\tnr0s]"
 #: A letter, or a numeral that is no decimal digit, as in a Roman number.
 _WORD = r"[\p{L}\p{N}--\p{Nd}]{2,}"
 
@@ -64,7 +64,7 @@ def unlike_names(cards: pl.DataFrame, printed: str, names: Sequence[str]) -> pl.
 
 
 def _words(name: pl.Expr) -> pl.Expr:
-    plain = name.str.replace_all(_ESCAPE, " ").str.normalize("NFKD").str.replace_all(r"\p{M}", "")
+    plain = name.str.replace_all(ESCAPE_PATTERN, " ").str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     return plain.str.to_uppercase().str.extract_all(_WORD)
 
 

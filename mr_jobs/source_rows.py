@@ -27,7 +27,7 @@ from movimento_flat.schema import (
     CARD,
     CARTAO,
     CONTA,
-    FLAT_TABLE,
+    FLAT_BY_NAME,
     MOVIMENTO,
     TABLES,
     Column,
@@ -35,16 +35,15 @@ from movimento_flat.schema import (
     Shows,
     Table,
 )
-from movimento_flat.tagged_tsv import NULL, escape, unescape
-from mr_jobs.frames import fields_of, is_id, lines_of
+from movimento_flat.tagged_tsv import ESCAPE_PATTERN, ESCAPES, escape, unescape
+from mr_jobs.frames import NULL_TEXT, fields_of, is_id, lines_of
 
-_NULL = NULL.decode()
 _TAG = "tag"
 _AMOUNT = r"^-?[0-9]+\.[0-9][0-9]$"
-_ESCAPES = r"^(?:[^\\]|\\[\\tnr0s])*$"
+_ESCAPES = rf"^(?:[^\\]|{ESCAPE_PATTERN})*$"
 #: Bytes that a line may have bare where it is not the extraction that has written it.
-_BARE = {b"\r": b"r", b"\0": b"0", b"\x1e": b"s"}
-_find_bare = re.compile(rb"\\.|[\r\0\x1e]", re.DOTALL).sub
+_BARE = {bare: letter for bare, letter in ESCAPES.items() if bare not in b"\\\t\n"}
+_find_bare = re.compile(rb"\\.|[%b]" % b"".join(_BARE), re.DOTALL).sub
 #: Some programs begin a file with it; Hadoop takes one off, and only at the beginning of a file.
 _MARK = b"\xef\xbb\xbf"
 _find_marks = re.compile(rb"^(?:%b)+" % _MARK, re.MULTILINE).sub
@@ -59,17 +58,11 @@ def _key(table: Table, other: Table) -> str:
     return name
 
 
-def _source(flat_name: str) -> str:
-    """Return the name that a column of the flat table has in its source table."""
-    (name,) = (flat.source.name for flat in FLAT_TABLE if flat.name == flat_name)
-    return name
-
-
 #: Columns of the source tables by which the join itself does something.
 CARD_OF_MOVEMENT = _key(MOVIMENTO, CARTAO)
 ACCOUNT_OF_CARD, HOLDER_OF_CARD = _key(CARTAO, CONTA), _key(CARTAO, ASSOCIADO)
 OWNER_OF_ACCOUNT = _key(CONTA, ASSOCIADO)
-NUMBER_OF_CARD, AGE_OF_ASSOCIATE = _source(CARD), _source(AGE)
+NUMBER_OF_CARD, AGE_OF_ASSOCIATE = (FLAT_BY_NAME[name].source.name for name in (CARD, AGE))
 
 Frames = dict[Table, pl.DataFrame]
 
@@ -122,7 +115,7 @@ class SourceRows:
         if self._privacy.people == TOKEN and column.shows is Shows.GIVEN_NAME:
             return _each(rows["id"], lambda identity: person_token(self._key, identity))
         if self._privacy.people == TOKEN and column.shows is Shows.PERSON:
-            return pl.Series([_NULL]).new_from_index(0, len(rows))
+            return pl.Series([NULL_TEXT]).new_from_index(0, len(rows))
         if not self._hides_cards or column.kind in (Kind.ID, Kind.MONEY):
             return None
         if column.shows is Shows.CARD_NUMBER:
@@ -144,7 +137,7 @@ class SourceRows:
 def _each(fields: pl.Series, change: Callable[[bytes], bytes]) -> pl.Series:
     """Return fields whose text is changed, but those that are NULL."""
     changed = [
-        field if field == _NULL else escape(change(unescape(field.encode()))).decode()
+        field if field == NULL_TEXT else escape(change(unescape(field.encode()))).decode()
         for field in fields.to_list()
     ]
     return pl.Series(changed, dtype=pl.String)
@@ -175,7 +168,7 @@ def _rows(table: Table, lines: pl.Series) -> tuple[pl.DataFrame, list[str]]:
     is_row = last.is_not_null() & ~last.str.contains("\t", literal=True)
     for column in table.columns:
         field = pl.col(column.name)
-        is_null = (field == _NULL) if column.name != "id" else pl.lit(False)
+        is_null = (field == NULL_TEXT) if column.name != "id" else pl.lit(False)
         if column.kind is Kind.ID:
             is_row &= is_id(column.name) | is_null
         elif column.kind is Kind.MONEY:
@@ -193,7 +186,7 @@ def _bad_escapes(fields: pl.Series) -> pl.Series:
     """Return at which places a field has an escape that tagged TSV does not have."""
     places = fields.str.contains("\\", literal=True).arg_true()
     some = fields.gather(places)
-    return places.filter((some != _NULL) & ~some.str.contains(_ESCAPES))
+    return places.filter((some != NULL_TEXT) & ~some.str.contains(_ESCAPES))
 
 
 def _escaped(block: bytes) -> bytes:

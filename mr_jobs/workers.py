@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -87,7 +86,7 @@ class Workers:
         try:
             if not self._pool.submit(_work, task).result():
                 raise TaskFailedError("the task failed")
-        except (BrokenProcessPool, RuntimeError) as error:
+        except RuntimeError as error:  # a broken pool, or one that is closed
             raise TaskFailedError(f"the task ended before its work was done: {error}") from error
 
 

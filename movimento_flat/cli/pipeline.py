@@ -90,12 +90,8 @@ def _extract_and_join(
 
     with ThreadPoolExecutor(1) as background:
         extraction = background.submit(extracting)
-        if has_page:
-            background.submit(
-                import_module, "movimento_flat.report.page"
-            )  # Jinja takes its time, while the join runs
         try:
-            _import_what_comes_later()
+            _import_what_comes_later(has_page)
             parts = workspace.join(
                 job_options,
                 small_tables.result,
@@ -107,9 +103,14 @@ def _extract_and_join(
         return extraction.result(), parts
 
 
-def _import_what_comes_later() -> None:
-    """Import what the last stages need, such as NumPy, while the first one waits for the database."""
+def _import_what_comes_later(has_page: bool) -> None:
+    """Import what the last stages need, while the first one waits for the database.
+
+    Only the main thread imports: an import that a signal interrupts leaves its lock closed to other threads for ever.
+    """
     import_module("movimento_flat.cli.delivery")
+    if has_page:
+        import_module("movimento_flat.report.page")
 
 
 def _stoppable(progress: Callable[[int], None], stopping: Event) -> Callable[[int], None]:

@@ -37,7 +37,7 @@ class Column:
         english, portuguese: what it means, with the example, as the documents and the data package say it.
         flat: its name in the flat table; empty where that has none. Ids are there only where they are asked for.
         points_to: name of the table whose id it holds.
-        shows: what must be hidden where people or cards are; a person's token stands in the place of the given name.
+        shows: what must be hidden where people or cards are; a person's token stands instead of the given name.
         may_be_null: whether the value may be missing.
         check: condition that the table in MySQL must fulfil.
         sample: what of the sample data it is (`movimento_flat.sample_data.generate`). Where it is empty, they have any

@@ -58,7 +58,7 @@ def read_runs(file: BinaryIO) -> list[Run]:
 
 
 class MapOutput:
-    """What mrjob lets a map task write to, in the place of its standard output, which gets a list of the runs."""
+    """What mrjob lets a map task write to, instead of its standard output, which gets a list of the runs."""
 
     def __init__(self, records: str, reducers: int, stdout: BinaryIO) -> None:
         """Args:

@@ -13,8 +13,6 @@ from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop
 
 PACKAGES = [Path(__file__).resolve().parent.parent / name for name in ("movimento_flat", "mr_jobs")]
-
-
 #: Folder of a task in which the archive of Polars is unpacked, and a variable with one of this machine that has it.
 SITE, SITE_VARIABLE = "site-packages", "MOVIMENTO_FLAT_SITE"
 _DISTRIBUTIONS = ("polars", "polars-runtime-32")
@@ -53,16 +51,24 @@ def ship_polars(hadoop: Hadoop, folder: str) -> str:
         UserError: HDFS does not take it.
     """
     name = f"polars-{distribution(_DISTRIBUTIONS[0]).version}-{platform.machine()}.zip"
-    hadoop.fs("-mkdir", "-p", folder)
     uri = f"{folder}/{name}"
-    if uri not in hadoop.fs("-ls", "-C", folder).split():
-        try:
-            with hadoop.write(uri) as file:
-                _write_polars(file)
-        except UserError:
-            if uri not in hadoop.fs("-ls", "-C", folder).split():  # else another run has put it there
-                raise
+    if _is_there(hadoop, uri):
+        return uri
+    hadoop.fs("-mkdir", "-p", folder)
+    try:
+        with hadoop.write(uri) as file:
+            _write_polars(file)
+    except UserError:
+        if not _is_there(hadoop, uri):  # else another run has put it there
+            raise
     return uri
+
+
+def _is_there(hadoop: Hadoop, uri: str) -> bool:
+    try:
+        return bool(hadoop.fs("-ls", "-C", uri))
+    except UserError:
+        return False
 
 
 def _new_archive(name: str) -> Path:

@@ -112,7 +112,7 @@ def _as_machine(folder: Path, final: Path) -> None:
 
 
 def _wrap_programs(folder: Path, final: Path) -> None:
-    """Put a wrapper in the place of each program; `final` is the name that the folder will have."""
+    """Put a wrapper where each program was; `final` is the name that the folder will have."""
     (loader,) = (final / path.relative_to(folder) for path in folder.glob("usr/lib/*/ld-linux-*.so.*"))
     for program in (*folder.glob("usr/bin/*"), *folder.glob("usr/sbin/*")):
         if program.is_symlink() or program.read_bytes()[:4] != b"\x7fELF":

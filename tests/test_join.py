@@ -325,7 +325,7 @@ GOOD_MOVEMENT = movimento(id="5", des_transacao="x", vlr_transacao="1.00")
 
 
 def with_text(value: bytes, **columns: str) -> bytes:
-    """Return the line of a movement with bytes in the place of `?`."""
+    """Return the line of a movement with bytes instead of `?`."""
     return GOOD_MOVEMENT.replace(**columns).line().replace(b"?", value)
 
 

@@ -49,7 +49,9 @@ class Auditing:
         self._workers: list[BaseProcess] = []
         self._pool: Executor = ThreadPoolExecutor(1)
         if size >= LEAST_SPANS * SPAN:
-            self._start_processes(cores or min(os.cpu_count() or 1, MOST_PROCESSES))
+            # They import what they need while the merge writes the first span.
+            count = cores or min(os.cpu_count() or 1, MOST_PROCESSES)
+            self._pool, self._workers = start_workers(count, keep_freed_memory)
         self._hashing = ThreadPoolExecutor(1)
         self._digest = hashlib.sha256()
         self._hashed: list[Future[None]] = []
@@ -97,10 +99,6 @@ class Auditing:
             hashed.result()
         figures = figuring.figures() if self._with_figures else None
         return Audit(totals, size, self._digest.hexdigest()), figures
-
-    def _start_processes(self, count: int) -> None:
-        """Start all processes at once: they import what they need while the merge writes the first span."""
-        self._pool, self._workers = start_workers(count, keep_freed_memory)
 
     def _hand_out(self, end: int) -> None:
         """Have everything before `end` audited and hashed that is not yet."""

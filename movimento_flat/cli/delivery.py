@@ -118,7 +118,7 @@ def _refuse_beyond(
     raise UserError(
         "The run is beyond its limits, so nothing is published; what was published before is as it was.\n"
         + "\n".join(f"  {line}" for line in broken),
-        f"The lists are in {refused}: mend what they name, or allow more.",
+        f"The lists are in {refused}: correct what they name, or allow more.",
     )
 
 

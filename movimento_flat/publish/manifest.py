@@ -36,6 +36,8 @@ OLDEST_FORMAT = 1
 WHOLE_FORMAT = 3
 #: The first with the page and the Parquet file beside the CSV, and with the word mismatches for disagreements.
 BESIDE_FORMAT = 4
+#: Files that a delivery may have beside the CSV and the run folder; before BESIDE_FORMAT only the package.
+FILES_BESIDE = (PACKAGE_NAME, PARQUET_NAME, REPORT_NAME)
 
 _Entry = TypeVar("_Entry")
 
@@ -298,8 +300,8 @@ class Manifest:
     @property
     def beside(self) -> frozenset[str]:
         """Names of the extra files that lie beside the CSV; the others lie in the run folder."""
-        names = {PACKAGE_NAME, PARQUET_NAME, REPORT_NAME} if self.format >= BESIDE_FORMAT else {PACKAGE_NAME}
-        return frozenset(names & self.files.keys())
+        names = FILES_BESIDE if self.format >= BESIDE_FORMAT else (PACKAGE_NAME,)
+        return frozenset(names) & self.files.keys()
 
     @property
     def mismatches_name(self) -> str:

@@ -12,15 +12,13 @@ from movimento_flat.errors import UserError
 from movimento_flat.locks import open_locked
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
-from movimento_flat.publish.manifest import MANIFEST_NAME, Manifest
-from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, REPORT_NAME
+from movimento_flat.publish.manifest import FILES_BESIDE, MANIFEST_NAME, Manifest
+from movimento_flat.publish.parts import CSV_NAME
 
 RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
 _HOLDER_NAME = "pid"
-#: Files that a delivery may have beside the CSV and the run folder.
-_FILES_BESIDE = (PACKAGE_NAME, PARQUET_NAME, REPORT_NAME)
 _OF_OTHERS = 0o077
 _CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
@@ -62,7 +60,7 @@ class OutputFolder:
         _flush_to_disk(self.work)
         run.rename(self.work / _new(RUN_NAME))
         _flush_to_disk(self.work)
-        for name in (*_FILES_BESIDE, RUN_NAME):
+        for name in (*FILES_BESIDE, RUN_NAME):
             if (self.path / name).exists():
                 (self.path / name).rename(self.work / _previous(name))
         _flush_names(self.path, self.work)
@@ -117,13 +115,13 @@ def _settle(path: Path, work: Path) -> None:
     if not new_run.exists():
         return
     if (work / _new(CSV_NAME)).exists():
-        for name in (*_FILES_BESIDE, RUN_NAME):
+        for name in (*FILES_BESIDE, RUN_NAME):
             _move(work / _previous(name), path / name)
         _flush_names(path, work)
         new_run.rename(work / "undone.run")
     else:
         _remove_refused(path, work)
-        for name in _FILES_BESIDE:
+        for name in FILES_BESIDE:
             _move(work / _new(name), path / name)
         _flush_names(path, work)
         _move(new_run, path / RUN_NAME)
@@ -206,7 +204,7 @@ def _refuse_foreign_files(path: Path) -> None:
     Raises:
         UserError: there is such a file.
     """
-    for name in _FILES_BESIDE:
+    for name in FILES_BESIDE:
         file = path / name
         if os.path.lexists(file) and not (file.is_file() and _is_ours(file)):
             raise _foreign(file)

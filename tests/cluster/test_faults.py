@@ -154,7 +154,7 @@ def test_a_quota_that_is_used_up_is_one_message(cluster: Cluster, data: Data, pr
 
 
 def run_as_the_cluster_is(cluster: Cluster, output: Path) -> Result:
-    """A run without the script's `up`, which would mend the cluster first; OUTPUT is mounted at /output."""
+    """A run without the script's `up`, which would repair the cluster first; OUTPUT is mounted at /output."""
     command = ("movimento-flat", "run", "--engine", "hadoop", "--output", "/output", *DATA)
     return cluster.script("client", *command, OUTPUT=str(output))
 

@@ -125,7 +125,7 @@ install-test:
 .PHONY: lock
 lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes the newest of all
 	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" lock
-	@for group in runtime parquet test lock audit; do \
+	@for group in runtime test lock audit; do \
 		[ "$$group" = runtime ] && extra= || extra="--extra $$group --constraint requirements/runtime.txt"; \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $${UPGRADE:+--upgrade} \

@@ -15,8 +15,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Self
 
-import polars as pl
-
+from movimento_flat.columnar import pl
 from movimento_flat.money import centavos
 from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.problem_lists import FLAT, MISMATCH, REJECTED, WARNING, Reject, Warn, with_masked_ids

@@ -12,13 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-os.environ.setdefault("POLARS_MAX_THREADS", "1")  # tasks are processes, as many as there are cores
-import polars as pl
-
-from movimento_flat.interrupts import hear_signals_after_import
+from movimento_flat.columnar import pl
 from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
-
-hear_signals_after_import()
 
 #: Ids that share a bucket.
 BUCKET = 1000

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-import polars as pl
-
+from movimento_flat.columnar import pl
 from movimento_flat.problem_lists import REJECTED
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, Table
 from mr_jobs.flat_rows import send_movements

@@ -13,8 +13,7 @@ A < C < K: associates and accounts come before the cards that name them.
 
 from collections.abc import Callable, Iterable, Iterator
 
-import polars as pl
-
+from movimento_flat.columnar import pl
 from movimento_flat.privacy import Privacy
 from movimento_flat.problem_lists import WARNING, Warn
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_BY_NAME, FLAT_TABLE, Table

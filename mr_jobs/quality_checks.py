@@ -5,8 +5,7 @@ What a delivery does not show is not checked, but for the card number's check di
 
 from collections.abc import Sequence
 
-import polars as pl
-
+from movimento_flat.columnar import pl
 from movimento_flat.problem_lists import Warn
 from movimento_flat.schema import ACCOUNT_CREATED, AMOUNT, CARD_CREATED, MOMENT, Table
 from movimento_flat.tagged_tsv import ESCAPE_PATTERN

@@ -7,9 +7,8 @@ that tagged TSV does not have, or bytes that are no UTF-8. What must not show is
 import re
 from collections.abc import Callable
 
-import polars as pl
-
 from movimento_flat.card_numbers import SHORTEST, mask, mask_card_numbers
+from movimento_flat.columnar import pl
 from movimento_flat.privacy import (
     FULL,
     MASK,

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from movimento_flat.cli.auditing import LEAST_SPANS, SPAN, Auditing
 from movimento_flat.errors import UserError
 from movimento_flat.publish.csv_audit import audit
-from movimento_flat.report.adding import Adding
-from movimento_flat.report.figures import Figures, Figuring
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import as_csv
 from tests.conftest import ROOT, examples
+from tests.test_figures import figures_of
 
 COLUMNS = FLAT_COLUMNS
 ROWS = [
@@ -40,13 +39,6 @@ SIZES = pytest.mark.parametrize("size", [0, LARGE])
 
 def ignore(rows: int) -> None:
     pass
-
-
-def figures_of(file: Path) -> Figures:
-    adding, figuring = Adding(COLUMNS), Figuring()
-    audit(file, COLUMNS, adding.add)
-    figuring.add(adding.part)
-    return figuring.figures()
 
 
 @pytest.fixture
@@ -111,7 +103,9 @@ def test_what_fails_otherwise_is_one_message(size: int, file: Path) -> None:
     file.write_bytes(b"a\n1\n")
     with (
         Auditing(file, ("a",), with_figures=False, size=size) as auditing,
-        pytest.raises(UserError, match="The audit of the CSV failed, so nothing is published: ValueError"),
+        pytest.raises(
+            UserError, match="The audit of the CSV failed, so nothing is published: ColumnNotFoundError"
+        ),
     ):
         auditing.result(ignore)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from movimento_flat.money import Totals
 from movimento_flat.publish import csv_audit
-from movimento_flat.publish.csv_audit import Block, audit
+from movimento_flat.publish.csv_audit import frames
 from movimento_flat.report import figures
-from movimento_flat.report.adding import BINS, Adding, Card
+from movimento_flat.report.adding import BINS, Card, Part, part_of
 from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures, Figuring
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 from tests.brute_force import Row, as_csv
@@ -75,18 +75,14 @@ def files(draw: st.DrawFn) -> tuple[tuple[str, ...], list[Row]]:
 def figures_of(
     csv_file: Path, columns: tuple[str, ...] = FLAT_COLUMNS, blocks_of_a_part: int = 1000
 ) -> Figures:
-    figuring, adding = Figuring(), Adding(columns)
-    blocks = count(1)
-
-    def watch(block: Block) -> None:
-        nonlocal adding
-        adding.add(block)
-        if next(blocks) % blocks_of_a_part == 0:
-            figuring.add(adding.part)
-            adding = Adding(columns)
-
-    audit(csv_file, columns, watch)
-    figuring.add(adding.part)
+    figuring, part = Figuring(), Part()
+    with csv_file.open("rb") as file:
+        for number, rows in enumerate(frames(file.read, columns, columns), start=1):
+            part.add(part_of(rows))
+            if number % blocks_of_a_part == 0:
+                figuring.add(part)
+                part = Part()
+    figuring.add(part)
     return figuring.figures()
 
 

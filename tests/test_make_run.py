@@ -94,16 +94,3 @@ def test_an_authoritys_file_may_have_any_name(place: Place, environment: Path, t
     result = make_run(environment, tmp_path / "out", SOURCE=source, TLS_CA=authority)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out" / CSV).exists()
-
-
-@pytest.mark.machine
-def test_pyarrow_is_installed_for_who_asks_for_parquet_and_for_nobody_else(
-    filled: Database, tmp_path: Path
-) -> None:
-    filled.reader()
-    environment = tmp_path / "venv"
-    for options, has_parquet in (("", False), ("--parquet", True)):
-        result = make_run(environment, tmp_path / "out", SOURCE=filled.url(), OPTIONS=options)
-        assert result.returncode == 0, result.stderr
-        assert (tmp_path / "out" / "movimento_flat.parquet").exists() == has_parquet
-        assert any(environment.glob("lib/python*/site-packages/pyarrow")) == has_parquet

@@ -345,7 +345,7 @@ def test_parquet_and_the_recipes_give_the_columns_their_types(filled: Copy, deli
     (parquet,) = delivery.rglob("*.parquet")
     schema = pq.read_schema(parquet)
     assert schema.names == filled.columns
-    assert [str(schema.field(name).type) for name in (MCC, CLOSED)] == ["string", "timestamp[us]"]
+    assert [str(schema.field(name).type) for name in (MCC, CLOSED)] == ["large_string", "timestamp[us]"]
     recipes = filled.folder / "docs" / "recipes"
     with chdir(delivery), duckdb.connect() as connection:
         movements = runpy.run_path(str(recipes / "load_polars.py"))["movements"]

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -33,7 +31,7 @@ from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
 from mr_jobs.job_options import JobOptions
 from tests.brute_force import Row, as_csv
-from tests.conftest import PASSWORD, ROOT, Database, Server
+from tests.conftest import Database, Server
 from tests.nasty import NO_DATES, nasty_database
 from tests.test_run import CSV, RUN, assert_user_error, command, run
 
@@ -159,15 +157,12 @@ def test_three_readers_see_the_csv_however_it_is_cut(
     assert totals.centavos == sum(centavos((row[FLAT_COLUMNS.index(AMOUNT)] or "").encode()) for row in rows)
 
 
-def test_the_types_are_exact_and_the_kind_of_account_is_a_dictionary(tmp_path: Path) -> None:
+def test_the_types_are_exact(tmp_path: Path) -> None:
     file, _ = written([], tmp_path)
-    types = {Kind.TEXT: pa.utf8(), Kind.MONEY: pa.decimal128(38, 2), Kind.WHOLE: pa.int64()}
+    types = {Kind.TEXT: pa.large_utf8(), Kind.MONEY: pa.decimal128(38, 2), Kind.WHOLE: pa.int64()}
     types |= {Kind.ID: pa.uint64()}
     for field, flat in zip(pq.read_schema(file), FLAT_WITH_IDS, strict=True):
-        if flat.name == "tipo_conta":
-            assert field.type == pa.dictionary(pa.int32(), pa.utf8())
-        else:
-            assert field.type == types.get(flat.kind, pa.timestamp("us"))
+        assert field.type == types.get(flat.kind, pa.timestamp("us"))
 
 
 def test_amounts_alone_one_of_which_is_null(tmp_path: Path) -> None:
@@ -271,20 +266,3 @@ def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
             Console(quiet=True),
         )
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_pyarrow_it_is_refused_before_anything_is_read(nasty: Database, tmp_path: Path) -> None:
-    """Without --parquet nothing asks for it."""
-    nasty.reader()
-    without = "import sys; sys.modules['pyarrow'] = None; from movimento_flat.cli.main import main; main()"
-    arguments = ["run", "--output", str(tmp_path / "out"), "--source", nasty.url()]
-
-    def run_without(*options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", without, *arguments, *options]
-        environment = {"MYSQL_PWD": PASSWORD, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-    refused = run_without("--parquet")
-    assert_user_error(refused, "pip install 'movimento-flat[parquet]'")
-    assert not (tmp_path / "out").exists()
-    assert run_without().returncode == 0

@@ -15,9 +15,10 @@ from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.processes import keep_freed_memory, start_workers
 from movimento_flat.publish.accounting import Audit
-from movimento_flat.publish.csv_audit import blocks, totals_of
-from movimento_flat.report.adding import Adding, Part
+from movimento_flat.publish.csv_audit import frames, pieces, totals_of
+from movimento_flat.report.adding import COLUMNS, Part, part_of
 from movimento_flat.report.figures import Figures, Figuring
+from movimento_flat.schema import AMOUNT
 
 #: Bytes of a file that are audited by one task.
 SPAN = 8 << 20
@@ -143,13 +144,17 @@ def _audit(
     csv: Path, columns: tuple[str, ...], with_figures: bool, start: int, end: int
 ) -> tuple[Totals, Part | None]:
     """Return what the rows in these bytes of the file add up to, and their figures if they are wanted."""
-    adding = Adding(columns) if with_figures else None
+    wanted = [AMOUNT, *(name for name in COLUMNS if with_figures and name in columns)]
+    totals, part = Totals(), Part()
     with csv.open("rb") as file:
         file.seek(start)
 
         def read(length: int) -> bytes:
             return file.read(min(length, end - file.tell()))
 
-        rows = blocks(read, columns, has_header=start == 0)
-        totals = totals_of(rows, adding.add) if adding else totals_of(rows)
-    return totals, adding.part if adding else None
+        for rows in frames(read, columns, wanted, has_header=start == 0):
+            if with_figures:
+                part.add(part_of(rows))
+            else:
+                totals += totals_of(pieces(rows[AMOUNT]))
+    return (part.totals, part) if with_figures else (totals, None)

@@ -9,6 +9,7 @@ from movimento_flat.cli.auditing import Auditing
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
+from movimento_flat.exports.parquet import parquet_totals, write_parquet
 from movimento_flat.exports.spreadsheet import write_spreadsheet
 from movimento_flat.privacy import Privacy
 from movimento_flat.private_files import make_private_file, make_private_folder
@@ -89,13 +90,11 @@ def _write_parquet(
     Raises:
         UserError: it cannot hold the CSV's amounts.
     """
-    from movimento_flat.exports.parquet import parquet_totals, write_parquet  # noqa: PLC0415  # PyArrow may not be here
-
     left_out = write_parquet(csv, privacy.columns, folder, progress)
     if (found := parquet_totals(folder / PARQUET_NAME)) != audited.totals:
         raise UserError(
             f"{PARQUET_NAME} has {found}, the CSV {audited.totals}, so nothing is published.",
-            "Please report this, with the version of PyArrow.",
+            "Please report this, with the version of Polars.",
         )
     for name, count in left_out.items():
         console.say(f"{PARQUET_NAME}: {count:,} values of {name} are none that Parquet has, and null in it.")

@@ -312,7 +312,7 @@ def merge(
     \b
     movimento-flat merge --from ./parts --tsv ./tsv --output ./out
     """
-    from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # NumPy is slow to import
+    from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # Polars is slow to import
 
     source = SourceEntry.read(tsv / EXTRACTION_NAME)
     key_fingerprint = key_fingerprint_of(with_kept_key(job_options, console.say))
@@ -346,7 +346,7 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
     movimento-flat verify ./out
     movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
     """
-    from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # NumPy is slow to import
+    from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # Polars is slow to import
 
     _conclude(verify_delivery(output, database, console), console, as_json)
 

@@ -1,9 +1,7 @@
 """What a run is to publish."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from movimento_flat.errors import UserError
 from movimento_flat.publish.limits import Limits
 
 
@@ -17,9 +15,6 @@ class Publishing:
         report: whether also a page for managers.
         limits: what a run must not exceed.
         allow_new_key: whether tokens may be made by another key than those of the previous delivery.
-
-    Raises:
-        UserError: PyArrow is needed and not installed.
     """
 
     excel: bool = False
@@ -27,10 +22,3 @@ class Publishing:
     report: bool = True
     limits: Limits = Limits()  # noqa: RUF009  # it is frozen
     allow_new_key: bool = False
-
-    def __post_init__(self) -> None:
-        if self.parquet and not find_spec("pyarrow"):
-            raise UserError(
-                "--parquet needs PyArrow, which is not installed.",
-                "pip install 'movimento-flat[parquet]'; make run OPTIONS=--parquet installs it.",
-            )

@@ -1,192 +1,165 @@
 """What a finished CSV holds, counted from nothing but its bytes."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from movimento_flat.columnar import pl
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
-from movimento_flat.words import PADDING, Bytes, Words, numbers, words
 
-CHUNK = 1 << 20
-_QUOTE, _COMMA, _LINE_FEED, _POINT, _MINUS, _ZERO = b'",\n.-0'
-#: Longest amount, without its sign, that is added up in 64 bits: 10^12 centavos, times all rows of a chunk.
-_SAFE_LENGTH = 13
-_NO_DIGIT = "An amount of the CSV has a character that is no digit."
-
-Positions = npt.NDArray[np.intp]
-#: Centavos: int64, or Python's integers where their sum might not fit.
-Centavos = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some whole rows of a flat CSV.
-
-    Attributes:
-        content: their bytes.
-        words: the eight bytes that begin at each of them.
-        ends: where each field ends, a row for each row and a column for each of `columns`.
-    """
-
-    content: Bytes
-    words: Words
-    ends: Positions
-    columns: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def field(self, name: str) -> tuple[Positions, Positions]:
-        """-> where the column begins and ends in each row; quotes are part of it, and NULL is empty."""
-        place = self.columns.index(name)
-        if place:
-            start = self.ends[:, place - 1] + 1
-        else:
-            start = np.zeros(len(self), np.intp)
-            start[1:] = self.ends[:-1, -1] + 1
-        return start, np.ascontiguousarray(self.ends[:, place])
-
-    @cached_property
-    def centavos(self) -> Centavos:
-        """Each row's amount; that of NULL is 0.
-
-        Raises:
-            UserError: an amount is written otherwise than with a point and two digits.
-        """
-        start, end = self.field(AMOUNT)
-        known = end > start
-        if known.all():
-            return _centavos(self.content, self.words, start, end)
-        amounts = _centavos(self.content, self.words, start[known], end[known])
-        centavos = np.zeros(len(self), amounts.dtype)
-        centavos[known] = amounts
-        return centavos
+#: Bytes that are read at once.
+CHUNK = 4 << 20
+_without_quoted = re.compile(rb'"[^"]*"').sub
+_AMOUNT = r"^-?[0-9]+\.[0-9][0-9]$"
+#: Columns with pieces of an amount, the lowest first, and the digits of each.
+PIECES, _PIECE_DIGITS = pl.selectors.starts_with("piece "), 12
+_MORE_DIGITS = rf"[0-9]{{{_PIECE_DIGITS + 1}}}"
+_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?$"
 
 
 def audit(
     csv: Path,
     columns: tuple[str, ...] = FLAT_COLUMNS,
-    watch: Callable[[Block], None] = lambda block: None,
+    progress: Callable[[int], None] = lambda rows: None,
 ) -> Audit:
     """Read a flat CSV once more: its hash, its rows and the sum of its amounts, each row's columns counted.
 
     Args:
         csv: the file.
         columns: that it must have.
-        watch: sees every block of rows on the way, in order: who wants more of the file need not read it again.
+        progress: is told of the rows that have been read.
 
     Raises:
         UserError: it is no CSV of the flat table.
         OSError: it cannot be read.
     """
-    with csv.open("rb") as file, ThreadPoolExecutor(1) as pool:
-        digest, size = hashlib.sha256(), 0
-        hashed: Future[None] = pool.submit(lambda: None)
+    digest, size, totals = hashlib.sha256(), 0, Totals()
+    with csv.open("rb") as file:
 
         def read(length: int) -> bytes:
-            nonlocal size, hashed
+            nonlocal size
             content = file.read(length)
             size += len(content)
-            hashed.result()
-            hashed = pool.submit(digest.update, content)
+            digest.update(content)
             return content
 
-        totals = totals_of(blocks(read, columns), watch)
-        hashed.result()
-        return Audit(totals, size, digest.hexdigest())
+        for rows in frames(read, columns, (AMOUNT,)):
+            totals += totals_of(pieces(rows[AMOUNT]))
+            progress(len(rows))
+    return Audit(totals, size, digest.hexdigest())
 
 
-def totals_of(rows: Iterable[Block], watch: Callable[[Block], None] = lambda block: None) -> Totals:
-    """-> what blocks add up to, each of them shown to `watch`, too."""
-    totals = Totals()
-    for block in rows:
-        totals += Totals(len(block), int(block.centavos.sum()))
-        watch(block)
-    return totals
-
-
-def blocks(
-    read: Callable[[int], bytes], columns: tuple[str, ...] = FLAT_COLUMNS, has_header: bool = True
-) -> Iterator[Block]:
-    """What a CSV's `read` gives -> all rows: of CHUNK bytes at once or, where a row is longer, of as many as it has.
+def frames(
+    read: Callable[[int], bytes], columns: tuple[str, ...], wanted: Sequence[str], has_header: bool = True
+) -> Iterator[pl.DataFrame]:
+    """Return all rows of a CSV as frames of text, in which an empty field is null.
 
     A part of a CSV, without its header, passes for whole rows only if rows begin and end where it does. So parts that
     all pass, the first one with the header, are the rows of the whole.
+
+    Args:
+        read: gives the next bytes of the CSV, so many at most.
+        columns: that it must have.
+        wanted: those of them that the frames have.
+        has_header: whether the CSV begins with the header.
 
     Raises:
         UserError: it is no CSV with these columns.
         OSError: it cannot be read.
     """
+    for block in blocks(read, columns, has_header):
+        yield _frame(block, columns, wanted)
+
+
+def blocks(
+    read: Callable[[int], bytes], columns: tuple[str, ...], has_header: bool = True
+) -> Iterator[bytes]:
+    """Return whole rows, CHUNK bytes or, where a row is longer, as many as it has; the header stands before each."""
     header = f"{','.join(columns)}\n".encode()
     if has_header and read(len(header)) != header:
         raise UserError("The CSV does not begin with the flat table's header.")
     rest = b""
     while chunk := read(CHUNK):
-        text = b"".join((rest, chunk, PADDING))
-        content: Bytes = np.frombuffer(text, np.uint8)[: -len(PADDING)]
-        separators = _separators(content)
-        is_end = content[separators] == _LINE_FEED
-        ends = np.flatnonzero(is_end)
-        whole = int(ends[-1]) + 1 if len(ends) else 0
-        length = int(separators[whole - 1]) + 1 if whole else 0
-        if whole != len(ends) * len(columns) or not is_end[len(columns) - 1 : whole : len(columns)].all():
-            raise UserError(f"A row of the CSV does not have {len(columns)} columns.")
-        if whole:
-            yield Block(content[:length], words(text), separators[:whole].reshape(-1, len(columns)), columns)
-        rest = content[length:].tobytes()
+        text = rest + chunk
+        end = _end_of_rows(text)
+        rest = text[end:]
+        if end:
+            yield header + text[:end]
     if rest:
         raise UserError("The CSV ends in the middle of a row.")
 
 
-def _separators(content: Bytes) -> Positions:
-    """Positions of the commas and line ends that are not in a quoted field; the content begins with a row.
+def rows_in(block: bytes) -> int:
+    """Return how many rows a block has behind its header."""
+    return _bare(block).count(b"\n") - 1
 
-    Between an odd quote and the next one nothing separates. Most texts in quotes hold no separator, so the few
-    that do are looked up, which is quicker than to know of each byte whether it is quoted.
+
+def _end_of_rows(text: bytes) -> int:
+    """Return where the last whole row ends: behind the last line end that is not between quotes."""
+    end = text.rfind(b"\n") + 1
+    quotes = text.count(b'"', 0, end)
+    while quotes % 2:
+        line = text.rfind(b"\n", 0, end - 1) + 1
+        quotes -= text.count(b'"', line, end)
+        end = line
+    return end
+
+
+def _bare(block: bytes) -> bytes:
+    """Return a block without what stands between quotes, where nothing separates."""
+    return _without_quoted(b"", block) if b'"' in block else block
+
+
+def _frame(block: bytes, columns: tuple[str, ...], wanted: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a block.
+
+    A row has no more fields than the header, which Polars sees to, and altogether none is missing.
     """
-    separators: Positions = np.flatnonzero((content == _COMMA) | (content == _LINE_FEED))
-    quotes = np.flatnonzero(content == _QUOTE)
-    if len(quotes) % 2:
-        quotes = np.append(quotes, len(content))
-    first, behind = np.searchsorted(separators, quotes).reshape(-1, 2).T
-    hidden = behind - first
-    if not hidden.any():
-        return separators
-    is_outside = np.ones(len(separators), np.bool_)
-    # Counted on from each first one.
-    is_outside[np.repeat(first - (np.cumsum(hidden) - hidden), hidden) + np.arange(hidden.sum())] = False
-    return separators[is_outside]
+    bare, rows = _bare(block), None
+    lines = bare.count(b"\n")
+    with suppress(pl.exceptions.ComputeError):  # its message may have a row's text
+        rows = pl.read_csv(block, columns=list(wanted), infer_schema=False)
+    is_whole = bare.count(b",") == lines * (len(columns) - 1) and b"\r" not in bare
+    if rows is None or len(rows) != lines - 1 or not is_whole:
+        raise UserError(f"A row of the CSV does not have {len(columns)} columns in UTF-8.")
+    return rows
 
 
-def _centavos(content: Bytes, word: Words, start: Positions, end: Positions) -> Centavos:
-    """The amounts at content[start:end]."""
-    negative = content[start] == _MINUS
-    first_digit = start + negative
-    length = end - first_digit
-    longest = int(length.max(initial=0))
-    if length.min(initial=4) < 4 or (content[end - 3] != _POINT).any():
-        raise UserError("An amount of the CSV is not written with a point and two digits.")
-    if longest > _SAFE_LENGTH:
-        places = zip(first_digit.tolist(), end.tolist(), strict=True)
-        texts = [content[a:b].tobytes().replace(b".", b"") for a, b in places]
-        if not all(map(bytes.isdigit, texts)):
-            raise UserError(_NO_DIGIT)
-        worths = np.array([int(text) for text in texts], object)
-        return np.where(negative, -worths, worths)
-    reais, are_digits = numbers(word, first_digit, length - 3)
-    tens, ones = (content[end - place] - np.uint8(_ZERO) for place in (2, 1))
-    if not are_digits.all() or (tens > 9).any() or (ones > 9).any():
-        raise UserError(_NO_DIGIT)
-    centavos = reais.astype(np.int64) * 100 + tens * np.int64(10) + ones
-    signed: Centavos = np.where(negative, -centavos, centavos)
-    return signed
+def pieces(amounts: pl.Series) -> pl.DataFrame:
+    """Return amounts in centavos, each in PIECES of so many digits that sums fit in 64 bits; null where it is null.
+
+    Raises:
+        UserError: an amount is written otherwise than with a point and two digits.
+    """
+    if not amounts.str.contains(_AMOUNT).all():
+        raise UserError("An amount of the CSV is not written as digits, a point and two digits.")
+    left, found = amounts.str.replace(".", "", literal=True), list[pl.Series]()
+    while left.str.contains(_MORE_DIGITS).any():
+        sign = 1 - 2 * left.str.starts_with("-").cast(pl.Int64)
+        found.append(left.str.strip_prefix("-").str.tail(_PIECE_DIGITS).cast(pl.Int64, strict=False) * sign)
+        left = left.str.head(-_PIECE_DIGITS)
+    found.append(left.cast(pl.Int64, strict=False))
+    return pl.DataFrame({f"piece {place}": piece for place, piece in enumerate(found)})
+
+
+def of_pieces(sums: Sequence[int]) -> int:
+    """Return the sum of amounts in centavos from the sums of their pieces."""
+    return sum(piece * 10 ** (_PIECE_DIGITS * place) for place, piece in enumerate(sums))
+
+
+def totals_of(amounts: pl.DataFrame) -> Totals:
+    """Return the rows and the sum of amounts, which are in pieces."""
+    return Totals(len(amounts), of_pieces(amounts.sum().row(0)))
+
+
+def moments(texts: pl.Series) -> pl.Series:
+    """Return texts as moments of the calendar; others are null, as MySQL's 0000-00-00 and 2024-02-30."""
+    fraction = "%.f" if texts.str.contains(".", literal=True).any() else ""  # it takes four times as long
+    found = texts.str.to_datetime(f"%Y-%m-%d %H:%M:%S{fraction}", time_unit="us", strict=False, cache=False)
+    is_moment = texts.str.contains(_MOMENT) & (found.dt.year() > 0)
+    return pl.select(pl.when(is_moment).then(found)).to_series()

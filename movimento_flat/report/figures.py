@@ -4,24 +4,11 @@ Months and kinds of account are counted by name, up to a limit of different ones
 """
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import date, timedelta
-
-import numpy as np
+from dataclasses import dataclass, replace
+from datetime import date
 
 from movimento_flat.money import Totals
-from movimento_flat.report.adding import (
-    BINS,
-    DAYS,
-    HOURS,
-    NO_MONTH,
-    Card,
-    Part,
-    Places,
-    add_sums,
-    top_cards,
-    unquoted,
-)
+from movimento_flat.report.adding import BINS, Card, Part, add_sums
 
 #: Kinds of account that a page tells apart.
 TOP_KINDS = 8
@@ -29,7 +16,6 @@ TOP_KINDS = 8
 MOST_KINDS, MOST_MONTHS = 64, 1200
 #: Beside months as `2024-03`: those beyond the limit, and rows without a date of the calendar.
 OTHER_MONTHS, UNDATED = "other", "undated"
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -64,97 +50,47 @@ class Figuring:
     """Takes the parts of a CSV, in order, and gives its figures."""
 
     def __init__(self) -> None:
-        self._totals = Totals()
-        self._without_amount = 0
-        self._days: list[int] = []
-        self._kinds, self._months = Places[bytes](MOST_KINDS), Places[int](MOST_MONTHS)
-        self._cells: dict[tuple[int, int], Totals] = {}
-        self._bins: dict[int, Totals] = {}
-        self._hours = np.zeros(DAYS * HOURS, np.int64)
-        self._cards = _Cards()
+        self._all = Part()
+        self._months: set[str] = set()
+        self._kinds: set[str] = set()
 
     def add(self, part: Part) -> None:
         """Add the next part."""
-        self._totals += part.totals
-        self._without_amount += part.without_amount
-        days = [*self._days, *part.days]
-        self._days = [min(days), max(days)] if days else []
-        self._hours += part.hours
-        add_sums(self._bins, part.bins.items())
-        kinds = [MOST_KINDS if kind is None else self._kinds.of(kind) for kind in part.kinds.names]
-        months = [self._months.of(month) for month in part.months.names]
-        add_sums(
-            self._cells,
-            (((months[month], kinds[kind]), totals) for (month, kind), totals in part.cells.items()),
-        )
-        self._cards.add(part)
+        cells: dict[tuple[str | None, str | None], Totals] = {}
+        for (month, kind), totals in part.cells.items():
+            period = UNDATED if month is None else OTHER_MONTHS
+            if month and _has_room(self._months, month, MOST_MONTHS):
+                period = month
+            is_apart = kind is not None and _has_room(self._kinds, kind, MOST_KINDS)
+            add_sums(cells, [((period, kind if is_apart else None), totals)])
+        self._all.add(replace(part, cells=cells))
 
     def figures(self) -> Figures:
-        """-> what all parts so far add up to."""
-        rows = Counter[int]()
-        for (_, kind), totals in self._cells.items():
+        """Return what all parts so far add up to."""
+        rows = Counter[str | None]()
+        for (_, kind), totals in self._all.cells.items():
             rows[kind] += totals.rows
-        names = [unquoted(field) for field in self._kinds.names]
-        ranked = sorted(range(len(names)), key=lambda kind: (-rows[kind], names[kind]))[:TOP_KINDS]
-        kinds: list[str | None] = [names[kind] for kind in ranked]
-        if set(rows) - set(ranked):
-            kinds.append(None)
-        place = {kind: place for place, kind in enumerate(ranked)}
-        months = self._months.names
+        ranked = sorted(self._kinds, key=lambda kind: (-rows[kind], kind))[:TOP_KINDS]
+        kinds = (*ranked, *([None] if set(rows) - set(ranked) else []))
         table: dict[str, list[Totals]] = {}
-        for (month, kind), totals in self._cells.items():
-            row = table.setdefault(_month_name(month, months), [Totals()] * len(kinds))
-            row[place.get(kind, len(ranked))] += totals
-        first, last = (_EPOCH + timedelta(day) for day in self._days) if self._days else (None, None)
+        for (month, kind), totals in self._all.cells.items():
+            row = table.setdefault(str(month), [Totals()] * len(kinds))
+            row[kinds.index(kind) if kind in ranked else -1] += totals
         return Figures(
-            self._totals,
-            self._without_amount,
-            first,
-            last,
-            tuple(kinds),
+            self._all.totals,
+            self._all.without_amount,
+            self._all.first,
+            self._all.last,
+            kinds,
             {month: tuple(table[month]) for month in sorted(table)},
-            *self._cards.finished(),
-            tuple(self._bins.get(place, Totals()) for place in range(len(BINS) + 1)),
-            tuple(map(tuple, self._hours.reshape(DAYS, HOURS).tolist())),
+            *self._all.cards.finished(),
+            tuple(self._all.bins.get(place, Totals()) for place in range(len(BINS) + 1)),
+            tuple(tuple(self._all.hours[day, hour] for hour in range(24)) for day in range(7)),
         )
 
 
-def _month_name(place: int, months: list[int]) -> str:
-    if place == MOST_MONTHS:
-        return OTHER_MONTHS
-    month = months[place]
-    return UNDATED if month == NO_MONTH else f"{month // 12:04d}-{month % 12 + 1:02d}"
-
-
-class _Cards:
-    """Counts cards, and keeps those with the largest sums."""
-
-    def __init__(self) -> None:
-        self._last: Card | None = None
-        self._count = 0
-        self._top: list[Card] = []
-
-    def add(self, part: Part) -> None:
-        """A part's first card may be the last one so far."""
-        begins = part.first or part.last
-        if begins and self._last and self._last.number == begins.number:
-            self._last = Card(begins.number, self._last.totals + begins.totals)
-        elif begins:
-            self._close()
-            self._last = begins
-        if part.first:
-            self._close()
-            self._count += part.cards
-            self._top = top_cards(self._top, part.top)
-            self._last = part.last
-
-    def _close(self) -> None:
-        if self._last and self._last.number:
-            self._count += 1
-            self._top = top_cards(self._top, [self._last])
-        self._last = None
-
-    def finished(self) -> tuple[int, tuple[Card, ...]]:
-        """-> how many cards there are, and those with the largest sums."""
-        self._close()
-        return self._count, tuple(self._top)
+def _has_room(names: set[str], name: str, most: int) -> bool:
+    """Tell whether a name is among the first `most` ones, to which it is added if it is."""
+    if len(names) < most:
+        names.add(name)
+    return name in names

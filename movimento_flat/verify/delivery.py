@@ -106,7 +106,7 @@ def _audit(
     if not _is_file(csv, comparison):
         return None
     try:
-        return audit(csv, manifest.csv.columns, lambda block: progress(len(block)))
+        return audit(csv, manifest.csv.columns, progress)
     except UserError as error:
         comparison.same(csv.name, f"whole rows of {len(manifest.csv.columns)} columns", error.what)
     return None

@@ -21,6 +21,8 @@ BUCKET = 1000
 NO_ID, REPORTS = b"-", b"~"
 #: Bytes of rows that are looked at together, and of those of one bucket that are sorted in memory.
 BATCH, ROOM = 4 << 20, 16 << 20
+#: Bytes of a record: whoever merges runs holds one of each.
+PACK = 256 << 10
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,13 @@ def key_of(bucket: int | str | None) -> bytes:
 
 
 def packs_of(rows: pl.DataFrame, tag: bytes) -> Iterator[tuple[int | str | None, bytes]]:
-    """Return each run of one `bucket`, and its rows as a pack. All rows become bytes in one go."""
+    """Return each run of one `bucket`, and its rows as packs of about PACK bytes. All rows become bytes in one go."""
     if rows.is_empty():
         return
     text = memoryview(bytes_of(rows["row"], ROW_SEPARATOR))
-    runs = rows.lazy().select(
-        "bucket", run=pl.col("bucket").rle_id(), length=pl.col("row").str.len_bytes() + 1
-    )
-    by_run = runs.group_by("run", maintain_order=True)
+    length = pl.col("row").str.len_bytes() + 1
+    run = pl.col("bucket").rle_id() + length.cum_sum() // PACK
+    by_run = rows.lazy().select("bucket", run=run, length=length).group_by("run", maintain_order=True)
     spans = by_run.agg(pl.col("bucket").first(), pl.col("length").sum()).collect()
     start = 0
     for bucket, length in zip(spans["bucket"].to_list(), spans["length"].to_list(), strict=True):

@@ -1,34 +1,33 @@
-"""mrjob's local runner for this job: input files are map tasks as they lie, and movements join in at step 2.
+"""Runs the join on this machine: the map and the reduce tasks of the mrjob job, in a pool of processes.
 
-mrjob's own local runner copies every input line by line in one process to cut it into tasks, and knows the
-input of the first step only. Both are changed here through the methods that it keeps for its subclasses.
+A map task hands its records out in order of buckets and tags, some megabytes at a time: such a run goes to a file for
+each reducer. A reduce task merges its runs while it reads them. So nothing is sorted, and no record is written twice.
 """
 
 import errno
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from heapq import merge
 from pathlib import Path
-from threading import Lock
-from typing import Any, BinaryIO
-
-from mrjob.local import LocalMRJobRunner, _TaskFailedException
-from mrjob.step import StepFailedException
+from typing import BinaryIO
+from zlib import crc32
 
 from movimento_flat.errors import UserError
-from mr_jobs.blocks import new_record_mark
+from movimento_flat.private_files import make_private_folder
+from mr_jobs.blocks import BLOCK, new_record_mark
+from mr_jobs.frames import Record
 from mr_jobs.job_options import JobOptions
 from mr_jobs.join import MovimentoFlat
-from mr_jobs.local_shuffle import Position, Run, read_runs, remove, write_runs
 from mr_jobs.phases import Phase, Reached, Tell
-from mr_jobs.workers import Task, TaskFailedError, Workers
+from mr_jobs.workers import Done, HasRead, Task, Workers
 
-#: Bytes up to which files share a map task: starting one costs as much as reading this.
-SMALL_INPUT = 4 << 20
-COPIED_AT_ONCE = 1 << 20
+#: Bytes of input of a map task at the least and at the most: to start one costs as much as to read the least.
+LEAST_INPUT, MOST_INPUT = 4 << 20, 64 << 20
+#: Bytes that a reduce task holds of all its runs together, and the least and the most of a single one.
+ROOM, LEAST_OF_RUN, MOST_OF_RUN = 8 << 20, 16 << 10, 256 << 10
 LINES_OF_STDERR = 8
 LITTLE_SPACE = 1 << 20
 
@@ -43,7 +42,6 @@ def join_locally(
     work: Path,
     workers: Workers,
     job_options: JobOptions = JobOptions(),  # noqa: B008  # it is frozen
-    cores: int | None = None,
     watched: Watched = lambda reached: None,
     tell: Tell = lambda phase: None,
 ) -> list[Path]:
@@ -56,7 +54,6 @@ def join_locally(
         work: folder for temporary files.
         workers: what runs the tasks.
         job_options: what shows of cards and people, and as of which moment.
-        cores: map or reduce tasks at once; all cores when None.
         watched: given a function, for any thread, that says how far the join is whenever it is called.
         tell: told of each phase that has ended.
 
@@ -66,209 +63,145 @@ def join_locally(
     Raises:
         UserError: a task failed; the message has its standard error.
     """
-    options = [f"--local-tmp-dir={work}", f"--output-dir={parts}", f"--num-cores={cores or os.cpu_count()}"]
-    options.append(f"--record-mark={new_record_mark()}")
-    job = MovimentoFlat(
-        [
-            "--runner=local",
-            "--no-conf",
-            "--no-check-input-paths",
-            *options,
-            *job_options.arguments(),
-            *map(str, small_tables),
-        ]
-    )
-    job.set_up_logging(quiet=True)
-    options_of_job = job._runner_kwargs() | {"input_paths": list(map(str, small_tables))}
-    runner = _Runner(workers, movements, tell, **options_of_job)
-    watched(runner.reached)
-    with runner:
-        try:
-            runner.run()
-        except StepFailedException as failure:
-            raise runner.explain(failure) from failure
-    return sorted(parts.glob("part-*"))
+    arguments = [*job_options.arguments(), f"--record-mark={new_record_mark()}"]
+    steps = _Steps(workers, arguments, work.resolve(), tell)
+    watched(steps.reached)
+    profiles = steps.run(1, small_tables, work / "profiles")
+    return steps.run(2, [*profiles, *movements()], parts)
 
 
-class _Runner(LocalMRJobRunner):  # type: ignore[misc]  # mrjob has no type hints
-    def __init__(self, workers: Workers, movements: MovementFiles, tell: Tell, **options: Any) -> None:
-        super().__init__(**options | {"upload_dirs": [], "bootstrap_mrjob": False})
+class _Steps:
+    def __init__(self, workers: Workers, arguments: list[str], work: Path, tell: Tell) -> None:
         self._workers = workers
-        self._movements = movements
+        self._arguments = arguments
+        self._work = work
         self._tell = tell
-        self._whole_inputs: dict[tuple[int, int], Path] = {}  # step and map task -> its one file
-        self._lock = Lock()
-        self._runs: list[Run] = []  # what the map tasks of the step under way have written
-        # Of the phase that is under way:
-        self._phase = (1, "map")
-        self._size = 0  # bytes of all its tasks' input
-        self._running: set[Path] = set()  # files that say how far its running tasks have read
-        self._costs: list[tuple[float, int, int]] = []  # seconds, bytes read and written of each ended task
+        #: The phase under way: its step and name, the bytes of its input, and those that were read before it.
+        self._phase = (1, "map", 0, 0)
 
-    def _input_paths_for_step(self, step_num: int) -> list[str]:
-        """Return paths as they are: mrjob would take `[`, `*` and `?` in them for patterns."""
-        before = Path(self._output_dir_for_step(step_num - 1)) if step_num else None
-        paths = self._get_input_paths() if before is None else map(str, sorted(before.glob("part-*")))
-        paths = list(paths)
-        if step_num == self._num_steps() - 1:
-            paths += map(str, self._movements())
-        return paths
-
-    def _parse_task_counters(self, task_type: str, step_num: int) -> None:
-        """Look for no counters: the job has none, and mrjob would look by a pattern."""
-
-    def _split_mapper_input(self, input_paths: Iterable[str], step_num: int) -> list[dict[str, Any]]:
-        """A file is a map task, as it lies; small ones together are one, in a copy.
-
-        A file that is the only one is cut, so that no core stands idle.
-        """
-        splits = []
-        groups = list(_grouped([Path(path) for path in input_paths]))
-        if len(groups) == 1:
-            groups = list(_cut(groups[0], int(self._num_cores())))
-        for number, spans in enumerate(groups):
-            task_input = Path(self._task_input_path("mapper", step_num, number))
-            task_input.parent.mkdir(parents=True)
-            if len(spans) == 1 and spans[0].is_whole:
-                # No link: OUTPUT, where all this lies, may be on a file system without any.
-                self._whole_inputs[step_num, number] = task_input = spans[0].path.resolve()
-            else:
-                _copy(spans, task_input)
-            file = str(spans[0].path) if spans else ""
-            splits.append({"file": file, "start": 0, "length": task_input.stat().st_size})
-        return splits
-
-    def _create_dist_cache_dir(self, step_num: int) -> None:
-        """Leave it out: a task is a fork that has the job already, and not every file system keeps a copy's mode."""
-
-    def _setup_working_dir(self, task_type: str, step_num: int, task_num: int) -> str:
-        folder = Path(self._task_working_dir(task_type, step_num, task_num))
-        folder.mkdir(parents=True)
-        return str(folder)
-
-    def _task_input_path(self, task_type: str, step_num: int, task_num: int) -> str:
-        whole = self._whole_inputs.get((step_num, task_num)) if task_type == "mapper" else None
-        return str(whole or super()._task_input_path(task_type, step_num, task_num))
-
-    def _run_mappers_and_combiners(self, step_num: int, map_splits: list[dict[str, Any]]) -> None:
-        self._begin_phase(step_num, "map", sum(split["length"] for split in map_splits))
-        super()._run_mappers_and_combiners(step_num, map_splits)
-        self._end_phase()
-
-    def _sort_reducer_input(self, step_num: int, num_map_tasks: int) -> None:
-        """Nothing is left to sort: a reduce task is told which runs of the map tasks are its own, and merges them."""
-        self._begin_phase(step_num, "sort")
-        outputs = [Path(self._task_output_path("mapper", step_num, task)) for task in range(num_map_tasks)]
-        self._runs = [run for output in outputs for run in _runs_of(output)]
-        for reducer in range(self._num_reducers(step_num)):
-            target = Path(self._task_input_path("reducer", step_num, reducer))
-            target.parent.mkdir(parents=True)
-            mine = [run for run in self._runs if run.reducer == reducer]
-            with target.open("wb") as file:
-                write_runs(mine, file)
-            size = sum(map(len, mine))
-            self._costs.append((0.0, size, size))
-        self._end_phase()
-
-    def _split_reducer_input(self, step_num: int) -> int:
-        """Return how many reduce tasks there are; the map tasks have cut their input."""
-        return int(self._num_reducers(step_num))
-
-    def _run_reducers(self, step_num: int, num_reducer_tasks: int) -> None:
-        self._begin_phase(step_num, "reduce", sum(map(len, self._runs)))
-        super()._run_reducers(step_num, num_reducer_tasks)
-        remove(self._runs)
-        self._end_phase()
+    def run(self, step: int, inputs: list[Path], output: Path) -> list[Path]:
+        """Run a step; return its parts, a file in the folder `output` for each reducer."""
+        folder, output = make_private_folder(self._work / f"step-{step}"), make_private_folder(output)
+        reducers, size = self._workers.count, sum(path.stat().st_size for path in inputs)
+        at_most = max(LEAST_INPUT, min(MOST_INPUT, size // self._workers.count + 1))
+        maps = [
+            _MapTask(step, self._arguments, folder, number, spans, reducers)
+            for number, spans in enumerate(_split(inputs, at_most))
+        ]
+        mapped = self._run_phase("map", maps, size)
+        reduces = [
+            _ReduceTask(
+                step,
+                self._arguments,
+                folder,
+                reducer,
+                [
+                    task.run_file(run, reducer)
+                    for task, done in zip(maps, mapped, strict=True)
+                    for run in range(done.runs)
+                ],
+                output.resolve() / f"part-{reducer:05d}",
+            )
+            for reducer in range(reducers)
+        ]
+        self._run_phase("reduce", reduces, sum(done.written for done in mapped))
+        shutil.rmtree(folder)
+        return [task.part for task in reduces]
 
     def reached(self) -> Reached:
         """Return how far the join is."""
-        with self._lock:
-            step, name = self._phase
-            read = sum(cost[1] for cost in self._costs)
-            read += sum(map(Position.of, self._running))
-            percent = 100 * read // self._size if self._size else 0
+        step, name, size, before = self._phase
+        percent = 100 * (self._workers.read - before) // size if size else 0
         return Reached(step, percent) if name == "map" else Reached(step, 100, percent)
 
-    def _begin_phase(self, step_num: int, name: str, size: int = 0) -> None:
-        with self._lock:
-            self._phase, self._size = (step_num + 1, name), size
-            self._costs.clear()
-
-    def _end_phase(self) -> None:
-        seconds, read, written = map(sum, zip(*self._costs, strict=True))
-        self._tell(Phase(*self._phase, len(self._costs), float(seconds), int(read), int(written)))
-
-    def _run_multiple(self, funcs: Iterable[Callable[[], None]], num_processes: int | None = None) -> None:
-        """Threads that wait for the tasks' processes: nothing of a pool is left behind when this one is killed."""
-        with ThreadPoolExecutor(self._num_cores()) as pool:
-            tasks = [pool.submit(func) for func in funcs]
+    def _run_phase(self, name: str, tasks: Sequence[Task], size: int) -> list[Done]:
+        """Run tasks that together read `size` bytes, and return what each has done."""
+        step = tasks[0].step
+        self._phase = (step, name, size, self._workers.read)
+        futures = [self._workers.submit(task) for task in tasks]
+        done: list[Done] = []
+        for future in futures:
             try:
-                for task in tasks:
-                    task.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                found = future.result()
+            except RuntimeError:  # its process was killed, or another one's
+                found = None
+            if not found:
+                raise _failure(tasks)
+            done.append(found)
+        seconds, written = sum(each.seconds for each in done), sum(each.written for each in done)
+        self._tell(Phase(step, name, len(tasks), seconds, size, written))
+        return done
 
-    def _invoke_task_func(self, task_type: str, step_num: int, task_num: int) -> Callable[..., None]:
-        """Return what runs a task in one of the workers."""
-        arguments = self._args_for_task(step_num, task_type)
-        place = {
-            "step_num": step_num,
-            "num_steps": self._num_steps(),
-            "task_type": task_type,
-            "task_num": task_num,
-        }
 
-        def run(
-            stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, folder: str, env: dict[str, str]
-        ) -> None:
-            started, written = time.monotonic(), 0
-            task = Task(
-                arguments,
-                stdin=Path(stdin.name),
-                stdout=Path(stdout.name),
-                stderr=Path(stderr.name),
-                folder=Path(folder),
-                environment=env,
-                reducers=self._num_reducers(step_num),
-            )
-            with self._lock:
-                self._running.add(task.position)
-            try:
-                self._workers.run(task)
-                is_list = task_type == "mapper"
-                written = sum(map(len, _runs_of(task.stdout))) if is_list else task.stdout.stat().st_size
-            except TaskFailedError as error:
-                raise _TaskFailedException(reason=str(error), **place) from error
-            finally:
-                with self._lock:
-                    self._running.remove(task.position)
-                    read = Position.of(task.position)
-                    self._costs.append((time.monotonic() - started, read, written))
+@dataclass(frozen=True)
+class _MapTask(Task):
+    """A map task: reads spans of files, and writes runs for `reducers` reduce tasks."""
 
-        return run
+    spans: "list[_Span]"
+    reducers: int
+    kind = "mapper"
 
-    def explain(self, failure: StepFailedException) -> UserError:
-        """Return which task failed, and the end of what it wrote to standard error."""
-        task = vars(failure)  # mrjob's local runner adds the task's type and number
-        stderr = Path(
-            self._task_stderr_path(task["task_type"], failure.step_num, task["task_num"])
-        ).read_text(errors="replace")
-        lines = stderr.splitlines()[-LINES_OF_STDERR:]
-        if lines and lines[-1].startswith("OSError: "):  # where in the task a disk was full is no news
-            lines = lines[-1:]
-        if not lines and shutil.disk_usage(self._get_local_tmp_dir()).free < LITTLE_SPACE:
-            lines = [os.strerror(errno.ENOSPC)]  # not even that could be written
-        said = "\n".join(f"  {line}" for line in lines)
-        return UserError(
-            f"The {task['task_type']} of step {failure.step_num + 1} failed (task {task['task_num']}):\n{said}",
-            "Fix what it names; the join starts from the beginning when the command is run again.",
+    def run_file(self, run: int, reducer: int) -> Path:
+        """Return the file with the records of a run that go to a reducer."""
+        return self.folder / f"map-{self.number}-run-{run}-{reducer}"
+
+    def run(self, has_read: HasRead) -> tuple[int, int]:
+        """See `Task.run`."""
+        blocks = ((None, block) for span in self.spans for block in span.blocks(has_read))
+        records = MovimentoFlat(self.arguments).map_pairs(blocks, self.step - 1)
+        return write_runs(
+            records, lambda run: [self.run_file(run, reducer) for reducer in range(self.reducers)]
         )
 
 
-def _runs_of(output: Path) -> list[Run]:
-    with output.open("rb") as file:
-        return read_runs(file)
+@dataclass(frozen=True)
+class _ReduceTask(Task):
+    """A reduce task: merges runs, and writes a part of the output."""
+
+    runs: list[Path]
+    part: Path
+    kind = "reducer"
+
+    def run(self, has_read: HasRead) -> tuple[int, int]:
+        """See `Task.run`."""
+        records = MovimentoFlat(self.arguments).reduce_pairs(merged(self.runs, has_read), self.step - 1)
+        with self.part.open("xb") as part:
+            return 1, sum(part.write(b"%b\t%b\n" % record) for record in records)
+
+
+def write_runs(records: Iterable[Record], files_of: Callable[[int], list[Path]]) -> tuple[int, int]:
+    """Write records in runs; return how many runs and bytes these are.
+
+    A new run begins where a record does not come after the one before.
+
+    Args:
+        records: in order of buckets and tags for long stretches.
+        files_of: returns the new files of a run, one for each reducer.
+    """
+    runs, written, place = 0, 0, b""
+    with ExitStack() as stack:
+        files: list[BinaryIO] = []
+        for bucket, value in records:
+            before, place = place, b"%b\t%b" % (bucket, value.partition(b"\t")[0])
+            if not files or place < before:
+                stack.close()
+                files = [stack.enter_context(path.open("xb")) for path in files_of(runs)]
+                runs += 1
+            written += files[crc32(bucket) % len(files)].write(b"%b\t%b\n" % (bucket, value))
+    return runs, written
+
+
+def merged(runs: Sequence[Path], has_read: HasRead) -> Iterator[Record]:
+    """Return the records of runs in order of their buckets and tags.
+
+    Whole lines are compared: a key of each would cost more, and no byte of a bucket or tag comes before a tab.
+    """
+    at_once = min(max(ROOM // max(1, len(runs)), LEAST_OF_RUN), MOST_OF_RUN)
+    with ExitStack() as stack:
+        for line in merge(*(stack.enter_context(run.open("rb", buffering=at_once)) for run in runs)):
+            has_read(len(line))
+            bucket, _, value = line[:-1].partition(b"\t")
+            yield bucket, value
 
 
 @dataclass(frozen=True)
@@ -279,47 +212,47 @@ class _Span:
     start: int
     end: int
 
-    @property
-    def is_whole(self) -> bool:
-        return self.start == 0 and self.end == self.path.stat().st_size
+    def blocks(self, has_read: HasRead) -> Iterator[bytes]:
+        """Return blocks of whole lines."""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            while left := self.end - file.tell():
+                block = file.read(min(BLOCK, left))
+                block += b"" if block.endswith(b"\n") else file.readline()
+                has_read(len(block))
+                yield block
 
 
-def _grouped(paths: list[Path]) -> Iterator[list[_Span]]:
-    """Return groups of files; small neighbours share one. No file at all makes one empty group."""
-    group: list[_Span] = []
-    size = 0
+def _split(paths: Iterable[Path], size: int) -> list[list[_Span]]:
+    """Return the spans of each map task, of about so many bytes together; at least one task, which may have none."""
+    tasks: list[list[_Span]] = [[]]
+    left = size
     for path in paths:
-        length = path.stat().st_size
-        if group and size + length > SMALL_INPUT:
-            yield group
-            group, size = [], 0
-        group.append(_Span(path, 0, length))
-        size += length
-    yield group
+        with path.open("rb") as file:
+            start, end = 0, path.stat().st_size
+            while start < end:
+                if left <= 0:
+                    tasks.append([])
+                    left = size
+                file.seek(min(start + left, end))
+                file.readline()
+                tasks[-1].append(_Span(path.resolve(), start, file.tell()))
+                left -= file.tell() - start
+                start = file.tell()
+    return tasks
 
 
-def _cut(spans: list[_Span], pieces: int) -> Iterator[list[_Span]]:
-    """Return so many pieces of one large file, of about the same size; what is small stays whole."""
-    if sum(span.end for span in spans) <= SMALL_INPUT:
-        yield spans
-        return
-    (whole,) = spans
-    start = 0
-    with whole.path.open("rb") as file:
-        for piece in range(1, pieces + 1):
-            file.seek(max(start, whole.end * piece // pieces))
-            file.readline()
-            yield [_Span(whole.path, start, file.tell())]
-            start = file.tell()
-
-
-def _copy(spans: list[_Span], target: Path) -> None:
-    with target.open("wb") as joined:
-        for span in spans:
-            with span.path.open("rb") as file:
-                file.seek(span.start)
-                left = span.end - span.start
-                while left:
-                    block = file.read(min(left, COPIED_AT_ONCE))
-                    joined.write(block)
-                    left -= len(block)
+def _failure(tasks: Sequence[Task]) -> UserError:
+    """Return which task of a phase failed, and the end of what it wrote to standard error."""
+    texts = [task.stderr.read_text(errors="replace") if task.stderr.exists() else "" for task in tasks]
+    task = next((task for task, text in zip(tasks, texts, strict=True) if text), tasks[0])
+    lines = texts[task.number].splitlines()[-LINES_OF_STDERR:]
+    if lines and lines[-1].startswith("OSError: "):  # where in the task a disk was full is no news
+        lines = lines[-1:]
+    if not lines and shutil.disk_usage(task.folder).free < LITTLE_SPACE:
+        lines = [os.strerror(errno.ENOSPC)]  # not even that could be written
+    said = "\n".join(f"  {line}" for line in lines or ["Its process was ended: see the system's log."])
+    return UserError(
+        f"The {task.kind} of step {task.step} failed (task {task.number}):\n{said}",
+        "Fix what it names; the join starts from the beginning when the command is run again.",
+    )

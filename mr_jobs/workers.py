@@ -1,54 +1,74 @@
-"""Tasks on this machine without a new Python for each: workers import the job once, and run one task after the other.
+"""Processes that run tasks of the join on this machine: each imports the job once, and runs one task after the other.
 
 To start Python and import what a task needs takes as long as to map 100,000 movements.
 """
 
+import multiprocessing
 import os
+import resource
 import sys
+import time
 import traceback
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import ClassVar
 
 from movimento_flat import interrupts
 from movimento_flat.processes import keep_freed_memory, start_workers
-from mr_jobs.local_shuffle import MapOutput, Position, reduce_input
 
-
-class TaskFailedError(Exception):
-    """A task has ended otherwise than well; its standard error says why."""
+#: Told of bytes of its input that a task has read.
+HasRead = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Task:
-    """One task of the job.
+class Task(ABC):
+    """A map or a reduce task.
 
     Attributes:
-        arguments: the job's, such as --step-num=0 --mapper.
-        stdin, stdout, stderr: files. A map task writes its runs beside its output, and a list of them into that.
-        folder: where it works.
-        environment: variables that it has, beside this process's own.
-        reducers: of its step.
+        step: 1 or 2.
+        arguments: of the job.
+        folder: where the tasks of the step work.
+        number: of the task, from 0.
+        kind: mapper or reducer.
     """
 
+    step: int
     arguments: Sequence[str]
-    stdin: Path
-    stdout: Path
-    stderr: Path
     folder: Path
-    environment: Mapping[str, str]
-    reducers: int
+    number: int
+    kind: ClassVar[str]
 
     @property
-    def position(self) -> Path:
-        """File that says how many bytes of its input the task has read."""
-        return self.folder / "position"
+    def stderr(self) -> Path:
+        """Return the file for what it writes to standard error."""
+        return self.folder / f"{self.kind}-{self.number}.stderr"
+
+    @abstractmethod
+    def run(self, has_read: HasRead) -> tuple[int, int]:
+        """Run it, and return how many runs and how many bytes it has written."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a task has done: how many runs and bytes it has written, in how many seconds."""
+
+    runs: int
+    written: int
+    seconds: float
 
 
 class Workers:
-    """Processes that run tasks of the job, and end with this one."""
+    """Processes that run tasks, and end with this one.
+
+    Attributes:
+        count: of processes.
+    """
 
     def __init__(self, count: int | None = None) -> None:
         """Start them; they import the job while the program does other work.
@@ -56,7 +76,9 @@ class Workers:
         Args:
             count: of processes; as many as there are cores when None.
         """
-        self._pool, self._processes = start_workers(count or os.cpu_count() or 1, _prepare)
+        self.count = count or os.cpu_count() or 1
+        self._read = multiprocessing.get_context("spawn").Value("Q")
+        self._pool, self._processes = start_workers(self.count, partial(_prepare, self._read))
         interrupts.add(self._kill)  # then who waits for a task need not
 
     def __enter__(self) -> "Workers":
@@ -77,58 +99,56 @@ class Workers:
         for process in self._processes:
             process.kill()
 
-    def run(self, task: Task) -> None:
-        """Run one task to its end.
+    @property
+    def read(self) -> int:
+        """The bytes that all tasks so far have read."""
+        return int(self._read.value)
 
-        Raises:
-            TaskFailedError: it failed, or was killed.
+    def submit(self, task: Task) -> "Future[Done | None]":
+        """Return what a task will have done: None if it fails, and its standard error says why.
+
+        If its process is killed the result is a RuntimeError.
         """
-        try:
-            if not self._pool.submit(_work, task).result():
-                raise TaskFailedError("the task failed")
-        except RuntimeError as error:  # a broken pool, or one that is closed
-            raise TaskFailedError(f"the task ended before its work was done: {error}") from error
+        return self._pool.submit(_work, task)
 
 
-def _prepare() -> None:
+_read: "Synchronized[int]"
+
+
+def _prepare(read: "Synchronized[int]") -> None:
+    global _read  # noqa: PLW0603  # a worker is a process
     from mr_jobs import join  # noqa: F401, PLC0415  # once, before the first task
 
+    _read = read
     keep_freed_memory()
+    open_as_many_files_as_the_system_lets()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
 
 
-def _work(task: Task) -> bool:
-    """Run a task in a worker, from the same state as any other; return whether it ended well."""
-    folder, environment, stderr = Path.cwd(), dict(os.environ), os.dup(2)
+def open_as_many_files_as_the_system_lets() -> None:
+    """Raise this process's limit: a reduce task opens all its runs, each of some megabytes."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _has_read(size: int) -> None:
+    with _read.get_lock():
+        _read.value += size
+
+
+def _work(task: Task) -> Done | None:
+    started, stderr = time.monotonic(), os.dup(2)
     try:
         with task.stderr.open("ab", buffering=0) as own:
             os.dup2(own.fileno(), 2)
         os.chdir(task.folder)
-        os.environ.update(task.environment)
-        with task.stdin.open("rb") as stdin, task.stdout.open("wb") as stdout:
-            _execute(task, stdin, stdout)
+        return Done(*task.run(_has_read), time.monotonic() - started)
     except BaseException:
         sys.stderr.flush()
         os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
-        return False
+        return None
     finally:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
         os.dup2(stderr, 2)
         os.close(stderr)
-    return True
-
-
-def _execute(task: Task, stdin: BinaryIO, stdout: BinaryIO) -> None:
-    from mr_jobs.join import MovimentoFlat  # noqa: PLC0415  # see `_prepare`
-
-    job = MovimentoFlat(list(task.arguments))
-    with Position(task.position) as position:
-        if job.options.run_mapper:
-            with MapOutput(str(task.stdout), task.reducers, stdout) as shuffled:
-                job.sandbox(position.followed(stdin), shuffled, sys.stderr.buffer).execute()
-        else:
-            job.sandbox(reduce_input(stdin, position), stdout, sys.stderr.buffer).execute()

@@ -194,21 +194,25 @@ def is_waiting_for_a_lock(database: Database) -> Condition:
     )
 
 
+def stops_workers(parent: int) -> bool:
+    """Stop the processes that run tasks, as if these took for ever; -> whether there are any."""
+    are_there = False
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):  # it has ended
+            of = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if of == parent and b"spawn_main" in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGSTOP)
+                are_there = True
+    return are_there
+
+
 @SIGNALS
 def test_while_a_task_of_the_join_does_not_end(filled: Database, by: signal.Signals, tmp_path: Path) -> None:
-    """The process that runs the tasks is stopped, as if its tasks took for ever."""
     filled.reader()
+    work = tmp_path / "out" / ".movimento_flat.work"
 
     def is_stopped() -> bool:
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError, ValueError):  # it has ended
-                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == run.pid and b"spawn_main" in (process / "cmdline").read_bytes():
-                    os.kill(int(process.name), signal.SIGSTOP)
-                    return bool(
-                        list((tmp_path / "out" / ".movimento_flat.work").glob("*/step/000/mapper/*/stderr"))
-                    )
-        return False
+        return stops_workers(run.pid) and (work / "step-1").exists()
 
     arguments = ("run", "--output", tmp_path / "out", "--source", filled.url())
     with started(*arguments, home=tmp_path / "home") as run:

@@ -238,10 +238,8 @@ def test_the_thin_runner_gives_the_same_with_movements_at_step_2(
     files = [tmp_path / f"movements-{number}.tsv" for number in range(3)]
     for number, file in enumerate(files):
         file.write_bytes(b"".join(movements[number::3]))
-    with Workers() as workers:
-        parts = join_locally(
-            [tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, workers, cores=cores
-        )
+    with Workers(cores) as workers:
+        parts = join_locally([tmp_path / "small.tsv"], lambda: files, tmp_path / "parts", tmp_path, workers)
     csv, _ = merged([part.read_bytes() for part in parts], tmp_path)
     assert csv == expected_csv(many_rows)
 

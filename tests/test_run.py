@@ -146,8 +146,8 @@ def test_the_programs_own_database_is_made_once_and_used_again(tmp_path: Path) -
 #: What appears in the work folder when a stage begins.
 STAGES = {
     "extract": "tagged_tsv",
-    "join, step 1": "*/step/000",
-    "join, step 2": "*/step/001",
+    "join, step 1": "step-1",
+    "join, step 2": "step-2",
     "merge": "run/rejected.tsv",
     "audit": CSV,
 }

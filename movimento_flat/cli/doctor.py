@@ -29,7 +29,7 @@ OK, NOTE, PROBLEM = "ok", "note", "problem"
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
 
 NEWEST_TESTED = (3, 13)
-#: Most memory of a task of the local runner (`bench/hot_card.py`), and free disk below which a note says so.
+#: Most memory of a task on this machine (`bench/hot_card.py`), and free disk below which a note says so.
 TASK_BYTES = 200_000_000
 LITTLE_DISK_BYTES = 2_000_000_000
 #: A Docker engine must answer within this time.
@@ -157,7 +157,7 @@ def _docker() -> Finding:
 def _local(source: Source | None) -> Finding:
     subject = "ENGINE=local"
     if source:
-        return Finding(OK, subject, "mrjob's local runner on this machine's cores")
+        return Finding(OK, subject, "a process for each core of this machine")
     if programs := find_programs(state_dir()):
         return Finding(OK, subject, f"with a database of its own: {programs.server}")
     if program := fetcher():

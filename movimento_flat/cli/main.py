@@ -224,7 +224,7 @@ def join(
 ) -> None:
     """Stage 2: from tagged TSV to the join's sorted parts.
 
-    Where the tagged TSV lies in HDFS the cluster joins it, else mrjob's local runner.
+    Where the tagged TSV lies in HDFS the cluster joins it, else this machine.
 
     \b
     movimento-flat join --from ./tsv --to ./parts
@@ -248,9 +248,7 @@ def join(
             _join_on_cluster(folder, parts, job_options, scratch, properties, console)
         else:
             with Workers(cores) as workers:
-                join_here(
-                    Path(folder), job_options, lambda: None, Path(parts), scratch, workers, cores, console
-                )
+                join_here(Path(folder), job_options, lambda: None, Path(parts), scratch, workers, console)
     console.say(f"{parts}: joined and sorted by card; next: movimento-flat merge")
     for phase in console.phases if profile else ():
         console.show(f"{phase.name} {phase.step}: {phase}")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +20,8 @@ from movimento_flat.publish.manifest import checksum
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
 from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS
+from tests.test_interrupts import stops_workers
+from tests.test_join import SAMPLE
 from tests.test_run import COMMAND, CSV, PUBLISHED, RUN
 
 #: Every process of a run inherits it, however it was started.
@@ -125,23 +128,18 @@ def test_a_run_that_has_a_server_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_started_ends_though_it_still_has_work(tmp_path: Path) -> None:
-    """A mapper whose input does not end: killed is only the process that started it."""
-    tables = tmp_path / "tsv" / "small_tables"
-    tables.mkdir(parents=True)
-    (tmp_path / "tsv" / "movements").mkdir()
-    os.mkfifo(tables / "0.tsv")
+    """A task that is stopped: killed is only the process that started it."""
+    for file in SAMPLE:
+        (tmp_path / "tsv" / file.stem).mkdir(parents=True)
+        shutil.copy(file, tmp_path / "tsv" / file.stem)
     environment = {MARK: str(tmp_path)}
     process = start(["join", "--from", str(tmp_path / "tsv"), "--to", str(tmp_path / "parts")], environment)
-    pipe = os.open(tables / "0.tsv", os.O_RDWR)  # while it is open here, a pipe has no end
-    try:
-        while not list(tmp_path.glob("**/mapper/*/wd/position")):
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.01)
-        process.kill()
-        process.communicate()
-        wait_for_the_end_of(str(tmp_path))
-    finally:
-        os.close(pipe)
+    while not (stops_workers(process.pid) and list(tmp_path.glob("*/step-1"))):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    wait_for_the_end_of(str(tmp_path))
 
 
 def test_a_server_that_does_not_hear_sigterm_ends_with_a_killed_run(tmp_path: Path) -> None:

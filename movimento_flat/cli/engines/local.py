@@ -1,6 +1,5 @@
-"""The engine of this machine: mrjob's local runner on all cores."""
+"""The engine of this machine: all cores run tasks of the join."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,20 +27,18 @@ class LocalEngine:
     @contextmanager
     def open(self, work: Path, console: Console) -> Iterator["LocalWorkspace"]:
         """See `Engine.open`."""
-        cores = self.cores or os.cpu_count() or 1
-        console.say(f"The join runs on this machine: mrjob's local runner, {cores} tasks at a time.")
-        with Workers(cores) as workers:
-            yield LocalWorkspace(work, workers, cores, console)
+        with Workers(self.cores) as workers:
+            console.say(f"The join runs on this machine, {workers.count} tasks at a time.")
+            yield LocalWorkspace(work, workers, console)
 
 
 class LocalWorkspace:
     """Folders in the run's work folder, which the run removes at its end."""
 
-    def __init__(self, work: Path, workers: Workers, cores: int, console: Console) -> None:
+    def __init__(self, work: Path, workers: Workers, console: Console) -> None:
         self._tsv = work / "tagged_tsv"
         self._work = work
         self._workers = workers
-        self._cores = cores
         self._console = console
         self.sink = FolderSink(self._tsv)
 
@@ -61,7 +58,6 @@ class LocalWorkspace:
             parts,
             self._work,
             self._workers,
-            self._cores,
             self._console,
         )
         self._workers.close()  # their memory is for the merge and the audit
@@ -75,7 +71,6 @@ def join_here(
     parts: Path,
     work: Path,
     workers: Workers,
-    cores: int | None,
     console: Console,
 ) -> list[Path]:
     """Join the two folders in `tagged_tsv` on this machine, and show the progress; see `Workspace.join`."""
@@ -95,7 +90,7 @@ def join_here(
 
         small_tables = _tsv_files(tagged_tsv / SMALL_TABLES_FOLDER)
         tell = console.phases.append
-        return join_locally(small_tables, movements, parts, work, workers, job_options, cores, watched, tell)
+        return join_locally(small_tables, movements, parts, work, workers, job_options, watched, tell)
 
 
 def _tsv_files(folder: Path) -> list[Path]:

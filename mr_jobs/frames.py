@@ -21,6 +21,8 @@ BUCKET = 1000
 NO_ID, REPORTS = b"-", b"~"
 #: Bytes of rows that are looked at together, and of those of one bucket that are sorted in memory.
 BATCH, ROOM = 4 << 20, 16 << 20
+#: Bytes of rows that a task gathers before it sends them as records.
+HELD = 8 << 20
 #: Bytes of a record: whoever merges runs holds one of each.
 PACK = 256 << 10
 
@@ -123,7 +125,7 @@ class RecordBuffer:
     Few large records cost the shuffle less than many small ones.
     """
 
-    def __init__(self, room: int = ROOM) -> None:
+    def __init__(self, room: int = HELD) -> None:
         """Args:
         room: bytes of rows that are held.
         """

@@ -27,6 +27,21 @@ _CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2", "-D", P
 
 _NEXT_STEPS = (
     (
+        r"subprocess failed with code 132|Illegal instruction",
+        "A node's processor is too old for Polars, which wants AVX2: install `polars[rtcompat]` and the program on the"
+        " nodes, and say `bootstrap_mrjob: false` in mrjob's configuration.",
+    ),
+    (
+        r"wrong ELF class|invalid ELF header|Exec format error|cannot open shared object file",
+        "The nodes have another kind of processor or system than this machine, whose Polars they get: run this on a"
+        " machine of their kind; or install Polars and the program there, and say `bootstrap_mrjob: false`.",
+    ),
+    (
+        r"running beyond (physical|virtual) memory|failed with code 137|Cannot allocate memory|OutOfMemory|MemoryError",
+        "A task had too little memory: give it more by -D mapreduce.map.memory.mb=1536 -D"
+        " mapreduce.reduce.memory.mb=1536.",
+    ),
+    (
         "safe mode",
         "HDFS takes no writes yet, or no more: see `hdfs dfsadmin -safemode get` and `hdfs dfsadmin -report`.",
     ),

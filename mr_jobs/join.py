@@ -17,22 +17,24 @@ is not their account's owner; W, warnings (`movimento_flat.problem_lists` has th
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-
-from mrjob.protocol import BytesProtocol
-from mrjob.step import MRStep
 
 # A task on a cluster finds packages in its working folder (`mr_jobs.shipping`), a plain checkout beside this folder.
 sys.path[1:1] = [".", "site-packages", str(Path(__file__).resolve().parent.parent)]
 sys.path += filter(None, [os.environ.get("MOVIMENTO_FLAT_SITE")])
+import_module("mr_jobs")  # gives mrjob modules that it needs
 
-from movimento_flat.processes import keep_freed_memory  # noqa: E402
-from mr_jobs.blocks import BlockJob, parted  # noqa: E402
-from mr_jobs.flat_rows import FlatRows  # noqa: E402
-from mr_jobs.frames import Record, RecordBuffer, packs_in  # noqa: E402
-from mr_jobs.job_options import JobOptions  # noqa: E402
-from mr_jobs.mapping import Mapping  # noqa: E402
-from mr_jobs.profiles import Profiles  # noqa: E402
+from mrjob.protocol import BytesProtocol
+from mrjob.step import MRStep
+
+from movimento_flat.processes import keep_freed_memory
+from mr_jobs.blocks import BlockJob, parted
+from mr_jobs.flat_rows import FlatRows
+from mr_jobs.frames import Record, RecordBuffer, packs_in
+from mr_jobs.job_options import JobOptions
+from mr_jobs.mapping import Mapping
+from mr_jobs.profiles import Profiles
 
 
 class MovimentoFlat(BlockJob):

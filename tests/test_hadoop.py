@@ -88,6 +88,9 @@ def test_log_lines_and_stack_traces_are_left_out() -> None:
         ("Permission denied: user=x, access=WRITE", "--hdfs-folder"),
         ("Client cannot authenticate via:[TOKEN, KERBEROS]", "kinit"),
         ("java.net.ConnectException: Connection refused", "the cluster is up"),
+        ("Error: x: PipeMapRed.waitOutputThreads(): subprocess failed with code 132", "polars[rtcompat]"),
+        ("ImportError: _polars_runtime.abi3.so: wrong ELF class: ELFCLASS64", "another kind of processor"),
+        ("Container is running beyond physical memory limits. Current usage: 1 GB", "memory.mb=1536"),
         ("something else", "Run it again"),
     ],
 )

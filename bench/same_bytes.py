@@ -2,11 +2,13 @@
 
     .venv/bin/python -m bench.same_bytes c493a95
 
-Both read the same databases, of 100,000 movements for each seed, clean and with damaged rows, with each of OPTIONS. Of
-the first seed each of mrjob's runners that need no cluster joins the tagged TSV also. Exit status 1: a byte differs.
+Both read the same databases, of 100,000 movements for each seed, clean and with damaged rows, with each of OPTIONS.
+Each of mrjob's runners joins the tagged TSV also; Hadoop's in a container of `--image`, which `make
+cluster-up` builds. Exit status 1: a byte differs.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +17,11 @@ from pathlib import Path
 
 from bench.databases import Database, Server
 from bench.environments import install
-from bench.measure import ROOT, STATE, fresh, main
+from bench.measure import ROOT, STATE, fresh, main, movimento_flat
+from bench.spark import spark_packages
 from movimento_flat.publish.parts import CSV_NAME, merge_parts
 from movimento_flat.sample_data.plan import Plan
+from mr_jobs.job_options import JobOptions
 
 OPTIONS: tuple[tuple[str, ...], ...] = (
     (),
@@ -25,7 +29,7 @@ OPTIONS: tuple[tuple[str, ...], ...] = (
     ("--card", "mask"),
     ("--card", "token", "--people", "token"),
 )
-RUNNERS = ("inline", "local")
+RUNNERS = ("inline", "local", "spark", "hadoop")
 WORK = STATE / "same_bytes"
 
 
@@ -66,42 +70,60 @@ def delivered(tree: Path, database: Database, options: tuple[str, ...]) -> bytes
     return (output / CSV_NAME).read_bytes()
 
 
-def joined(database: Database, runner: str) -> bytes:
-    """Return the CSV of the job under one of mrjob's own runners."""
-    tsv, parts, merged = (fresh(WORK / name) for name in ("tsv", "parts", "merged"))
-    extract = [
-        ".venv/bin/movimento-flat",
-        "extract",
-        "--quiet",
-        "--source",
-        str(database.source),
-        "--to",
-        str(tsv),
-    ]
-    subprocess.run(extract, cwd=ROOT, env=database.environment, check=True)
+def extracted(database: Database) -> Path:
+    """Return a folder with the database's tagged TSV."""
+    tsv = fresh(WORK / "tsv")
+    extract = movimento_flat("extract", "--quiet", "--source", str(database.source), "--to", str(tsv))
+    subprocess.run(extract, env=database.environment, check=True)
+    return tsv
+
+
+def joined(tsv: Path, options: tuple[str, ...], runner: str, image: str) -> bytes:
+    """Return the CSV of the job under one of mrjob's own runners; Hadoop's is that in a container."""
+    parts, part, merged = (fresh(WORK / name) for name in ("parts", "part", "merged"))
+    python, place, environment = [sys.executable], ROOT, dict(os.environ)
+    more = ["--key-file", str(WORK / "key")] if "token" in options else []
+    if runner == "hadoop":
+        python = ["docker", "run", "--rm", f"--volume={WORK}:{WORK}", f"--volume={ROOT}:{ROOT}:ro"]
+        python += ["--entrypoint=python3", f"--workdir={WORK}", "--env=HADOOP_CONF_DIR=/tmp", image]
+        more += ["-D", "mapreduce.framework.name=local", "-D", "mapreduce.job.reduces=2"]
+        more += ["-D", "fs.defaultFS=file:///", f"--hadoop-tmp-dir=file://{fresh(WORK / 'hadoop')}"]
+    elif runner == "spark":
+        packages = spark_packages()
+        environment |= {"PYTHONPATH": str(packages), "SPARK_HOME": str(packages / "pyspark")}
+        environment |= {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+        more += ["--spark-master", "local[2]"]
     files = map(str, sorted(tsv.glob("*/*.tsv")))
-    join = [sys.executable, "mr_jobs/join.py", "--quiet", "-r", runner, "--output-dir", str(parts), *files]
-    subprocess.run(join, cwd=ROOT, check=True)
+    job = [str(ROOT / "mr_jobs" / "join.py"), "--quiet", "-r", runner, *more, *options]
+    command = [*python, *job, "--output-dir", str(parts), *files]
+    subprocess.run(command, cwd=place, env=environment, check=True)
+    # Spark does not sort keys.
+    sort = ["sort", "--stable", "--field-separator=\t", "--key=1,1", f"--output={part}"]
+    subprocess.run(
+        [*sort, *map(str, sorted(parts.glob("part-*")))], env=environment | {"LC_ALL": "C"}, check=True
+    )
     merged.mkdir()
-    merge_parts(sorted(parts.glob("part-*")), merged)
+    parser = argparse.ArgumentParser()
+    JobOptions.add_options(parser.add_argument)
+    privacy = JobOptions.of(parser.parse_args([*options])).privacy
+    merge_parts([part], merged, privacy.columns)
     return (merged / CSV_NAME).read_bytes()
 
 
-def differences(tree: Path, seeds: int, movements: int) -> Iterator[str]:
-    """Compare both versions, and return what differs."""
+def differences(tree: Path, seeds: int, movements: int, image: str) -> Iterator[str]:
+    """Compare both versions, and this one under each runner; return what differs."""
+    runners = [runner for runner in RUNNERS if image or runner != "hadoop"]
     with Server() as server:
         for seed, dirty in product(range(1, seeds + 1), (0.0, 0.05)):
             database = server.database(Plan(movements=movements, seed=seed, dirty=dirty))
-            what = f"seed {seed}, dirty {dirty}"
+            tsv = extracted(database)
             for options in OPTIONS:
+                what = f"seed {seed}, dirty {dirty}, {' '.join(options) or 'full'}"
                 earlier, now = (delivered(where, database, options) for where in (tree, ROOT))
-                print(f"{what}, {' '.join(options) or 'full'}: {len(now):,} bytes", flush=True)
-                if earlier != now:
-                    yield f"{what}, {' '.join(options)}"
-                if seed == 1 and not options:
-                    yield from (
-                        f"{what}, -r {runner}" for runner in RUNNERS if joined(database, runner) != now
-                    )
+                others = [name for name in runners if joined(tsv, options, name, image) != now]
+                found = [f"{what}, {name}" for name in (["earlier"] if earlier != now else []) + others]
+                print(f"{what}: {len(now):,} bytes; {', '.join(others) or 'all the same'}", flush=True)
+                yield from found
 
 
 def script() -> bool:
@@ -110,9 +132,14 @@ def script() -> bool:
     parser.add_argument("commit", help="an earlier commit of this repository")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--movements", type=int, default=100_000, help="of each database")
+    parser.add_argument(
+        "--image", default="", help="of the cluster in Docker; without it no Hadoop takes part"
+    )
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    found = list(differences(checkout(arguments.commit), arguments.seeds, arguments.movements))
+    found = list(
+        differences(checkout(arguments.commit), arguments.seeds, arguments.movements, arguments.image)
+    )
     print("different:", "; ".join(found) or "nothing")
     return not found
 

@@ -85,7 +85,12 @@ def joined(tsv: Path, options: tuple[str, ...], runner: str, image: str) -> byte
     more = ["--key-file", str(WORK / "key")] if "token" in options else []
     if runner == "hadoop":
         python = ["docker", "run", "--rm", f"--volume={WORK}:{WORK}", f"--volume={ROOT}:{ROOT}:ro"]
-        python += ["--entrypoint=python3", f"--workdir={WORK}", "--env=HADOOP_CONF_DIR=/tmp", image]
+        python += [
+            "--entrypoint=/opt/movimento-flat/bin/python",
+            f"--workdir={WORK}",
+            "--env=HADOOP_CONF_DIR=/tmp",
+            image,
+        ]
         more += ["-D", "mapreduce.framework.name=local", "-D", "mapreduce.job.reduces=2"]
         more += ["-D", "fs.defaultFS=file:///", f"--hadoop-tmp-dir=file://{fresh(WORK / 'hadoop')}"]
     elif runner == "spark":

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from movimento_flat.cli import pipeline
+from movimento_flat.cli import delivery, pipeline
 from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
@@ -253,7 +253,7 @@ def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
 ) -> None:
     """By as many rows, and one centavo."""
     found = parquet_totals
-    monkeypatch.setattr(parquet, "parquet_totals", lambda file: found(file) + Totals(0, 1))
+    monkeypatch.setattr(delivery, "parquet_totals", lambda file: found(file) + Totals(0, 1))
     publishing = Publishing(parquet=True)
     with pytest.raises(UserError, match="so nothing is published"):
         pipeline.run(

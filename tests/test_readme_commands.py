@@ -45,7 +45,6 @@ ELSEWHERE = {
     "sudo make base-image": ".ci/run",
     "python mr_jobs/join.py -r spark --spark-master ...": "tests/test_spark.py",
     "pip install .": "tests/test_packaging.py",
-    "pip install '.[parquet]'": "tests/test_packaging.py",
     "make soak": "tests/soak/__init__.py",
     "make bench": "bench/README.md",
     "make clean": "tests/test_token_key.py",

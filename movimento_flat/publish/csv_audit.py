@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from movimento_flat.columnar import pl
 from movimento_flat.errors import UserError
@@ -48,14 +49,20 @@ def audit(
             digest.update(content)
             return content
 
-        for rows in frames(read, columns, (AMOUNT,)):
+        for rows in frames(
+            read, columns, (AMOUNT,), encoding="utf8-lossy"
+        ):  # a damaged text changes the hash
             totals += totals_of(pieces(rows[AMOUNT]))
             progress(len(rows))
     return Audit(totals, size, digest.hexdigest())
 
 
 def frames(
-    read: Callable[[int], bytes], columns: tuple[str, ...], wanted: Sequence[str], has_header: bool = True
+    read: Callable[[int], bytes],
+    columns: tuple[str, ...],
+    wanted: Sequence[str],
+    has_header: bool = True,
+    encoding: Literal["utf8", "utf8-lossy"] = "utf8",
 ) -> Iterator[pl.DataFrame]:
     """Return all rows of a CSV as frames of text, in which an empty field is null.
 
@@ -67,13 +74,14 @@ def frames(
         columns: that it must have.
         wanted: those of them that the frames have.
         has_header: whether the CSV begins with the header.
+        encoding: utf8-lossy lets bytes pass that are no UTF-8.
 
     Raises:
         UserError: it is no CSV with these columns.
         OSError: it cannot be read.
     """
     for block in blocks(read, columns, has_header):
-        yield _frame(block, columns, wanted)
+        yield _frame(block, columns, wanted, encoding)
 
 
 def blocks(
@@ -115,7 +123,9 @@ def _bare(block: bytes) -> bytes:
     return _without_quoted(b"", block) if b'"' in block else block
 
 
-def _frame(block: bytes, columns: tuple[str, ...], wanted: Sequence[str]) -> pl.DataFrame:
+def _frame(
+    block: bytes, columns: tuple[str, ...], wanted: Sequence[str], encoding: Literal["utf8", "utf8-lossy"]
+) -> pl.DataFrame:
     """Return the rows of a block.
 
     A row has no more fields than the header, which Polars sees to, and altogether none is missing.
@@ -123,7 +133,7 @@ def _frame(block: bytes, columns: tuple[str, ...], wanted: Sequence[str]) -> pl.
     bare, rows = _bare(block), None
     lines = bare.count(b"\n")
     with suppress(pl.exceptions.ComputeError):  # its message may have a row's text
-        rows = pl.read_csv(block, columns=list(wanted), infer_schema=False)
+        rows = pl.read_csv(block, columns=list(wanted), infer_schema=False, encoding=encoding)
     is_whole = bare.count(b",") == lines * (len(columns) - 1) and b"\r" not in bare
     if rows is None or len(rows) != lines - 1 or not is_whole:
         raise UserError(f"A row of the CSV does not have {len(columns)} columns in UTF-8.")

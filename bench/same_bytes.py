@@ -82,17 +82,19 @@ def joined(tsv: Path, options: tuple[str, ...], runner: str, image: str) -> byte
     """Return the CSV of the job under one of mrjob's own runners; Hadoop's is that in a container."""
     parts, part, merged = (fresh(WORK / name) for name in ("parts", "part", "merged"))
     python, place, environment = [sys.executable], ROOT, dict(os.environ)
-    more = ["--key-file", str(WORK / "key")] if "token" in options else []
+    more = ["--key-file", str(WORK / "key")] if "--card" in options else []
+    output = str(parts)
     if runner == "hadoop":
+        configuration = fresh(WORK / "configuration")
+        configuration.mkdir()
+        for name in ("core", "hdfs", "mapred", "yarn"):
+            (configuration / f"{name}-site.xml").write_text("<configuration/>")
         python = ["docker", "run", "--rm", f"--volume={WORK}:{WORK}", f"--volume={ROOT}:{ROOT}:ro"]
-        python += [
-            "--entrypoint=/opt/movimento-flat/bin/python",
-            f"--workdir={WORK}",
-            "--env=HADOOP_CONF_DIR=/tmp",
-            image,
-        ]
+        python += ["--entrypoint=/opt/movimento-flat/bin/python", f"--workdir={WORK}"]
+        python += [f"--env=HADOOP_CONF_DIR={configuration}", image]
         more += ["-D", "mapreduce.framework.name=local", "-D", "mapreduce.job.reduces=2"]
-        more += ["-D", "fs.defaultFS=file:///", f"--hadoop-tmp-dir=file://{fresh(WORK / 'hadoop')}"]
+        more += [f"--hadoop-tmp-dir=file://{fresh(WORK / 'hadoop')}"]
+        output = f"file://{parts}"
     elif runner == "spark":
         packages = spark_packages()
         environment |= {"PYTHONPATH": str(packages), "SPARK_HOME": str(packages / "pyspark")}
@@ -100,7 +102,7 @@ def joined(tsv: Path, options: tuple[str, ...], runner: str, image: str) -> byte
         more += ["--spark-master", "local[2]"]
     files = map(str, sorted(tsv.glob("*/*.tsv")))
     job = [str(ROOT / "mr_jobs" / "join.py"), "--quiet", "-r", runner, *more, *options]
-    command = [*python, *job, "--output-dir", str(parts), *files]
+    command = [*python, *job, "--output-dir", output, *files]
     subprocess.run(command, cwd=place, env=environment, check=True)
     # Spark does not sort keys.
     sort = ["sort", "--stable", "--field-separator=\t", "--key=1,1", f"--output={part}"]

@@ -96,6 +96,8 @@ class BlockJob(MRJob):  # type: ignore[misc]  # mrjob has no type hints
         paths = options["input_paths"]
         options["input_paths"] = [escape_pattern(path) if Path(path).exists() else path for path in paths]
         if self.options.runner == SPARK:
+            # A single option would be taken for one of its harness's own (mrjob 0.7.4).
+            options["extra_args"] = ["--record-mark", "", *options["extra_args"]]
             options["py_files"] = [*(options["py_files"] or ()), str(archive_of_packages())]
             os.environ[SITE_VARIABLE] = str(installed_packages())  # for the driver, which runs here
             options["upload_archives"] = [

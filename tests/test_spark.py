@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from movimento_flat.privacy import Privacy
 from movimento_flat.publish.parts import CSV_NAME, merge_parts
 from movimento_flat.state import state_dir
+from mr_jobs.job_options import JobOptions
 from tests.conftest import ROOT
 from tests.spark import spark_environment
 from tests.test_join import SAMPLE, run_inline
@@ -15,12 +17,13 @@ from tests.test_join import SAMPLE, run_inline
 
 @pytest.mark.machine
 def test_spark_gives_the_same_csv(tmp_path: Path) -> None:
-    """On a master and two workers of its own."""
+    """On a master and two workers of its own; with one option, which mrjob's harness would take for its own."""
     environment = spark_environment(state_dir())
     command = [environment["PYSPARK_PYTHON"], str(ROOT / "mr_jobs" / "join.py"), "-r", "spark", "--no-conf"]
     command += [
         "--spark-master",
         "local-cluster[2,1,1024]",
+        "--with-ids",
         "--output-dir",
         str(tmp_path / "parts"),
         *map(str, SAMPLE),
@@ -34,7 +37,7 @@ def test_spark_gives_the_same_csv(tmp_path: Path) -> None:
     parts = sorted((tmp_path / "parts").glob("part-*"))
     subprocess.run([*sort, *map(str, parts)], env={**os.environ, "LC_ALL": "C"}, check=True)
     assert csv_of([(tmp_path / "part").read_bytes()], tmp_path / "spark") == csv_of(
-        run_inline([path.read_bytes() for path in SAMPLE]), tmp_path / "inline"
+        run_inline([path.read_bytes() for path in SAMPLE], JobOptions(Privacy(ids=True))), tmp_path / "inline"
     )
 
 

@@ -1,41 +1,62 @@
 """Checks that a database has the four tables as they must be, and makes the SQL expression of each table's lines."""
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pymysql.connections import Connection
+from pymysql.constants import FIELD_TYPE
 
 from extract.engines import refuse_other_engines
 from extract.sql_words import quoted
+from extract.tables_file import TablesFile, TableSource
 from extract.window import Window
 from movimento_flat.errors import UserError
-from movimento_flat.schema import FLAT_BY_NAME, MOMENT, MOVIMENTO, TABLES, Column, Kind, Table
+from movimento_flat.schema import FLAT_BY_NAME, MOMENT, MOVIMENTO, Column, Kind, Table
 from movimento_flat.tagged_tsv import EscapedByClient, EscapedByServer, LineEncoding
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 _TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
 _BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+_EXACT_NUMBERS = _INTEGERS | {"decimal"}
 _TYPES = {
-    Kind.ID: _INTEGERS,
-    Kind.WHOLE: _INTEGERS,
-    Kind.TEXT: _INTEGERS | _TEXTS | _BYTES,
+    Kind.ID: _EXACT_NUMBERS,
+    Kind.WHOLE: _EXACT_NUMBERS,
+    Kind.TEXT: _EXACT_NUMBERS | _TEXTS | _BYTES,
     Kind.MONEY: {"decimal"},
     Kind.MOMENT: {"datetime", "timestamp", "date"},
 }
 MONEY_SCALE = 2
+#: The character set of bytes in a query's answer.
+_NO_CHARACTERS = 63
+#: What a query's answer calls the types; all others are text or bytes.
+_KINDS_OF_ANSWERS = {
+    **dict.fromkeys((FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG), "int"),
+    FIELD_TYPE.LONGLONG: "bigint",
+    **dict.fromkeys((FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL), "decimal"),
+    FIELD_TYPE.FLOAT: "float",
+    FIELD_TYPE.DOUBLE: "double",
+    **dict.fromkeys((FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE), "date"),
+    FIELD_TYPE.DATETIME: "datetime",
+    FIELD_TYPE.TIMESTAMP: "timestamp",
+    FIELD_TYPE.TIME: "time",
+    FIELD_TYPE.BIT: "bit",
+    FIELD_TYPE.GEOMETRY: "geometry",
+    FIELD_TYPE.NULL: "null",
+}
 
+#: Finds the columns of a table. It may be there more than once, by names that differ in upper and lower case.
 _FIND_COLUMNS = """
-    SELECT LOWER(table_name), LOWER(column_name), table_name, column_name, LOWER(data_type), LOWER(column_type),
+    SELECT LOWER(column_name), table_name, column_name, LOWER(data_type), LOWER(column_type),
            numeric_scale, datetime_precision, LOWER(character_set_name)
-    FROM information_schema.columns WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s
+    FROM information_schema.columns
+    WHERE table_schema = IFNULL(%s, DATABASE()) AND LOWER(table_name) = LOWER(%s)
 """
-#: Finds the tables whose primary key begins with `id`.
-_FIND_KEYS = """
-    SELECT LOWER(table_name) FROM information_schema.statistics
-    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND index_name = 'PRIMARY' AND seq_in_index = 1
-        AND LOWER(column_name) = 'id'
+#: Finds whether a table's primary key begins with a column.
+_FIND_KEY = """
+    SELECT 1 FROM information_schema.statistics
+    WHERE table_schema = IFNULL(%s, DATABASE()) AND LOWER(table_name) = LOWER(%s) AND index_name = 'PRIMARY'
+        AND seq_in_index = 1 AND LOWER(column_name) = LOWER(%s)
 """
 _FIND_TABLES_WITHOUT_HISTORY = """
     SELECT table_name FROM information_schema.tables
@@ -51,7 +72,7 @@ _FIND_TABLES_BY_TRANSACTION = """
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column as information_schema describes it."""
+    """A column as information_schema describes it, or as the answer of a query does."""
 
     table: str
     name: str
@@ -60,6 +81,11 @@ class SourceColumn:
     scale: int | None
     precision: int | None
     charset: str | None
+    is_computed: bool = False
+
+
+#: A column that the source does not have: it is always NULL.
+ABSENT = SourceColumn("", "", "null", "NULL", None, None, None)
 
 
 @dataclass(frozen=True)
@@ -88,23 +114,21 @@ class SourceTable:
     amount: str
 
 
-def inspect(connection: "Connection[Any]", window: Window) -> list[SourceTable]:
+def inspect(
+    connection: "Connection[Any]",
+    window: Window,
+    sources: TablesFile = TablesFile(),  # noqa: B008  # it is frozen
+) -> list[SourceTable]:
     """Return the four tables as the database has them, and which of their rows are read.
 
     Raises:
         UserError: a table or column is missing, a column has a type whose text would not be exact, or the tables
             cannot be read as of the window's moment.
     """
-    names = tuple(table.name for table in TABLES)
-    refuse_other_engines(connection, names)
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND_COLUMNS, (names,))
-        rows = cursor.fetchall()
-        cursor.execute(_FIND_KEYS, (names,))
-        keyed = {name for (name,) in cursor.fetchall()}
-    _check_names({row[2] for row in rows})
-    columns = {(row[0], row[1]): SourceColumn(*row[2:]) for row in rows}
-    tables = [_source_table(table, columns, table.name in keyed, window) for table in TABLES]
+    refuse_other_engines(connection, sources)
+    tables = [_source_table(connection, source, window) for source in sources]
+    if window.as_of and sources.text:
+        raise UserError("--as-of reads tables that are called as ours.", "Leave --tables out.")
     if window.as_of:
         _check_history(connection, tables, window.as_of)
     return tables
@@ -148,40 +172,59 @@ def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_
         )
 
 
-def _check_names(tables: set[str]) -> None:
-    """Refuse tables whose names differ only in upper and lower case."""
-    alike = [name for name, count in Counter(map(str.lower, tables)).items() if count > 1]
-    if alike:
-        found = ", ".join(sorted(name for name in tables if name.lower() in alike))
+def _columns(connection: "Connection[Any]", source: TableSource) -> dict[str, SourceColumn]:
+    """Return the columns of a table, or of a query's answer, by their names in lower case."""
+    with connection.cursor() as cursor:
+        if source.query:
+            cursor.execute(f"SELECT * FROM {source.operand} LIMIT 0")
+            answer = cursor._result  # the description lacks the character set
+            return {field.name.lower(): _computed(source.table.name, field) for field in answer.fields}
+        cursor.execute(_FIND_COLUMNS, (source.schema, source.name))
+        rows = cursor.fetchall()
+    found = sorted({row[1] for row in rows})
+    if len(found) > 1:
         raise UserError(
-            f"Which of these tables is meant is not clear: {found}.",
+            f"Which of these tables is meant is not clear: {', '.join(found)}.",
             "Rename one, or give the program a database with views of the right ones.",
         )
+    return {row[0]: SourceColumn(*row[1:]) for row in rows}
 
 
-def _source_table(
-    table: Table, columns: dict[tuple[str, str], SourceColumn], keyed: bool, window: Window
-) -> SourceTable:
-    missing = [name for name in table.column_names if (table.name, name) not in columns]
-    if missing:
+def _computed(table: str, field: Any) -> SourceColumn:
+    """Return a column of a query's answer."""
+    texts = "blob" if field.charsetnr == _NO_CHARACTERS else "text"
+    kind = _KINDS_OF_ANSWERS.get(field.type_code, texts)
+    return SourceColumn(table, field.name, kind, kind, field.scale, None, None, is_computed=True)
+
+
+def _source_table(connection: "Connection[Any]", source: TableSource, window: Window) -> SourceTable:
+    table, columns = source.table, _columns(connection, source)
+    names = {column.name: source.their_column(column.name) for column in table.columns}
+    if missing := [name for name in names.values() if name is not None and name.lower() not in columns]:
+        what = f"The query of {table.name}" if source.query else f"Table {source.name}"
         raise UserError(
-            f"Table {table.name} lacks {', '.join(missing)}, or the account may not read it.",
-            "Compare with sql/mysql/tables.sql; to let the account read:"
+            f"{what} lacks {', '.join(missing)}, or the account may not read it.",
+            "Compare with sql/mysql/tables.sql, or say in a tables file how the database calls them (--tables, see"
+            " docs/your_own_database.md); to let the account read:"
             " GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
         )
-    found = {column.name: columns[table.name, column.name] for column in table.columns}
+    found = {ours: ABSENT if name is None else columns[name.lower()] for ours, name in names.items()}
     for column in table.columns:
         _check_type(table, column, found[column.name])
     is_utf8 = all(_is_utf8(found[column.name]) for column in table.columns if column.kind is Kind.TEXT)
     encoding: LineEncoding = EscapedByClient if is_utf8 else EscapedByServer
     fields = [_field(column, found[column.name], encoding) for column in table.columns]
-    name = quoted(found["id"].table)
-    amounts = [quoted(found[column.name].name) for column in table.columns if column.kind is Kind.MONEY]
+    name = source.operand if source.query else replace(source, name=found["id"].table).operand
+    amounts = [_name(found[column.name]) for column in table.columns if column.kind is Kind.MONEY]
+    with connection.cursor() as cursor:
+        is_keyed = not source.query and cursor.execute(
+            _FIND_KEY, (source.schema, source.name, found["id"].name)
+        )
     return SourceTable(
         table=table,
         name=name,
         rows=window.rows(name),
-        by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if keyed else ""),
+        by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if is_keyed else ""),
         condition=_in_window(found, window) if table is MOVIMENTO else "TRUE",
         identity=quoted(found["id"].name),
         encoding=encoding,
@@ -190,13 +233,20 @@ def _source_table(
     )
 
 
+def _name(found: SourceColumn) -> str:
+    return "NULL" if found is ABSENT else quoted(found.name)
+
+
 def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
-    too_fine = column.kind is Kind.MONEY and (found.scale or 0) > MONEY_SCALE
-    if found.data_type not in _TYPES[column.kind] or too_fine:
+    most_decimals = {Kind.MONEY: MONEY_SCALE, Kind.ID: 0, Kind.WHOLE: 0}.get(column.kind)
+    too_fine = (
+        found.data_type == "decimal" and most_decimals is not None and (found.scale or 0) > most_decimals
+    )
+    if found.data_type not in _TYPES[column.kind] | {"null"} or too_fine:
         raise UserError(
             f"Column {table.name}.{column.name} is {found.column_type};"
             f" its text is exact only for {column.kind.value}.",
-            "Give the program a view or a copy of the table with that type.",
+            "Give the program a view or a copy of the table with that type, or a query that casts it (--tables).",
         )
 
 
@@ -210,8 +260,7 @@ def _wall_clock(found: SourceColumn) -> str:
 
     In a zone with daylight saving time one hour comes twice; both are compared as the CSV shows them.
     """
-    name = quoted(found.name)
-    return f"CAST({name} AS DATETIME(6))" if found.data_type == "timestamp" else name
+    return f"CAST({_name(found)} AS DATETIME(6))" if found.data_type == "timestamp" else _name(found)
 
 
 def _is_utf8(found: SourceColumn) -> bool:
@@ -220,14 +269,16 @@ def _is_utf8(found: SourceColumn) -> bool:
 
 
 def _field(column: Column, found: SourceColumn, encoding: LineEncoding) -> str:
-    name = quoted(found.name)
+    name = _name(found)
     if column.kind is Kind.TEXT:
         is_read_as_it_is = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
-        return encoding.sql_text(name if is_read_as_it_is else f"CONVERT({name} USING utf8mb4)")
-    if column.kind is Kind.MOMENT and (found.data_type == "date" or found.precision):
+        is_converted = not is_read_as_it_is or (found.is_computed and found.data_type not in _BYTES)
+        return encoding.sql_text(f"CONVERT({name} USING utf8mb4)" if is_converted else name)
+    if column.kind is Kind.MOMENT and (found.data_type == "date" or found.precision or found.is_computed):
         return encoding.sql_value(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
-    if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or "zerofill" in found.column_type):
+    is_filled = "zerofill" in found.column_type or found.is_computed
+    if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or is_filled):
         return encoding.sql_value(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
-    if "zerofill" in found.column_type:
-        return encoding.sql_value(f"CAST({name} AS UNSIGNED)")
+    if column.kind in (Kind.ID, Kind.WHOLE) and is_filled:
+        return encoding.sql_value(f"CAST({name} AS DECIMAL(65))")
     return encoding.sql_value(name)

@@ -1,22 +1,26 @@
 """Refuses tables that are not InnoDB, also below views: only InnoDB shows its rows as of a snapshot."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pymysql.connections import Connection
 
 from extract.sql_words import quoted, sql_words, unquoted
+from extract.tables_file import TableSource
 from movimento_flat.errors import UserError
 
 #: A schema and a table in it.
 Name = tuple[str, str]
 
-_FIND_TABLES = """
-    SELECT table_schema, table_name, table_type, engine FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s
-"""
 _FIND_TABLE = """
     SELECT table_schema, table_name, table_type, engine FROM information_schema.tables
     WHERE table_schema = %s AND table_name = %s
+"""
+#: Finds tables of a schema; without one, of the database that is read.
+_FIND_NAMED = """
+    SELECT table_schema, table_name, table_type, engine FROM information_schema.tables
+    WHERE table_schema = IFNULL(%s, DATABASE()) AND LOWER(table_name) IN %s
 """
 #: Empty where the account may not see it.
 _FIND_DEFINITION = """
@@ -27,22 +31,28 @@ _FUNCTIONS_WITH_FROM = {"extract", "trim"}
 _BEFORE_A_TABLE = {"from", "join", "straight_join"}
 
 
-def refuse_other_engines(connection: "Connection[Any]", names: tuple[str, ...]) -> None:
+def refuse_other_engines(connection: "Connection[Any]", sources: Iterable[TableSource]) -> None:
     """Refuse tables that are not InnoDB, and views that read such tables.
 
     Views are followed down to their base tables. Stored functions that a view calls are not looked at.
 
     Args:
-        connection: to the database of the tables.
-        names: of the tables, in lower case.
+        connection: to the database that is read.
+        sources: of the rows. Each word of a query that is the name of a table counts as one.
 
     Raises:
         UserError: there is such a table or view, or the account may not see what a view reads.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_FIND_TABLES, (names,))
-        to_check = list(cursor.fetchall())
-        database = to_check[0][0] if to_check else ""
+        cursor.execute("SELECT DATABASE()")
+        (database,) = cursor.fetchone() or ("",)
+        to_check: list[tuple[str, ...]] = []
+        named = defaultdict[str | None, set[str]](set)
+        for schema, name in (name for source in sources for name in _named(source)):
+            named[schema].add(name.lower())
+        for schema, names in named.items():
+            cursor.execute(_FIND_NAMED, (schema, tuple(names)))
+            to_check += cursor.fetchall()
         found = {(schema, name) for schema, name, _, _ in to_check}
         others: list[str] = []
         hidden_views: list[Name] = []
@@ -76,6 +86,18 @@ def refuse_other_engines(connection: "Connection[Any]", names: tuple[str, ...]) 
             " Only InnoDB can show all of them as of one moment.",
             "ALTER TABLE ... ENGINE=InnoDB, or read from a copy that has it.",
         )
+
+
+def _named(source: TableSource) -> Iterator[tuple[str | None, str]]:
+    """Return the schema and the name of a source's table, or all that may be one in its query."""
+    if not source.query:
+        yield source.schema, source.name
+        return
+    words = sql_words(source.query)
+    yield from ((None, unquoted(word)) for word in words)
+    for schema, point, name in zip(words, words[1:], words[2:], strict=False):
+        if point == ".":
+            yield unquoted(schema), unquoted(name)
 
 
 def tables_read(definition: str) -> list[Name]:

@@ -34,6 +34,7 @@ class Extraction:
         clock: the same moment in `time_zone`.
         server: the server's version.
         connections: how many have read.
+        tables_file: text of the tables file.
     """
 
     tables: dict[str, Totals]
@@ -43,6 +44,7 @@ class Extraction:
     time_zone: str
     connections: int
     window: Window = field(default_factory=Window)
+    tables_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def extract(
         time_zone=source.time_zone,
         connections=len(readers),
         window=source.window,
+        tables_file=source.tables.text,
     )
 
 

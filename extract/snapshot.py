@@ -30,7 +30,6 @@ from extract.grants import refuse_writers
 from extract.source import Source
 from extract.time_limit import time_limit, waiting
 from movimento_flat.errors import UserError
-from movimento_flat.schema import TABLES
 
 #: Attempts to begin a snapshot while the tables change.
 ATTEMPTS = 20
@@ -114,6 +113,9 @@ def _begin(
     for reader in readers:
         reader.query("SET SESSION lock_wait_timeout = 0")  # MySQL waits for a second all the same
     may_lock = len(readers) > 1
+    if may_lock and source.tables.queries:
+        say(f"One connection only: what a query reads is not locked ({', '.join(source.tables.queries)}).")
+        may_lock = False
     for _ in range(ATTEMPTS):
         try:
             tables = _inspect_in_place(guard, source)
@@ -140,7 +142,7 @@ def _begin(
                 raise
             opened = False
         guard.query("UNLOCK TABLES" if may_lock else "ROLLBACK")
-        if opened and inspect(guard, source.window) == tables:
+        if opened and inspect(guard, source.window, source.tables) == tables:
             return Snapshot(readers, tables, taken_at, clock, server)
         for reader in readers:
             reader.rollback()
@@ -160,14 +162,14 @@ def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[SourceTa
         UserError: the tables are not as they must be.
     """
     try:
-        return inspect(guard, source.window)
+        return inspect(guard, source.window, source.tables)
     except UserError:
         guard.query("START TRANSACTION READ ONLY")
-        for table in TABLES:
+        for table in source.tables:
             with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
-                guard.query(f"SELECT 1 FROM {table.name} LIMIT 0")
+                guard.query(f"SELECT 1 FROM {table.operand} LIMIT 0")
         try:
-            return inspect(guard, source.window)
+            return inspect(guard, source.window, source.tables)
         finally:
             guard.rollback()
 

@@ -15,6 +15,7 @@ from pymysql.constants import CR, ER
 
 from extract.connection import DatabaseConnection, HandshakeError, SilenceError, TimeLimits
 from extract.pages import PAGE_BYTES
+from extract.tables_file import TablesFile
 from extract.tls import Tls, tls_trouble
 from extract.window import Window
 from movimento_flat.errors import UserError
@@ -54,6 +55,7 @@ class Source:
     Attributes:
         time_zone: zone in which TIMESTAMP columns are read.
         window: which of its rows are read.
+        tables: where the rows of the four tables come from.
         allow_writer: whether an account that could change the database may read it.
         time_limit: seconds that an extraction may take.
         limits: how long the server may take to answer.
@@ -68,6 +70,7 @@ class Source:
     time_zone: str = "-03:00"
     tls: Tls = field(default_factory=Tls)
     window: Window = field(default_factory=Window)
+    tables: TablesFile = field(default_factory=TablesFile)
     allow_writer: bool = False
     time_limit: int = TIME_LIMIT_SECONDS
     limits: TimeLimits = TimeLimits()  # noqa: RUF009  # it is frozen

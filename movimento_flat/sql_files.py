@@ -1,6 +1,7 @@
 """Reads the SQL scripts of the folder sql/: the program uses no other copy of them."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pymysql.converters import escape_string
@@ -26,15 +27,23 @@ def statements(name: str) -> list[str]:
     return [statement.strip() for statement in re.split(r";\n", code + "\n") if statement.strip()]
 
 
-def expected_rows(with_ids: bool = False) -> str:
-    """Return the query of expected.sql: the flat table as a plain join, in the order of the CSV."""
+def expected_rows(with_ids: bool = False, relations: Mapping[str, str] | None = None) -> str:
+    """Return the query of expected.sql: the flat table as a plain join, in the order of the CSV.
+
+    Args:
+        with_ids: whether the ids of the four tables are in it.
+        relations: by the names of tables, operands of FROM that stand for them.
+    """
     (query,) = statements("expected")
+    for name, relation in (relations or {}).items():
+        before, word, after = re.split(rf"(FROM|JOIN) {name}\b", query)
+        query = f"{before}{word} {relation}{after}"
     return query.replace(_IDS, "").replace(_END_OF_IDS, "") if with_ids else query
 
 
-def flat_join(condition: str = "TRUE", with_ids: bool = False) -> str:
+def flat_join(condition: str, with_ids: bool, relations: Mapping[str, str]) -> str:
     """Return the same query without an order, for movements that fulfil a condition."""
-    return f"{expected_rows(with_ids).rpartition('ORDER BY')[0]}WHERE {condition}"
+    return f"{expected_rows(with_ids, relations).rpartition('ORDER BY')[0]}WHERE {condition}"
 
 
 def reader_statements(database: str, password: str, user: str = READER, host: str = "%") -> list[str]:

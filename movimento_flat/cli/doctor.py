@@ -191,7 +191,7 @@ def _database(source: Source) -> Iterator[Finding]:
             yield _tls(connection, source)
             yield _account(connection, source)
             subject = "tables"
-            tables = inspect(connection, source.window)
+            tables = inspect(connection, source.window, source.tables)
             names = ", ".join(table.name for table in tables)
             yield Finding(OK, subject, f"{names}: all InnoDB, and their columns fit")
             subject = "rows"

@@ -13,6 +13,7 @@ import click
 
 from extract.connection import TimeLimits
 from extract.source import TIME_LIMIT_SECONDS, Source, forget_password, parse_source
+from extract.tables_file import TablesFile
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
 from movimento_flat.cli.container_paths import as_the_user_wrote
@@ -103,6 +104,12 @@ _read_timeout = click.option(
 _allow_writer = click.option(
     "--allow-writer", is_flag=True, help="Read even by an account that could change the database."
 )
+_tables = click.option(
+    "--tables",
+    metavar="FILE",
+    type=EXISTING_FILE,
+    help="Tables file (TOML): how the database calls its tables and columns; see docs/your_own_database.md.",
+)
 _time_limit = click.option(
     "--time-limit",
     metavar="SECONDS",
@@ -114,7 +121,12 @@ _time_limit = click.option(
 
 
 def _database(
-    source: str | None, password_file: Path | None, tls: str | None, tls_ca: Path | None, read_timeout: float
+    source: str | None,
+    password_file: Path | None,
+    tls: str | None,
+    tls_ca: Path | None,
+    read_timeout: float,
+    tables: Path | None,
 ) -> Source | None:
     if tls == OFF and tls_ca:
         raise click.UsageError("--tls-ca has no effect with --tls off.")
@@ -122,7 +134,11 @@ def _database(
         if password_file:
             _warn_of_readers(password_file)
         limits = TimeLimits(answer=read_timeout)
-        return replace(parse_source(source, password_file), tls=Tls(tls, tls_ca), limits=limits)
+        found = TablesFile.read(tables) if tables else TablesFile()
+        database = parse_source(source, password_file)
+        return replace(database, tls=Tls(tls, tls_ca), limits=limits, tables=found)
+    if tables:
+        raise click.UsageError("--tables says how the database of --source calls its tables.")
     forget_password()
     return None
 
@@ -142,17 +158,18 @@ def _database_to_read(
     tls: str | None,
     tls_ca: Path | None,
     read_timeout: float,
+    tables: Path | None,
     allow_writer: bool,
     time_zone: str,
     time_limit: int,
 ) -> Source | None:
-    database = _database(source, password_file, tls, tls_ca, read_timeout)
+    database = _database(source, password_file, tls, tls_ca, read_timeout, tables)
     return database and replace(
         database, allow_writer=allow_writer, time_zone=time_zone, time_limit=time_limit
     )
 
 
-_connection = (_source, _password_file, _tls, _tls_ca, _read_timeout)
+_connection = (_source, _password_file, _tls, _tls_ca, _read_timeout, _tables)
 #: Gives `database`: the source of --source, or None without it.
 database = group("database", _DATABASE, _database, *_connection)
 database_to_read = group(

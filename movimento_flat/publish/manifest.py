@@ -132,6 +132,7 @@ class SourceEntry:
         rows: of each table.
         clock: the moment of `snapshot_utc` in `time_zone`.
         since, until, as_of: which rows were asked for, as `Window` has it.
+        tables: text of the tables file; empty where there was none.
     """
 
     address: str
@@ -145,6 +146,7 @@ class SourceEntry:
     since: Annotated[str | None, _Since(3, None)]
     until: Annotated[str | None, _Since(3, None)]
     as_of: Annotated[str | None, _Since(3, None)]
+    tables: Annotated[str, _Since(4, "")]
 
     @classmethod
     def of(cls, extraction: Extraction, address: str) -> Self:
@@ -159,6 +161,7 @@ class SourceEntry:
             server=extraction.server,
             connections=extraction.connections,
             **extraction.window.as_json(),
+            tables=extraction.tables_file,
         )
 
     @classmethod

@@ -26,6 +26,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
 from extract.source import Source
+from extract.tables_file import TablesFile
 from movimento_flat.card_numbers import FIRST, LAST, SHORTEST, letters
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
@@ -152,11 +153,12 @@ def content_of_database(source: Source, manifest: Manifest, rejected: Path) -> C
         if as_of := manifest.source.window.as_of:
             connection.cursor().execute("SET SESSION system_versioning_asof = %s", (as_of,))
         connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        content = _ask(connection, manifest, "TRUE")
+        tables = source.tables if source.tables.text else TablesFile.parse(manifest.source.tables)
+        content = _ask(connection, tables, manifest, "TRUE")
         rejected_ids = _ids_in_the_join(rejected)
         while ids := list(islice(rejected_ids, _IDS_AT_ONCE)):
             of_them = f"movimento.id IN ({', '.join(ids)})"
-            content = content.without(_ask(connection, manifest, of_them))
+            content = content.without(_ask(connection, tables, manifest, of_them))
         return content
     except pymysql.MySQLError as error:
         raise source.explain(error) from error
@@ -197,14 +199,16 @@ def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
             yield reason, table, identity
 
 
-def _ask(connection: "Connection[Any]", manifest: Manifest, condition: str) -> Content:
+def _ask(connection: "Connection[Any]", tables: TablesFile, manifest: Manifest, condition: str) -> Content:
     moment = f"CAST({MOVIMENTO.name}.{FLAT_BY_NAME[MOMENT].source.name} AS DATETIME(6))"
     conditions, values = [condition], []
     for comparison, limit in zip((">=", "<"), manifest.source.window.span, strict=True):
         if limit:
             conditions.append(f"{moment} {comparison} %s")
             values.append(limit)
-    flat = f"FROM ({flat_join(' AND '.join(conditions), manifest.shown.ids)}) AS flat"
+    # PyMySQL replaces %s, so any other one is written twice.
+    relations = {source.table.name: source.relation.replace("%", "%%") for source in tables}
+    flat = f"FROM ({flat_join(' AND '.join(conditions), manifest.shown.ids, relations)}) AS flat"
     masked = masked_columns(manifest)
     may_be_masked = " OR ".join(_sql_may_be_masked(name, manifest.privacy.card) for name in masked) or "FALSE"
     with connection.cursor() as cursor:

@@ -1,0 +1,292 @@
+"""--tables: schemas that call the four tables otherwise, read by an account that may only SELECT, equal plain SQL."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from extract.tables_file import TablesFile
+from movimento_flat.errors import UserError
+from movimento_flat.schema import FLAT_COLUMNS
+from tests.conftest import PASSWORD, Database, Server, new_database
+from tests.test_run import CSV, RUN, assert_user_error, command
+
+SELECT_ONLY = "select_only"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A schema of somebody else.
+
+    Attributes:
+        statements: that make and fill it from a database `{of}` with our tables.
+        tables: the tables file.
+        rows: what the CSV must have, in this schema's own words; the joins of `{of}` with missing parents have no row.
+    """
+
+    statements: tuple[str, ...]
+    tables: str
+    rows: str
+
+
+SCHEMAS = {
+    "plural names, keys with the table's name, no age": Schema(
+        (
+            "CREATE TABLE associados (associado_id BIGINT UNSIGNED PRIMARY KEY, prenome VARCHAR(100),"
+            " sobrenome VARCHAR(100))",
+            "INSERT INTO associados SELECT id, nome, sobrenome FROM {of}.associado",
+            "CREATE TABLE contas (conta_id BIGINT UNSIGNED PRIMARY KEY, tipo_conta VARCHAR(20),"
+            " data_criacao DATETIME, associado_id BIGINT UNSIGNED)",
+            "INSERT INTO contas SELECT id, tipo, data_criacao, id_associado FROM {of}.conta",
+            "CREATE TABLE cartoes (cartao_id BIGINT UNSIGNED PRIMARY KEY, num_cartao BIGINT UNSIGNED,"
+            " nom_impresso VARCHAR(100), data_criacao DATETIME, conta_id BIGINT UNSIGNED,"
+            " associado_id BIGINT UNSIGNED)",
+            "INSERT INTO cartoes SELECT id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado"
+            " FROM {of}.cartao",
+            "CREATE TABLE movimentos (movimento_id BIGINT UNSIGNED PRIMARY KEY, valor DECIMAL(12,2),"
+            " des_transacao VARCHAR(255), data_movimento DATETIME(6), cartao_id BIGINT UNSIGNED)",
+            "INSERT INTO movimentos SELECT id, vlr_transacao, des_transacao, data_movimento, id_cartao"
+            " FROM {of}.movimento",
+        ),
+        """
+[associado]
+table = "associados"
+columns = { id = "associado_id", nome = "prenome", idade = false }
+[conta]
+table = "contas"
+columns = { id = "conta_id", tipo = "tipo_conta", id_associado = "associado_id" }
+[cartao]
+table = "cartoes"
+columns.id = "cartao_id"
+columns.id_conta = "conta_id"
+columns.id_associado = "associado_id"
+[movimento]
+table = "movimentos"
+columns = { id = "movimento_id", vlr_transacao = "valor", id_cartao = "cartao_id" }
+""",
+        "SELECT prenome, sobrenome, NULL, valor, des_transacao, data_movimento, num_cartao, nom_impresso,"
+        " cartoes.data_criacao, tipo_conta, contas.data_criacao FROM movimentos JOIN cartoes USING (cartao_id)"
+        " JOIN contas USING (conta_id) JOIN associados ON associados.associado_id = cartoes.associado_id",
+    ),
+    "English, with a lookup table, cents and soft deletes": Schema(
+        (
+            "CREATE TABLE members (id BIGINT UNSIGNED PRIMARY KEY, first_name VARCHAR(100), last_name VARCHAR(100),"
+            " age SMALLINT)",
+            "INSERT INTO members SELECT id, nome, sobrenome, idade FROM {of}.associado",
+            "CREATE TABLE account_kinds (id INT PRIMARY KEY AUTO_INCREMENT, label VARCHAR(20) UNIQUE)",
+            "INSERT INTO account_kinds (label) SELECT DISTINCT tipo FROM {of}.conta WHERE tipo IS NOT NULL",
+            "CREATE TABLE accounts (id BIGINT UNSIGNED PRIMARY KEY, kind_id INT, opened DATE,"
+            " member_id BIGINT UNSIGNED)",
+            "INSERT INTO accounts SELECT c.id, k.id, c.data_criacao, c.id_associado FROM {of}.conta c"
+            " LEFT JOIN account_kinds k ON k.label = c.tipo",
+            "CREATE TABLE cards (id BIGINT UNSIGNED PRIMARY KEY, number CHAR(32), holder_name VARCHAR(100),"
+            " issued DATETIME, account_id BIGINT UNSIGNED, member_id BIGINT UNSIGNED)",
+            "INSERT INTO cards SELECT id, num_cartao, nom_impresso, data_criacao, id_conta, id_associado"
+            " FROM {of}.cartao",
+            "CREATE TABLE transactions (txn_no BIGINT UNSIGNED PRIMARY KEY, cents BIGINT, memo VARCHAR(255),"
+            " at DATETIME, card_id BIGINT UNSIGNED, deleted_at DATETIME NULL)",
+            "INSERT INTO transactions SELECT id, vlr_transacao * 100, des_transacao, data_movimento, id_cartao,"
+            " IF(id % 7 = 0, NOW(), NULL) FROM {of}.movimento",
+        ),
+        """
+[associado]
+table = "members"
+columns = { nome = "first_name", sobrenome = "last_name", idade = "age" }
+
+[conta]
+query = '''
+    SELECT a.id, k.label AS tipo, a.opened AS data_criacao, a.member_id AS id_associado
+    FROM accounts a LEFT JOIN account_kinds k ON k.id = a.kind_id
+'''
+
+[cartao]
+table = "cards"
+columns = { num_cartao = "number", nom_impresso = "holder_name", data_criacao = "issued", id_conta = "account_id",\
+ id_associado = "member_id" }
+
+[movimento]
+query = '''
+    SELECT txn_no AS id, CAST(cents / 100 AS DECIMAL(15,2)) AS vlr_transacao, memo AS des_transacao,
+           at AS data_movimento, card_id AS id_cartao
+    FROM transactions WHERE deleted_at IS NULL AND IFNULL(memo, '') NOT LIKE '%no such memo%';
+'''
+""",
+        "SELECT first_name, last_name, age, cents / 100, memo, at, number, holder_name, issued, label,"
+        " CONCAT(opened, ' 00:00:00') FROM transactions t JOIN cards c ON c.id = t.card_id"
+        " JOIN accounts a ON a.id = c.account_id LEFT JOIN account_kinds k ON k.id = a.kind_id"
+        " JOIN members m ON m.id = c.member_id WHERE deleted_at IS NULL",
+    ),
+    "the person only on the account, a composite key, numbers as DECIMAL": Schema(
+        (
+            "CREATE TABLE associado LIKE {of}.associado",
+            "INSERT INTO associado SELECT * FROM {of}.associado",
+            "CREATE TABLE conta LIKE {of}.conta",
+            "INSERT INTO conta SELECT * FROM {of}.conta",
+            "CREATE TABLE cartao (id DECIMAL(20,0) PRIMARY KEY, num_cartao DECIMAL(32,0), nom_impresso TEXT,"
+            " data_criacao DATETIME, id_conta DECIMAL(20,0))",
+            "INSERT INTO cartao SELECT id, num_cartao, nom_impresso, data_criacao, id_conta FROM {of}.cartao",
+            "CREATE TABLE movimento (id_cartao BIGINT, seq INT, vlr_transacao DECIMAL(12,1), des_transacao TEXT,"
+            " data_movimento DATETIME, PRIMARY KEY (id_cartao, seq))",
+            "INSERT INTO movimento SELECT id_cartao, id, TRUNCATE(vlr_transacao, 1), des_transacao, data_movimento"
+            " FROM {of}.movimento WHERE id_cartao IS NOT NULL AND id < 5000",
+        ),
+        """
+[cartao]
+query = "SELECT k.*, c.id_associado FROM cartao k LEFT JOIN conta c ON c.id = k.id_conta"
+[movimento]
+query = "SELECT ROW_NUMBER() OVER (ORDER BY id_cartao, seq) AS id, m.* FROM movimento m"
+""",
+        "SELECT nome, sobrenome, idade, vlr_transacao, des_transacao, data_movimento, num_cartao, nom_impresso,"
+        " k.data_criacao, tipo, c.data_criacao FROM movimento m JOIN cartao k ON k.id = m.id_cartao"
+        " JOIN conta c ON c.id = k.id_conta JOIN associado a ON a.id = c.id_associado",
+    ),
+}
+
+
+@pytest.fixture
+def theirs(request: pytest.FixtureRequest, server: Server, filled: Database) -> tuple[Database, Schema]:
+    """A database with somebody else's schema, and an account that may only SELECT."""
+    schema = SCHEMAS[request.param]
+    database = new_database(server)
+    database.execute(*(statement.replace("{of}", filled.name) for statement in schema.statements))
+    database.execute(
+        f"CREATE USER IF NOT EXISTS {SELECT_ONLY}@localhost IDENTIFIED BY '{PASSWORD}'",
+        f"GRANT SELECT ON {database.name}.* TO {SELECT_ONLY}@localhost",
+    )
+    return database, schema
+
+
+def fields(rows: list[tuple[object, ...]]) -> list[tuple[str, ...]]:
+    """Rows as the CSV has them: amounts with two decimals, moments without fractions, NULL as an empty field."""
+    amount, moments = (
+        FLAT_COLUMNS.index("vlr_transacao_movimento"),
+        [place for place, name in enumerate(FLAT_COLUMNS) if name.startswith("data_")],
+    )
+    return sorted(
+        tuple(
+            ""
+            if value is None
+            else f"{value:.2f}"
+            if place == amount
+            else str(value)[:19]
+            if place in moments
+            else str(value)
+            for place, value in enumerate(row)
+        )
+        for row in rows
+    )
+
+
+@pytest.mark.parametrize("theirs", SCHEMAS, indirect=True)
+def test_the_csv_is_what_plain_sql_on_their_own_tables_gives(
+    theirs: tuple[Database, Schema], tmp_path: Path
+) -> None:
+    database, schema = theirs
+    file = tmp_path / "tables.toml"
+    file.write_text(schema.tables)
+    source = ("--source", database.url(SELECT_ONLY), "--tables", file)
+    result = command("run", "--output", tmp_path / "out", *source, environment={"MYSQL_PWD": PASSWORD})
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "out" / CSV).open(newline="", encoding="utf-8") as opened:
+        header, *rows = csv.reader(opened)
+    assert tuple(header) == FLAT_COLUMNS
+    expected = fields(database.query(schema.rows))
+    assert sorted(map(tuple, rows)) == expected
+    assert len(expected) > 1000
+    manifest = json.loads((tmp_path / "out" / RUN / "manifest.json").read_text())
+    assert manifest["source"]["tables"] == schema.tables
+    # The delivery knows by which tables file it was made.
+    verified = command(
+        "verify", tmp_path / "out", "--source", database.url(SELECT_ONLY), environment={"MYSQL_PWD": PASSWORD}
+    )
+    assert verified.returncode == 0, verified.stderr
+    checked = command("doctor", "--output", tmp_path / "out", *source, environment={"MYSQL_PWD": PASSWORD})
+    assert "all InnoDB, and their columns fit" in checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("theirs", ["plural names, keys with the table's name, no age"], indirect=True)
+def test_a_window_of_mapped_tables_and_a_changed_database(
+    theirs: tuple[Database, Schema], tmp_path: Path
+) -> None:
+    database, schema = theirs
+    file = tmp_path / "tables.toml"
+    file.write_text(schema.tables)
+    (middle,) = database.query("SELECT DATE(AVG(data_movimento)) FROM movimentos")[0]
+    day = database.query(
+        "SELECT CAST(DATE(MIN(data_movimento)) AS CHAR) FROM movimentos WHERE data_movimento > 0"
+    )[0][0]
+    assert middle is None or day
+    source = ("--source", database.url(SELECT_ONLY), "--tables", file)
+    result = command(
+        "run",
+        "--output",
+        tmp_path / "out",
+        *source,
+        "--since",
+        "2024-03-01",
+        environment={"MYSQL_PWD": PASSWORD},
+    )
+    assert result.returncode == 0, result.stderr
+    since = f"{schema.rows} WHERE data_movimento >= '2024-03-01'"
+    with (tmp_path / "out" / CSV).open(newline="", encoding="utf-8") as opened:
+        assert sorted(map(tuple, list(csv.reader(opened))[1:])) == fields(database.query(since))
+    database.execute(
+        "UPDATE movimentos SET valor = valor + 0.01 WHERE data_movimento >= '2024-03-01' AND cartao_id IN"
+        " (SELECT cartao_id FROM cartoes JOIN contas USING (conta_id)) LIMIT 500"
+    )
+    verified = command(
+        "verify", tmp_path / "out", "--source", database.url(SELECT_ONLY), environment={"MYSQL_PWD": PASSWORD}
+    )
+    assert_user_error(verified, "by the database")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[associado]\ntable = ", "no TOML"),
+        ("\n[members]\ntable = 'x'", "line 2: 'members' is none of the tables associado, conta, cartao"),
+        ("associado = 'x'", "line 1: associado is no section"),
+        (
+            "[conta]\ntable = 'x'\n[cartao]\ntabel = 'y'",
+            "line 4: 'tabel' is none of the keys table, query, columns",
+        ),
+        ("[conta]\ntable = 'x'\nquery = 'SELECT 1'", "line 2: table stands beside a query"),
+        ("[conta]\ntable = 7", "line 2: table has no text"),
+        ("[conta]\ncolumns = { id = 'a', kind = 'b' }", "line 2: 'kind' is none of the columns id, tipo"),
+        ("[conta]\ncolumns.id = false", "line 2: conta has no id"),
+        ("[conta]\n\ncolumns.tipo = true", "line 3: tipo is neither the name of a column nor false"),
+    ],
+)
+def test_what_is_wrong_in_a_tables_file_is_said_with_its_line(text: str, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        TablesFile.parse(text, "tables.toml")
+    assert said in error.value.what
+
+
+def test_a_table_and_a_column_that_are_not_there_are_named(filled: Database, tmp_path: Path) -> None:
+    filled.reader()
+    file = tmp_path / "tables.toml"
+    for text, said in (
+        ("[conta]\ntable = 'accounts'", "Table accounts lacks id, tipo, data_criacao, id_associado"),
+        ("[conta]\ncolumns.tipo = 'kind'", "Table conta lacks kind"),
+        (
+            "[conta]\nquery = 'SELECT id, tipo FROM conta'",
+            "The query of conta lacks data_criacao, id_associado",
+        ),
+        ("[conta]\nquery = 'SELEC 1'", "SQL syntax"),
+        ("[conta]\ncolumns.id = 'tipo'", "Column conta.id is"),
+    ):
+        file.write_text(text)
+        result = command(
+            "run",
+            "--output",
+            tmp_path / "out",
+            "--source",
+            filled.url(),
+            "--tables",
+            file,
+            environment={"MYSQL_PWD": PASSWORD},
+        )
+        assert_user_error(result, said)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from extract.tables_file import TablesFile
 from movimento_flat.errors import UserError
 from movimento_flat.schema import FLAT_COLUMNS
-from tests.conftest import PASSWORD, Database, Server, new_database
+from tests.conftest import PASSWORD, ROOT, Database, Server, new_database
 from tests.test_run import CSV, RUN, assert_user_error, command
 
 SELECT_ONLY = "select_only"
@@ -263,6 +264,13 @@ def test_what_is_wrong_in_a_tables_file_is_said_with_its_line(text: str, said: s
     with pytest.raises(UserError) as error:
         TablesFile.parse(text, "tables.toml")
     assert said in error.value.what
+
+
+@pytest.mark.parametrize("page", ["your_own_database.md", "seu_banco_de_dados.md"])
+def test_the_examples_of_the_pages_are_tables_files(page: str) -> None:
+    examples = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / page).read_text("utf-8"), re.M | re.S)
+    names = [set(TablesFile.parse(example).sources) for example in examples]
+    assert names == [{"associado", "conta", "cartao", "movimento"}, {"conta", "cartao", "movimento"}]
 
 
 def test_a_table_and_a_column_that_are_not_there_are_named(filled: Database, tmp_path: Path) -> None:

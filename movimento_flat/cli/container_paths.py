@@ -9,6 +9,7 @@ _SHOWN = {
     "/output": "MOVIMENTO_FLAT_OUTPUT_SHOWN",
     "/run/password": "MOVIMENTO_FLAT_PASSWORD_SHOWN",
     "/run/tls_ca": "MOVIMENTO_FLAT_TLS_CA_SHOWN",
+    "/run/tables": "MOVIMENTO_FLAT_TABLES_SHOWN",
     "/run/token_key": "MOVIMENTO_FLAT_KEY_SHOWN",
 }
 

@@ -237,12 +237,15 @@ def _name(found: SourceColumn) -> str:
     return "NULL" if found is ABSENT else quoted(found.name)
 
 
-def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
+def fits(column: Column, data_type: str, scale: int) -> bool:
+    """Tell whether a type, with so many decimals, has an exact text for a column of the model."""
     most_decimals = {Kind.MONEY: MONEY_SCALE, Kind.ID: 0, Kind.WHOLE: 0}.get(column.kind)
-    too_fine = (
-        found.data_type == "decimal" and most_decimals is not None and (found.scale or 0) > most_decimals
-    )
-    if found.data_type not in _TYPES[column.kind] | {"null"} or too_fine:
+    too_fine = data_type == "decimal" and most_decimals is not None and scale > most_decimals
+    return data_type in _TYPES[column.kind] | {"null"} and not too_fine
+
+
+def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
+    if not fits(column, found.data_type, found.scale or 0):
         raise UserError(
             f"Column {table.name}.{column.name} is {found.column_type};"
             f" its text is exact only for {column.kind.value}.",

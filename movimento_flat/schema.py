@@ -40,6 +40,7 @@ class Column:
         shows: what must be hidden where people or cards are; a person's token stands instead of the given name.
         may_be_null: whether the value may be missing.
         check: condition that the table in MySQL must fulfil.
+        known_as: other names by which `extract.proposal` looks for it.
         sample: what of the sample data it is (`movimento_flat.sample_data.generate`). Where it is empty, they have any
             values of its kind, and texts and numbers like its example.
     """
@@ -55,6 +56,7 @@ class Column:
     shows: Shows = Shows.NOTHING
     may_be_null: bool = False
     check: str = ""
+    known_as: tuple[str, ...] = ()
     sample: str = ""
 
     @property
@@ -70,12 +72,14 @@ class Table:
     Attributes:
         tag: the letter that begins its lines in tagged TSV. In the join, accounts and holders sort before cards.
         english: what its rows are.
+        known_as: other names by which `extract.proposal` looks for it.
         declared: all columns, those that are not extracted too.
     """
 
     name: str
     tag: bytes
     english: str
+    known_as: tuple[str, ...]
     declared: tuple[Column, ...]
 
     @property
@@ -95,6 +99,7 @@ ASSOCIADO = Table(
     "associado",
     b"A",
     "people who are members of the cooperative",
+    ("membro", "member", "cooperado", "cliente", "customer", "client", "pessoa", "person", "titular"),
     (
         Column(
             name="id",
@@ -115,6 +120,7 @@ ASSOCIADO = Table(
             example="Conceição",
             flat="nome_associado",
             shows=Shows.GIVEN_NAME,
+            known_as=("prenome", "primeiro_nome", "first_name", "given_name", "name"),
             sample="given name",
         ),
         Column(
@@ -127,6 +133,7 @@ ASSOCIADO = Table(
             flat="sobrenome_associado",
             shows=Shows.PERSON,
             may_be_null=True,
+            known_as=("last_name", "surname", "family_name", "ultimo_nome"),
             sample="family name",
         ),
         Column(
@@ -138,6 +145,7 @@ ASSOCIADO = Table(
             example="37",
             flat="idade_associado",
             may_be_null=True,
+            known_as=("age",),
             sample="age",
         ),
         Column(
@@ -154,6 +162,7 @@ CONTA = Table(
     "conta",
     b"C",
     "accounts, each of one associate",
+    ("account", "contrato"),
     (
         Column(
             name="id",
@@ -173,6 +182,7 @@ CONTA = Table(
             portuguese="tipo da conta",
             example="corrente",
             flat="tipo_conta",
+            known_as=("kind", "type", "account_type", "categoria"),
             sample="kind",
         ),
         Column(
@@ -183,6 +193,7 @@ CONTA = Table(
             portuguese="quando a conta foi aberta",
             example="2019-12-31 08:00:00",
             flat="data_criacao_conta",
+            known_as=("created_at", "opened", "opened_at", "aberta_em", "data_abertura", "criado_em"),
             sample="opened",
         ),
         Column(
@@ -200,6 +211,7 @@ CARTAO = Table(
     "cartao",
     b"K",
     "cards, each of one holder and one account",
+    ("card", "plastico"),
     (
         Column(
             name="id",
@@ -221,6 +233,7 @@ CARTAO = Table(
             flat="numero_cartao",
             shows=Shows.CARD_NUMBER,
             check="REGEXP '^[0-9]{13,19}$'",
+            known_as=("numero", "number", "card_number", "pan"),
             sample="number",
         ),
         Column(
@@ -233,6 +246,7 @@ CARTAO = Table(
             flat="nome_impresso_cartao",
             shows=Shows.PERSON,
             may_be_null=True,
+            known_as=("printed_name", "embossed_name", "holder_name", "nome_cartao"),
             sample="embossed name",
         ),
         Column(
@@ -243,6 +257,7 @@ CARTAO = Table(
             portuguese="quando o cartão foi emitido",
             example="2021-03-04 10:11:12",
             flat="data_criacao_cartao",
+            known_as=("created_at", "issued", "issued_at", "emitido_em", "data_emissao", "criado_em"),
             sample="issued",
         ),
         Column(
@@ -269,6 +284,7 @@ MOVIMENTO = Table(
     "movimento",
     b"M",
     "what was paid with a card, or paid back",
+    ("movimentacao", "transacao", "transaction", "lancamento", "movement", "payment", "pagamento"),
     (
         Column(
             name="id",
@@ -288,6 +304,7 @@ MOVIMENTO = Table(
             portuguese="valor em reais, com ponto e dois dígitos; um estorno é negativo",
             example="-1234.50",
             flat="vlr_transacao_movimento",
+            known_as=("valor", "valor_transacao", "amount", "value", "total"),
             sample="amount",
         ),
         Column(
@@ -299,6 +316,14 @@ MOVIMENTO = Table(
             example='Padaria "Pão, Pão", 24h',
             flat="des_transacao_movimento",
             may_be_null=True,
+            known_as=(
+                "descricao",
+                "descricao_transacao",
+                "description",
+                "memo",
+                "historico",
+                "estabelecimento",
+            ),
             sample="description",
         ),
         Column(
@@ -309,6 +334,16 @@ MOVIMENTO = Table(
             portuguese="quando ocorreu, `AAAA-MM-DD HH:MM:SS`",
             example="2024-02-29 23:59:59",
             flat="data_movimento",
+            known_as=(
+                "data",
+                "data_transacao",
+                "data_hora",
+                "date",
+                "at",
+                "occurred_at",
+                "created_at",
+                "timestamp",
+            ),
             sample="moment",
         ),
         Column(

@@ -53,7 +53,7 @@ MANIFEST: dict[str, Any] = {
         "since": None,
         "until": None,
         "as_of": None,
-    "tables": "",
+        "tables": "",
     },
     "engine": "local",
     "seconds": {"merge": 1.234, "audit": 0.5},

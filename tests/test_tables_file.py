@@ -10,7 +10,16 @@ import pytest
 
 from extract.tables_file import TablesFile
 from movimento_flat.errors import UserError
-from movimento_flat.schema import FLAT_COLUMNS
+from movimento_flat.schema import (
+    ASSOCIADO,
+    CARTAO,
+    CONTA,
+    FLAT_COLUMNS,
+    FLAT_TABLE,
+    MOVIMENTO,
+    TABLES,
+    Table,
+)
 from tests.conftest import PASSWORD, ROOT, Database, Server, new_database
 from tests.test_run import CSV, RUN, assert_user_error, command
 
@@ -32,7 +41,68 @@ class Schema:
     rows: str
 
 
+def renamed(**names: tuple[str, str]) -> Schema:
+    """A schema with the same columns by other names: by table, its name, and those of its columns in our order."""
+    theirs = {table.name: (names[table.name][0], names[table.name][1].split()) for table in TABLES}
+    columns = {
+        table.name: dict(zip(table.column_names, theirs[table.name][1], strict=True)) for table in TABLES
+    }
+    statements, tables = [], ""
+    for table in TABLES:
+        name, of = theirs[table.name][0], columns[table.name]
+        selected = ", ".join(f"{ours} AS `{their}`" for ours, their in of.items())
+        statements.append(
+            f"CREATE TABLE {name} (PRIMARY KEY (`{of['id']}`)) AS SELECT {selected} FROM {{of}}.{table.name}"
+        )
+        tables += f'[{table.name}]\ntable = "{name}"\n'
+        tables += "".join(f'columns.{ours} = "{their}"\n' for ours, their in of.items())
+
+    def their(table: Table, column: str) -> str:
+        return f"{theirs[table.name][0]}.`{columns[table.name][column]}`"
+
+    flat = ", ".join(their(column.table, column.source.name) for column in FLAT_TABLE)
+    joins = [
+        f"JOIN {theirs[parent.name][0]} ON {their(parent, 'id')} = {their(child, column)}"
+        for child, column, parent in (
+            (MOVIMENTO, "id_cartao", CARTAO),
+            (CARTAO, "id_conta", CONTA),
+            (CARTAO, "id_associado", ASSOCIADO),
+        )
+    ]
+    return Schema(tuple(statements), tables, f"SELECT {flat} FROM {theirs['movimento'][0]} {' '.join(joins)}")
+
+
 SCHEMAS = {
+    "columns named as in the flat table": renamed(
+        associado=("associado", "id_associado nome_associado sobrenome_associado idade_associado"),
+        conta=("conta", "id_conta tipo_conta data_criacao_conta id_associado"),
+        cartao=(
+            "cartao",
+            "id_cartao numero_cartao nome_impresso_cartao data_criacao_cartao id_conta id_associado",
+        ),
+        movimento=(
+            "movimento",
+            "id_movimento vlr_transacao_movimento des_transacao_movimento data_movimento id_cartao",
+        ),
+    ),
+    "plural English": renamed(
+        associado=("customers", "customer_id first_name last_name age"),
+        conta=("accounts", "account_id account_type opened_at customer_id"),
+        cartao=("cards", "card_id card_number embossed_name issued_at account_id customer_id"),
+        movimento=("transactions", "transaction_id amount description occurred_at card_id"),
+    ),
+    "names with a prefix": renamed(
+        associado=("tb_associado", "cod_associado nome sobrenome idade"),
+        conta=("tb_conta", "cod_conta tipo_conta data_abertura cod_associado"),
+        cartao=("tb_cartao", "cod_cartao num_cartao nome_impresso data_emissao cod_conta cod_associado"),
+        movimento=("tb_movimentacao", "cod_movimentacao valor_transacao descricao data_transacao cod_cartao"),
+    ),
+    "clients and payments": renamed(
+        associado=("clientes", "id primeiro_nome ultimo_nome idade"),
+        conta=("contas", "id tipo criado_em cliente_id"),
+        cartao=("cartoes", "id numero nome_cartao criado_em conta_id cliente_id"),
+        movimento=("lancamentos", "id valor historico data_hora cartao_id"),
+    ),
     "plural names, keys with the table's name, no age": Schema(
         (
             "CREATE TABLE associados (associado_id BIGINT UNSIGNED PRIMARY KEY, prenome VARCHAR(100),"
@@ -298,3 +368,35 @@ def test_a_table_and_a_column_that_are_not_there_are_named(filled: Database, tmp
             environment={"MYSQL_PWD": PASSWORD},
         )
         assert_user_error(result, said)
+
+
+#: What a person changes in the proposal for each of these schemas.
+EDITS: dict[str, tuple[tuple[str, str], ...]] = {
+    "columns named as in the flat table": (),
+    "plural English": (),
+    "names with a prefix": (),
+    "clients and payments": (),
+    "plural names, keys with the table's name, no age": (),
+}
+
+
+@pytest.mark.parametrize("theirs", EDITS, indirect=True)
+def test_the_proposed_tables_file_works_as_it_is_or_with_one_edit(
+    theirs: tuple[Database, Schema], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    database, schema = theirs
+    password = {"MYSQL_PWD": PASSWORD}
+    proposed = command("tables", "--source", database.url(SELECT_ONLY), environment=password)
+    assert proposed.returncode == 0, proposed.stderr
+    print(proposed.stdout)
+    file = tmp_path / "tables.toml"
+    text = proposed.stdout
+    for before, after in EDITS[request.node.callspec.id]:
+        assert before in text
+        text = text.replace(before, after)
+    file.write_text(text)
+    source = ("--source", database.url(SELECT_ONLY), "--tables", file)
+    result = command("run", "--output", tmp_path / "out", *source, environment=password)
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "out" / CSV).open(newline="", encoding="utf-8") as opened:
+        assert sorted(map(tuple, list(csv.reader(opened))[1:])) == fields(database.query(schema.rows))

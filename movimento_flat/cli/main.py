@@ -15,6 +15,7 @@ from click.shell_completion import get_completion_class
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
+from extract.proposal import propose
 from extract.sink import FolderSink, Sink
 from extract.source import Source
 from extract.window import Window
@@ -372,6 +373,23 @@ def doctor(output: Path, database: Source | None, console: Console) -> int:
         problems = [finding for finding in findings if finding.level == PROBLEM]
         print(as_text(problems, console.width, paint), file=sys.stderr)
     return USER_ERROR
+
+
+@cli.command()
+@options.database
+@options.console
+def tables(database: Source | None, console: Console) -> None:
+    """Print a tables file for a database that calls the four tables otherwise, to read and to correct.
+
+    Each line says why it is proposed. Nothing is mapped by itself: save it, and use it by --tables.
+
+    \b
+    movimento-flat tables --source mysql://reader@db.example/bank > tables.toml
+    """
+    if not database:
+        raise click.UsageError("--source names the database.")
+    with database.connect() as connection:
+        print(propose(connection, database), end="")
 
 
 @cli.command()

@@ -32,6 +32,8 @@ ORPHAN_SECONDS = 60
 LINES_OF_OUTPUT = 15
 INTERRUPTED = 130
 _PR_SET_CHILD_SUBREAPER = 36
+#: What getrusage(2) counts disk output in.
+_BLOCK_BYTES = 512
 
 
 def movimento_flat(*arguments: str) -> list[str]:
@@ -170,10 +172,8 @@ class _Used:
 
 def _wait(process: int) -> _Used:
     """Wait for a child's end, and return what it has used."""
-    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
-    written = processes.written_bytes(process)
     _, status, usage = os.wait4(process, 0)
-    seconds = usage.ru_utime + usage.ru_stime
+    seconds, written = usage.ru_utime + usage.ru_stime, usage.ru_oublock * _BLOCK_BYTES
     return _Used(os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss * 1024, written)
 
 

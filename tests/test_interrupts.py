@@ -195,12 +195,16 @@ def is_waiting_for_a_lock(database: Database) -> Condition:
 
 
 def stops_workers(parent: int) -> bool:
-    """Stop the processes that run tasks, as if these took for ever; -> whether there are any."""
+    """Stop the processes that run tasks, as if these took for ever; -> whether there are any.
+
+    They are ready for tasks when they have loaded Polars, which has threads.
+    """
     are_there = False
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):  # it has ended
             of = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-            if of == parent and b"spawn_main" in (process / "cmdline").read_bytes():
+            is_ready = len(list((process / "task").iterdir())) > 1
+            if of == parent and is_ready and b"spawn_main" in (process / "cmdline").read_bytes():
                 os.kill(int(process.name), signal.SIGSTOP)
                 are_there = True
     return are_there

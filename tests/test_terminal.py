@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -206,7 +207,7 @@ def test_what_there_is_not_is_told_the_near_one() -> None:
 
 
 def test_bash_completes_commands_options_and_values(tmp_path: Path) -> None:
-    (tmp_path / "movimento-flat").write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
+    (tmp_path / "movimento-flat").write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
     (tmp_path / "movimento-flat").chmod(0o755)
     script = """
     eval "$(movimento-flat completion bash)"

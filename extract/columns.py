@@ -52,6 +52,13 @@ _FIND_COLUMNS = """
     FROM information_schema.columns
     WHERE table_schema = IFNULL(%s, DATABASE()) AND LOWER(table_name) = LOWER(%s)
 """
+_FIND_TABLES = """
+    SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name
+"""
+_OTHER_NAMES = (
+    "Where tables or columns have other names or types, a tables file says which (--tables);"
+    " `movimento-flat tables --source URL` proposes one: docs/your_own_database.md."
+)
 #: Finds whether a table's primary key begins with a column.
 _FIND_KEY = """
     SELECT 1 FROM information_schema.statistics
@@ -126,7 +133,14 @@ def inspect(
             cannot be read as of the window's moment.
     """
     refuse_other_engines(connection, sources)
-    tables = [_source_table(connection, source, window) for source in sources]
+    tables, problems = list[SourceTable](), list[UserError]()
+    for source in sources:
+        try:
+            tables.append(_source_table(connection, source, window))
+        except UserError as problem:
+            problems.append(problem)
+    if problems:
+        raise _all_of(problems, connection)
     if window.as_of and sources.text:
         raise UserError("--as-of reads tables that are called as ours.", "Leave --tables out.")
     if window.as_of:
@@ -204,8 +218,7 @@ def _source_table(connection: "Connection[Any]", source: TableSource, window: Wi
         what = f"The query of {table.name}" if source.query else f"Table {source.name}"
         raise UserError(
             f"{what} lacks {', '.join(missing)}, or the account may not read it.",
-            "Compare with sql/mysql/tables.sql, or say in a tables file how the database calls them (--tables, see"
-            " docs/your_own_database.md); to let the account read:"
+            "Compare with sql/mysql/tables.sql; to let the account read:"
             " GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
         )
     found = {ours: ABSENT if name is None else columns[name.lower()] for ours, name in names.items()}
@@ -230,6 +243,18 @@ def _source_table(connection: "Connection[Any]", source: TableSource, window: Wi
         encoding=encoding,
         line=encoding.sql_line(table, fields),
         amount=amounts[0] if amounts else "NULL",
+    )
+
+
+def _all_of(problems: list[UserError], connection: "Connection[Any]") -> UserError:
+    """Return one error with all problems of all tables, and which tables are there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_TABLES)
+        there = ", ".join(name for (name,) in cursor.fetchall()) or "none that the account may read"
+    steps = dict.fromkeys(problem.next_step for problem in problems if problem.next_step)
+    return UserError(
+        "\n".join([*(problem.what for problem in problems), f"Tables and views there: {there}."]),
+        "\n  -> ".join([*steps, _OTHER_NAMES]),
     )
 
 

@@ -10,7 +10,16 @@ from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server.programs import MAVEN_ARTIFACT, Programs, get_programs
 from movimento_flat.sql_files import READER
 from movimento_flat.state import state_dir
-from tests import test_bad_input, test_extract, test_grants, test_run, test_sql, test_verify, test_window
+from tests import (
+    test_bad_input,
+    test_extract,
+    test_grants,
+    test_run,
+    test_sql,
+    test_tables_file,
+    test_verify,
+    test_window,
+)
 from tests.conftest import Database, Server, filled_database
 from tests.mysql9 import MySQL9
 from tests.other_debian import unpacked
@@ -156,6 +165,14 @@ test_a_reader_is_let_in_whatever_it_may_do_elsewhere = (
     test_grants.test_a_reader_is_let_in_whatever_it_may_do_elsewhere
 )
 test_the_privileges_of_active_roles_count = test_grants.test_the_privileges_of_active_roles_count
+
+theirs = test_tables_file.theirs
+test_the_csv_is_what_plain_sql_on_their_own_tables_gives = (
+    test_tables_file.test_the_csv_is_what_plain_sql_on_their_own_tables_gives
+)
+test_the_proposed_tables_file_works_as_it_is_or_with_one_edit = (
+    test_tables_file.test_the_proposed_tables_file_works_as_it_is_or_with_one_edit
+)
 
 test_since_is_inside_until_is_outside_and_null_is_nowhere = (
     test_window.test_since_is_inside_until_is_outside_and_null_is_nowhere

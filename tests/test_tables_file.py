@@ -21,6 +21,7 @@ from movimento_flat.schema import (
     Table,
 )
 from tests.conftest import PASSWORD, ROOT, Database, Server, new_database
+from tests.mysql9 import MySQL9
 from tests.test_run import CSV, RUN, assert_user_error, command
 
 SELECT_ONLY = "select_only"
@@ -222,9 +223,10 @@ def theirs(request: pytest.FixtureRequest, server: Server, filled: Database) -> 
     schema = SCHEMAS[request.param]
     database = new_database(server)
     database.execute(*(statement.replace("{of}", filled.name) for statement in schema.statements))
+    account = f"{SELECT_ONLY}@'{'%' if isinstance(server, MySQL9) else 'localhost'}'"
     database.execute(
-        f"CREATE USER IF NOT EXISTS {SELECT_ONLY}@localhost IDENTIFIED BY '{PASSWORD}'",
-        f"GRANT SELECT ON {database.name}.* TO {SELECT_ONLY}@localhost",
+        f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{PASSWORD}'",
+        f"GRANT SELECT ON {database.name}.* TO {account}",
     )
     return database, schema
 
@@ -391,7 +393,7 @@ def test_the_proposed_tables_file_works_as_it_is_or_with_one_edit(
     print(proposed.stdout)
     file = tmp_path / "tables.toml"
     text = proposed.stdout
-    for before, after in EDITS[request.node.callspec.id]:
+    for before, after in EDITS[request.node.callspec.params["theirs"]]:
         assert before in text
         text = text.replace(before, after)
     file.write_text(text)

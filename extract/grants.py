@@ -61,7 +61,7 @@ class Grant:
 
     @property
     def harmful(self) -> list[str]:
-        """Its privileges that can change something."""
+        """Return its privileges that can change something."""
         return [name for name in self.privileges if name not in HARMLESS]
 
     def __str__(self) -> str:

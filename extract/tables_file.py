@@ -86,7 +86,7 @@ class TablesFile:
 
     @property
     def queries(self) -> list[str]:
-        """The names of the tables whose rows a query makes."""
+        """Return the names of the tables whose rows a query makes."""
         return [source.table.name for source in self if source.query]
 
     @classmethod

@@ -63,23 +63,23 @@ class Privacy:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that the CSV has, in order."""
+        """Return the columns that the CSV has, in order."""
         shown = tuple(name for name in FLAT_COLUMNS if name not in self.dropped)
         return shown + ID_COLUMNS if self.ids else shown
 
     @property
     def hides(self) -> bool:
-        """Whether anything is hidden."""
+        """Tell whether anything is hidden."""
         return (self.card, self.people) != (FULL, FULL) or bool(self.dropped)
 
     @property
     def needs_key(self) -> bool:
-        """Whether there are tokens, which are the same in each run with the same key."""
+        """Tell whether there are tokens, which are the same in each run with the same key."""
         return TOKEN in (self.card, self.people)
 
     @property
     def hides_numbers(self) -> bool:
-        """Whether the CSV has no whole card numbers: then equal ones are found by fingerprints."""
+        """Tell whether the CSV has no whole card numbers: then equal ones are found by fingerprints."""
         return self.card != FULL or CARD in self.dropped
 
 

@@ -61,7 +61,7 @@ class Column:
 
     @property
     def is_extracted(self) -> bool:
-        """Whether the join needs it; the others only exist in the source."""
+        """Tell whether the join needs it; the others only exist in the source."""
         return bool(self.flat or self.points_to)
 
 
@@ -84,7 +84,7 @@ class Table:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that are extracted, in the order of the tagged TSV."""
+        """Return the columns that are extracted, in the order of the tagged TSV."""
         return tuple(column for column in self.declared if column.is_extracted)
 
     @property
@@ -371,12 +371,12 @@ class FlatColumn:
 
     @property
     def name(self) -> str:
-        """Its name in the flat table."""
+        """Return its name in the flat table."""
         return self.source.flat
 
     @property
     def kind(self) -> Kind:
-        """The kind of the source column."""
+        """Return the kind of the source column."""
         return self.source.kind
 
 

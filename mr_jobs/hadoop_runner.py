@@ -288,7 +288,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         return process.returncode, report
 
     def _failure(self, step: int, report: JobReport) -> UserError:
-        """What failed, and what it said: a task's Python, else Java around it, else the submitting command."""
+        """Return what failed, and what it said: a task's Python, else Java around it, else the submitting command."""
         said = "\n".join(report.lines)
         what = f"Step {step} of the join failed on the cluster"
         if not report.application:
@@ -304,7 +304,7 @@ class _Runner(HadoopJobRunner):  # type: ignore[misc]  # mrjob has no type hints
         )
 
     def _words_of_tasks(self, application: str) -> str:
-        """The cluster gathers what tasks wrote to standard error some seconds after they have ended."""
+        """Return what tasks wrote to standard error, which the cluster gathers some seconds after they have ended."""
         deadline = time.monotonic() + LOG_SECONDS
         while not (words := words_of_a_task(self._hadoop.task_logs(application))):
             if time.monotonic() > deadline:

@@ -101,7 +101,7 @@ class Workers:
 
     @property
     def read(self) -> int:
-        """The bytes that all tasks so far have read."""
+        """Return the bytes that all tasks so far have read."""
         return int(self._read.value)
 
     def submit(self, task: Task) -> "Future[Done | None]":

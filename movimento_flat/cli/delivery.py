@@ -85,7 +85,7 @@ def _write_parquet(
     progress: Callable[[int], None],
     console: Console,
 ) -> Counter[str]:
-    """Write it into `folder`, and read it once more; -> the fields that it cannot hold, by column.
+    """Write it into `folder`, and read it once more; return the fields that it cannot hold, by column.
 
     Raises:
         UserError: it cannot hold the CSV's amounts.

@@ -111,7 +111,7 @@ class _ClusterServer:
 
     @property
     def _address(self) -> Source:
-        """The server's address, without TLS: server and client share a network of their own."""
+        """Return the server's address, without TLS: server and client share a network of their own."""
         return replace(address(self.url), tls=Tls(OFF))
 
     def _password(self, account: str) -> str:

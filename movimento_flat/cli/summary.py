@@ -52,7 +52,7 @@ class Summary:
 def of_delivery(
     manifest: Manifest, output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
 ) -> Summary:
-    """What was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
+    """Return what was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
     warnings, key_fingerprint = manifest.warned, manifest.privacy.key_fingerprint
     seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in manifest.seconds.items())
     lines = [

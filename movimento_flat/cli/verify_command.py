@@ -72,7 +72,7 @@ def _summary(output: Path, manifest: Manifest, database: Source | None) -> Summa
 
 
 def _but_for(manifest: Manifest) -> str:
-    """What was not compared with the database."""
+    """Return what was not compared with the database."""
     compared = compared_columns(manifest)
     left_out = []
     if tokens := [name for name in manifest.csv.columns if name not in compared]:

@@ -49,7 +49,7 @@ _is_moment = re.compile(r"(\d{4})-(?!00)(\d\d)-(?!00)(\d\d)( \d\d:\d\d:\d\d)?").
 
 
 def file_names(rows: int) -> list[str]:
-    """-> names of the files that so many rows need: one, or numbered ones."""
+    """Return the names of the files that so many rows need: one, or numbered ones."""
     sheets = max(1, -(-rows // (SHEET_ROWS - 1)))
     if sheets == 1:
         return ["movimento_flat.excel.csv"]
@@ -88,7 +88,7 @@ def _write_sheet(
 
 
 def text_cell(text: str) -> str:
-    """Any text -> the same, with an apostrophe where a sheet would make something else of it."""
+    """Return any text, with an apostrophe where a sheet would make something else of it."""
     bare = text.strip()
     if text.lstrip(" ").startswith(_FORMULA) or bare.startswith(_FORMULA):
         return f"'{text}"
@@ -97,14 +97,14 @@ def text_cell(text: str) -> str:
 
 
 def card_cell(number: str) -> str:
-    """`4111111111111111` -> `4111 1111 1111 1111`. What is no number of five digits or more is a text like others."""
+    """Return `4111111111111111` as `4111 1111 1111 1111`. Anything but five digits or more is a text."""
     if len(number) > 4 and number.isascii() and number.isdecimal():
         return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
     return text_cell(number)
 
 
 def amount_cell(amount: str) -> str:
-    """`-1234.50` -> `-1234,50`; as text where it has more digits than a sheet keeps."""
+    """Return `-1234.50` as `-1234,50`; as text where it has more digits than a sheet keeps."""
     amount = amount.replace(".", ",")
     return amount if len(amount.strip("-,")) <= _SHEET_DIGITS + 1 else f"'{amount}"
 
@@ -115,7 +115,7 @@ def id_cell(identity: str) -> str:
 
 
 def moment_cell(moment: str) -> str:
-    """`2024-12-31 23:59:59` -> `31/12/2024 23:59:59`; without a month or a day it stays as it is."""
+    """Return `2024-12-31 23:59:59` as `31/12/2024 23:59:59`; without a month or a day it stays as it is."""
     if found := _is_moment(moment):
         year, month, day, time = found.groups(default="")
         return f"{day}/{month}/{year}{time}"

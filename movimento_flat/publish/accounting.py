@@ -18,7 +18,7 @@ class Audit:
 
 
 def sha256(path: Path) -> str:
-    """-> the SHA-256 of a file, as hex digits."""
+    """Return the SHA-256 of a file, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

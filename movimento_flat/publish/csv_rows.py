@@ -8,7 +8,7 @@ _LONGEST_FIELD = (1 << 31) - 1
 
 
 def read_rows(path: Path) -> Iterator[list[str]]:
-    """-> the header and each row, as fields. An empty line is a row of one empty field: an amount that is NULL.
+    """Return the header and each row, as fields. An empty line is a row of one empty field: an amount that is NULL.
 
     Raises:
         ValueError: it is no UTF-8.

@@ -52,7 +52,7 @@ LEFT_EMPTY = ("It is left empty", "Fica vazio")
 
 
 def datapackage(audit: Audit, privacy: Privacy, snapshot: str, time_zone: str) -> dict[str, Any]:
-    """-> the package's content, which is the same for the same CSV of the same snapshot.
+    """Return the package's content, which is the same for the same CSV of the same snapshot.
 
     Args:
         audit: of the CSV.
@@ -99,7 +99,7 @@ def datapackage(audit: Audit, privacy: Privacy, snapshot: str, time_zone: str) -
 
 
 def is_package_of_ours(path: Path) -> bool:
-    """Whether this file is a package of this program, and none that a user has put there.
+    """Tell whether this file is a package of this program, and none that a user has put there.
 
     Raises:
         OSError: it is there and cannot be read.
@@ -128,7 +128,7 @@ def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
 
 
 def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:
-    """What is to be said about a column in this delivery."""
+    """Return what is to be said about a column in this delivery."""
     if flat.kind is Kind.MOMENT:
         return NO_DATE
     if flat.name == CARD and privacy.card != FULL:

@@ -25,7 +25,7 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`20` or `0.5%` -> a limit.
+        """Return the limit that `20` or `0.5%` is.
 
         Raises:
             ValueError: neither a number nor a percentage.
@@ -37,7 +37,7 @@ class Limit:
         return cls(text, rows=int(rows)) if rows else cls(text, share=Fraction(percent) / 100)
 
     def allows(self, rows: int, movements: int) -> bool:
-        """Whether so many rows are within the limit, of so many movements read. No float is near."""
+        """Tell whether so many rows are within the limit, of so many movements read. No float is near."""
         return rows <= (self.rows if self.share is None else self.share * movements)
 
 
@@ -50,7 +50,7 @@ class Strict:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`luhn`, `luhn=20` or `luhn=0.5%` -> its limit; none is allowed where there is none.
+        """Return the reason and the limit of `luhn`, `luhn=20` or `luhn=0.5%`; none is allowed where there is none.
 
         Raises:
             ValueError: no such reason, or no limit.
@@ -76,7 +76,7 @@ class Limits:
     may_shrink: bool = False
 
     def broken(self, movements: int, rejected: int, reasons: Counter[str]) -> list[str]:
-        """What of a run that read so many movements is above its limit, a line for each.
+        """Return what of a run that read so many movements is above its limit, a line for each.
 
         Args:
             movements: rows read.
@@ -94,7 +94,7 @@ class Limits:
 
 
 def too_few_rows(previous: int, rows: int) -> list[str]:
-    """A line if there are far fewer rows than in the previous delivery of the same window."""
+    """Return a line if there are far fewer rows than in the previous delivery of the same window."""
     if 100 * rows >= LEAST_PERCENT * previous:
         return []
     return [

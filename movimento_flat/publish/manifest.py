@@ -102,7 +102,7 @@ class CsvEntry(_Counted):
 
 @dataclass(frozen=True)
 class PrivacyEntry:
-    """What the CSV shows; the fingerprint is that of the key of tokens, None where there are none."""
+    """Return what the CSV shows; the fingerprint is that of the key of tokens, None where there are none."""
 
     card: str
     people: str
@@ -184,7 +184,7 @@ class SourceEntry:
 
     @property
     def window(self) -> Window:
-        """Which rows were asked for."""
+        """Return which rows were asked for."""
         return Window.from_json(vars(self))
 
 
@@ -284,7 +284,7 @@ class Manifest:
 
     @property
     def shown(self) -> Privacy:
-        """What the CSV shows.
+        """Return what the CSV shows.
 
         Raises:
             ValueError, UserError: no CSV has such columns, or shows that.

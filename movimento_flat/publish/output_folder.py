@@ -69,7 +69,7 @@ class OutputFolder:
         _settle(self.path, self.work)
 
     def refuse(self, run: Path) -> Path:
-        """Put the lists of a run that is not published where its user finds them; -> that folder.
+        """Put the lists of a run that is not published where its user finds them, and return that folder.
 
         It replaces the one of the last refused run. What was published stays.
 

@@ -104,14 +104,14 @@ def merge_parts(
 
 
 def _merged(parts: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:
-    """-> (kind, rows with the last one's line end) of all parts, by bucket of cards."""
+    """Return (kind, rows with the last one's line end) of all parts, by bucket of cards."""
     for _, value in heapq.merge(*map(_records, parts)):
         kind, _, rows = value.partition(b"\t")
         yield kind, rows
 
 
 def _records(part: Path) -> Iterator[tuple[bytes, bytes]]:
-    """-> (bucket, kind and rows); a bucket lies in one part only, so ties never compare across parts."""
+    """Return (bucket, kind and rows); a bucket lies in one part only, so ties never compare across parts."""
     with part.open("rb", buffering=CHUNK) as lines:
         for line in lines:
             bucket, _, value = line.partition(b"\t")

@@ -10,28 +10,28 @@ WEEKDAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "doming
 
 
 def number(value: int) -> str:
-    """1234567 -> `1.234.567`."""
+    """Return 1234567 as `1.234.567`."""
     return f"{value:,}".replace(",", ".")
 
 
 def movements(count: int) -> str:
-    """1234 -> `1.234 movimentos`."""
+    """Return 1234 as `1.234 movimentos`."""
     return f"{number(count)} {'movimento' if count == 1 else 'movimentos'}"
 
 
 def money(centavos: int) -> str:
-    """-123456 -> `-R$ 1.234,56`."""
+    """Return -123456 as `-R$ 1.234,56`."""
     return f"{'-' if centavos < 0 else ''}R${NO_BREAK}{plain_money(abs(centavos))}"
 
 
 def plain_money(centavos: int) -> str:
-    """-123456 -> `-1.234,56`."""
+    """Return -123456 as `-1.234,56`."""
     sign = "-" if centavos < 0 else ""
     return f"{sign}{number(abs(centavos) // 100)},{abs(centavos) % 100:02d}"
 
 
 def short_money(centavos: int) -> str:
-    """For an axis: 250000000 -> `2,5 mi`; what is below a thousand reais is rounded to reais."""
+    """Return 250000000 as `2,5 mi`, for an axis; what is below a thousand reais is rounded to reais."""
     sign = "-" if centavos < 0 else ""
     for unit, name in _SCALES:
         if abs(centavos) >= unit:
@@ -41,27 +41,27 @@ def short_money(centavos: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """1, 8 -> `12,5%`."""
+    """Return 1 of 8 as `12,5%`."""
     return f"{100 * part / whole:.1f}%".replace(".", ",") if whole else "-"
 
 
 def day(value: date) -> str:
-    """-> `31/12/2024`."""
+    """Return a day as `31/12/2024`."""
     return f"{value.day:02d}/{value.month:02d}/{value.year:04d}"
 
 
 def moment(text: str) -> str:
-    """`2024-12-31 23:59:59.123` -> `31/12/2024 23:59:59`."""
+    """Return `2024-12-31 23:59:59.123` as `31/12/2024 23:59:59`."""
     year, month, rest = text[:19].split("-", 2)
     return f"{rest[:2]}/{month}/{year}{rest[2:]}"
 
 
 def month(text: str) -> str:
-    """`2024-03` -> `mar/2024`; a year alone stays."""
+    """Return `2024-03` as `mar/2024`; a year alone stays."""
     year, _, number_of_month = text.partition("-")
     return f"{_MONTHS[int(number_of_month) - 1]}/{year}" if number_of_month else year
 
 
 def seconds(value: float) -> str:
-    """1.25 -> `1,25 s`."""
+    """Return 1.25 as `1,25 s`."""
     return f"{value:.2f}{NO_BREAK}s".replace(".", ",")

@@ -207,13 +207,13 @@ class Generator:
         ]
 
     def _damaged(self, identity: object, largest: int, numbers: Random) -> object:
-        """The id as it is; or, for the dirty share, NULL or one that leads nowhere."""
+        """Return the id as it is; or, for the dirty share, NULL or one that leads nowhere."""
         if numbers.random() >= self.plan.dirty:
             return identity
         return None if numbers.random() < 0.5 else largest + numbers.randint(1, 1000)
 
     def _odd(self, usual: Value, odd: Value, numbers: Random) -> Value:
-        """The usual value; or, for the dirty share, one that deserves a warning."""
+        """Return the usual value; or, for the dirty share, one that deserves a warning."""
         return odd if numbers.random() < self.plan.dirty else usual
 
     def _descriptions(self) -> list[str | None]:
@@ -255,7 +255,7 @@ def _amount(numbers: Random) -> str:
 
 
 def _embossed(given: str, family: str) -> str:
-    """The name in capitals without accents, middle names shortened where it is long."""
+    """Return the name in capitals without accents, middle names shortened where it is long."""
     first, *middle, last = _plain(f"{given} {family}").upper().split()
     name = " ".join((first, *middle, last))
     return name if len(name) <= EMBOSSED_LENGTH else " ".join((first, *(word[0] for word in middle), last))

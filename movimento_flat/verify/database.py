@@ -63,7 +63,7 @@ class Content:
     hashes: int = 0
 
     def without(self, other: "Content") -> "Content":
-        """-> the same but for other rows, which are in it."""
+        """Return the same but for other rows, which are in it."""
         rows, centavos = self.totals.rows - other.totals.rows, self.totals.centavos - other.totals.centavos
         return Content(Totals(rows, centavos), self.hashes - other.hashes)
 
@@ -96,14 +96,14 @@ def verify_database(
 
 
 def compared_columns(manifest: Manifest) -> tuple[str, ...]:
-    """The CSV's columns but those of tokens, whose key is not asked for."""
+    """Return the CSV's columns but those of tokens, whose key is not asked for."""
     tokens = {CARD} if manifest.privacy.card == TOKEN else set()
     tokens |= set(PEOPLE) if manifest.privacy.people == TOKEN else set()
     return tuple(name for name in manifest.csv.columns if name not in tokens)
 
 
 def masked_columns(manifest: Manifest) -> tuple[str, ...]:
-    """The compared columns in which card numbers may have been masked, but for those of card numbers themselves."""
+    """Return the compared columns in which card numbers may have been masked; that of card numbers is none."""
     if manifest.privacy.card == FULL:
         return ()
     kinds = (Kind.TEXT, Kind.WHOLE)
@@ -113,13 +113,13 @@ def masked_columns(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _comparable(text: str) -> str:
-    """A text as the database or the CSV has it -> what of it masking cannot have changed."""
+    """Return what of a text of the database or of the CSV masking cannot have changed."""
     digits = sum(map(text.count, _DIGITS)) + len(text.encode()) - len(text)
     return text if digits < SHORTEST else letters(text)
 
 
 def hashes_of_csv(path: Path, manifest: Manifest, progress: Progress = lambda rows: None) -> int:
-    """-> the sum of its rows' hashes; a few thousand rows are held at once.
+    """Return the sum of its rows' hashes; a few thousand rows are held at once.
 
     Raises:
         ValueError, csv.Error: it is no CSV.
@@ -140,7 +140,7 @@ def hashes_of_csv(path: Path, manifest: Manifest, progress: Progress = lambda ro
 
 
 def content_of_database(source: Source, manifest: Manifest, rejected: Path) -> Content:
-    """What the CSV must hold, by one snapshot of the database as it is now.
+    """Return what the CSV must hold, by one snapshot of the database as it is now.
 
     Rows that the program rejected though the join has them are taken off, by the ids in the list of rejected rows.
 
@@ -167,7 +167,7 @@ def content_of_database(source: Source, manifest: Manifest, rejected: Path) -> C
 
 
 def _ids_in_the_join(rejected: Path) -> Iterator[str]:
-    """-> ids of the rejected movements that the database's join may have.
+    """Return the ids of the rejected movements that the database's join may have.
 
     Those are movements that are no valid rows; and, where a row of a small table is none, its movements, which
     were rejected for missing it.
@@ -191,7 +191,7 @@ def _ids_in_the_join(rejected: Path) -> Iterator[str]:
 
 
 def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
-    """-> reason, table and id of each."""
+    """Return reason, table and id of each."""
     with rejected.open("rb") as lines:
         next(lines, b"")
         for line in lines:
@@ -228,7 +228,7 @@ def _ask(connection: "Connection[Any]", tables: TablesFile, manifest: Manifest, 
 def _hashes_of_masked(
     connection: "Connection[Any]", manifest: Manifest, rows: str, values: Sequence[object]
 ) -> int:
-    """Sum of the hashes of rows that the server sends, a few at a time."""
+    """Return the sum of the hashes of rows that the server sends, a few at a time."""
     names, masked = compared_columns(manifest), masked_columns(manifest)
     fields = ", ".join(_field(name, manifest.privacy.card) for name in names)
     total = 0
@@ -246,12 +246,12 @@ def _hashes_of_masked(
 
 
 def _hash(fields: Sequence[str]) -> int:
-    """A row's fields -> its hash."""
+    """Return the hash of a row's fields."""
     return int.from_bytes(hashlib.sha256(_SEPARATOR.join(fields).encode()).digest()[:_HASH_BYTES])
 
 
 def _sql_hash(manifest: Manifest) -> str:
-    """SQL expression: the hash of a row of the derived table `flat`."""
+    """Return the SQL expression of the hash of a row of the derived table `flat`."""
     fields = f", X'{_SEPARATOR.encode().hex()}', ".join(
         _field(name, manifest.privacy.card) for name in compared_columns(manifest)
     )
@@ -259,7 +259,7 @@ def _sql_hash(manifest: Manifest) -> str:
 
 
 def _sql_may_be_masked(name: str, card: str) -> str:
-    """SQL expression: whether `_comparable` may leave out anything of a column's text."""
+    """Return the SQL expression of whether `_comparable` may leave out anything of a column's text."""
     text = rest = _field(name, card)
     for digit in _DIGITS:
         rest = f"REPLACE({rest}, X'{digit.encode().hex()}', '')"
@@ -268,7 +268,7 @@ def _sql_may_be_masked(name: str, card: str) -> str:
 
 
 def _field(name: str, card: str) -> str:
-    """SQL expression: a column's text, as bytes."""
+    """Return the SQL expression of a column's text, as bytes."""
     value = f"flat.{name}"
     text = f"CONVERT({_TEXTS.get(FLAT_BY_NAME[name].kind, '{}').format(value)} USING utf8mb4)"
     if name == CARD and card == MASK:
@@ -277,7 +277,7 @@ def _field(name: str, card: str) -> str:
 
 
 def _masked(text: str) -> str:
-    """SQL expression: see `movimento_flat.privacy.mask`."""
+    """Return the SQL expression of a masked text: see `movimento_flat.privacy.mask`."""
     length = f"CHAR_LENGTH({text})"
     first = f"IF({length} > {FIRST + LAST}, {FIRST}, 0)"
     last = f"IF({length} > {LAST}, {LAST}, 0)"

@@ -55,7 +55,7 @@ def verify_files(
     comparison: Comparison,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> Audit | None:
-    """Audit the CSV and count the lists once more; -> the CSV's audit.
+    """Audit the CSV and count the lists once more; return the CSV's audit.
 
     None where the CSV or the list of rejected rows is none: a database can be compared with both only.
     `progress` is told of the CSV's rows read.
@@ -161,7 +161,7 @@ def _compare_file(path: Path, expected: ExtraFile, comparison: Comparison) -> No
 
 
 def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], comparison: Comparison) -> bool:
-    """Hand each row of a list to `add`; -> whether it is such a list."""
+    """Hand each row of a list to `add`; return whether it is such a list."""
     if not _is_file(path, comparison):
         return False
     try:

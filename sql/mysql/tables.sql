@@ -1,4 +1,4 @@
--- The four tables of SiCooperative, as the company's diagram has them, with its three traps mended:
+-- The four tables of SiCooperative, as the company's diagram has them, with its three traps removed:
 --   * cartao.num_cartao was an int, which cannot hold a card number: it is text with a check;
 --   * cartao had no data_criacao, which the flat table needs: it has one;
 --   * a card reaches an associate by two ways: its own id_associado is the holder, its account's is the owner.

@@ -16,7 +16,7 @@ class Workspace(Protocol):
 
     @property
     def sink(self) -> Sink:
-        """The sink of the extraction."""
+        """Return the sink of the extraction."""
 
     def join(
         self,
@@ -38,7 +38,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name on the command line."""
+        """Return its name on the command line."""
 
     def open(self, work: Path, console: Console) -> AbstractContextManager[Workspace]:
         """Open a workspace; `work` is a private folder of this machine, on the disk of OUTPUT."""

@@ -79,7 +79,7 @@ def _make_folders(hadoop: Hadoop, registered: Path, folder: str, folders: tuple[
 
 
 def _register(file: Path, folder: str) -> int:
-    """The file has its name only when it is locked: another run must not take it for a killed one's."""
+    """Register a run. The file has its name only when it is locked: another run must not take it for a killed one's."""
     unnamed = file.with_name(f".{file.name}")
     descriptor = open_locked(unnamed)
     os.write(descriptor, folder.encode())

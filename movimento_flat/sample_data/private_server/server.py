@@ -185,7 +185,7 @@ def _lock_for_this_run(file: Path) -> int:
 
 
 def _lock_for_a_server(file: Path) -> int:
-    """A lock that the server inherits: while one that outlived its run is still stopping, this waits for it."""
+    """Take a lock that the server inherits: while one that outlived its run is still stopping, this waits for it."""
     try:
         return open_locked(file, wait_seconds=STOP_SECONDS)
     except BlockingIOError as error:

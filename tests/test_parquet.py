@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -31,7 +33,7 @@ from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, FLAT_WITH_IDS, ID_COLUMNS, Kind
 from mr_jobs.job_options import JobOptions
 from tests.brute_force import Row, as_csv
-from tests.conftest import Database, Server
+from tests.conftest import PASSWORD, Database, Server
 from tests.nasty import NO_DATES, nasty_database
 from tests.test_run import CSV, RUN, assert_user_error, command, run
 
@@ -266,3 +268,16 @@ def test_a_parquet_file_with_other_amounts_than_the_csv_is_not_published(
             Console(quiet=True),
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_needs_neither_numpy_nor_pyarrow(nasty: Database, tmp_path: Path) -> None:
+    """They are installed here for the tests alone; all processes of the run believe that they are not."""
+    nasty.reader()
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules.update(numpy=None, pyarrow=None)\n")
+    environment = {"MYSQL_PWD": PASSWORD, "PYTHONPATH": str(tmp_path)}
+    arguments = ("--output", tmp_path / "out", "--source", nasty.url(), "--parquet", "--excel")
+    result = command("run", *arguments, environment=environment)
+    assert result.returncode == 0, result.stderr
+    assert by_polars(tmp_path / "out" / PARQUET_NAME)
+    import_numpy = [sys.executable, "-c", "import numpy"]
+    assert subprocess.run(import_numpy, env=environment, capture_output=True, check=False).returncode != 0

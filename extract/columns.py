@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import pymysql
 from pymysql.connections import Connection
-from pymysql.constants import FIELD_TYPE
+from pymysql.constants import ER, FIELD_TYPE
 
 from extract.engines import refuse_other_engines
 from extract.sql_words import quoted
@@ -108,6 +109,7 @@ class SourceTable:
         encoding: how the server writes lines.
         line: SQL expression of a row's line, with its line end.
         amount: SQL expression of the amount, or NULL where the table has none.
+        absent: names of the columns that the database does not have; they are empty.
     """
 
     table: Table
@@ -119,6 +121,7 @@ class SourceTable:
     encoding: LineEncoding
     line: str
     amount: str
+    absent: tuple[str, ...]
 
 
 def inspect(
@@ -214,6 +217,10 @@ def _computed(table: str, field: Any) -> SourceColumn:
 def _source_table(connection: "Connection[Any]", source: TableSource, window: Window) -> SourceTable:
     table, columns = source.table, _columns(connection, source)
     names = {column.name: source.their_column(column.name) for column in table.columns}
+    for column in table.columns:
+        if column.may_lack and columns and column.name not in columns and column.name not in source.columns:
+            _refuse_hidden_columns(connection, source)
+            names[column.name] = None
     if missing := [name for name in names.values() if name is not None and name.lower() not in columns]:
         what = f"The query of {table.name}" if source.query else f"Table {source.name}"
         raise UserError(
@@ -243,7 +250,26 @@ def _source_table(connection: "Connection[Any]", source: TableSource, window: Wi
         encoding=encoding,
         line=encoding.sql_line(table, fields),
         amount=amounts[0] if amounts else "NULL",
+        absent=tuple(name for name, column in found.items() if column is ABSENT),
     )
+
+
+def _refuse_hidden_columns(connection: "Connection[Any]", source: TableSource) -> None:
+    """Refuse a table with columns that the account may not read: one of them may be the one that seems to lack.
+
+    Raises:
+        UserError: there are such columns.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {source.operand} LIMIT 0")
+    except pymysql.OperationalError as error:
+        if error.args[0] not in (ER.COLUMNACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR):
+            raise
+        raise UserError(
+            f"The account may not read all columns of {source.name}, so nobody knows which of them there are.",
+            "Let it read the whole table: GRANT SELECT ON <database>.<table> TO <user>.",
+        ) from error
 
 
 def _all_of(problems: list[UserError], connection: "Connection[Any]") -> UserError:

@@ -35,6 +35,7 @@ class Extraction:
         server: the server's version.
         connections: how many have read.
         tables_file: text of the tables file.
+        absent: columns that the database does not have, such as cartao.data_criacao; they are empty.
     """
 
     tables: dict[str, Totals]
@@ -45,6 +46,7 @@ class Extraction:
     connections: int
     window: Window = field(default_factory=Window)
     tables_file: str = ""
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,9 @@ def extract(
     """
     with open_snapshot(source, connections + 1, say) as snapshot:
         counter, *readers = snapshot.connections
+        absent = tuple(f"{found.table.name}.{name}" for found in snapshot.tables for name in found.absent)
+        if absent:
+            say(f"Not in the database, so always empty: {', '.join(absent)}.")
         readers = readers or [counter]
         small = [found for found in snapshot.tables if found.table in SMALL_TABLES]
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
@@ -119,6 +124,7 @@ def extract(
         connections=len(readers),
         window=source.window,
         tables_file=source.tables.text,
+        absent=absent,
     )
 
 

@@ -15,8 +15,8 @@ A query has a column for each of ours, by our names. It is read as a derived tab
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,16 @@ class TablesFile:
     def queries(self) -> list[str]:
         """Return the names of the tables whose rows a query makes."""
         return [source.table.name for source in self if source.query]
+
+    def without(self, absent: Iterable[str]) -> "TablesFile":
+        """Return the same for a database that does not have these columns, such as cartao.data_criacao."""
+        sources = {source.table.name: source for source in self}
+        for name in absent:
+            table, _, column = name.partition(".")
+            if not sources[table].query:
+                columns = {**sources[table].columns, column: None}
+                sources[table] = replace(sources[table], columns=columns)
+        return TablesFile(self.text, sources)
 
     @classmethod
     def parse(cls, text: str, name: str = "The tables file") -> "TablesFile":

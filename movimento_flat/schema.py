@@ -39,6 +39,7 @@ class Column:
         points_to: name of the table whose id it holds.
         shows: what must be hidden where people or cards are; a person's token stands instead of the given name.
         may_be_null: whether the value may be missing.
+        may_lack: whether a database may have no such column: it is empty then.
         check: condition that the table in MySQL must fulfil.
         known_as: other names by which `extract.proposal` looks for it.
         sample: what of the sample data it is (`movimento_flat.sample_data.generate`). Where it is empty, they have any
@@ -55,6 +56,7 @@ class Column:
     points_to: str = ""
     shows: Shows = Shows.NOTHING
     may_be_null: bool = False
+    may_lack: bool = False
     check: str = ""
     known_as: tuple[str, ...] = ()
     sample: str = ""
@@ -257,6 +259,7 @@ CARTAO = Table(
             portuguese="quando o cartão foi emitido",
             example="2021-03-04 10:11:12",
             flat="data_criacao_cartao",
+            may_lack=True,  # the company's diagram has none
             known_as=("created_at", "issued", "issued_at", "emitido_em", "data_emissao", "criado_em"),
             sample="issued",
         ),

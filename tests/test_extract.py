@@ -172,7 +172,7 @@ def test_nothing_is_written_to_the_source(filled: Database, tmp_path: Path) -> N
     ("damage", "said"),
     [
         ("DROP TABLE movimento", "Table movimento lacks"),
-        ("ALTER TABLE cartao DROP COLUMN data_criacao", "Table cartao lacks data_criacao"),
+        ("ALTER TABLE cartao DROP COLUMN nom_impresso", "Table cartao lacks nom_impresso"),
         ("ALTER TABLE movimento MODIFY vlr_transacao DOUBLE", "movimento.vlr_transacao is double"),
         ("ALTER TABLE movimento MODIFY vlr_transacao DECIMAL(10, 3)", r"vlr_transacao is decimal\(10,3\)"),
         ("ALTER TABLE movimento ENGINE = MyISAM", r"Not every table is InnoDB: movimento \(MyISAM\)"),

@@ -54,6 +54,7 @@ MANIFEST: dict[str, Any] = {
         "until": None,
         "as_of": None,
         "tables": "",
+        "absent": [],
     },
     "engine": "local",
     "seconds": {"merge": 1.234, "audit": 0.5},

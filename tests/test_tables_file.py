@@ -20,9 +20,11 @@ from movimento_flat.schema import (
     TABLES,
     Table,
 )
-from tests.conftest import PASSWORD, ROOT, Database, Server, new_database
+from movimento_flat.sql_files import expected_rows
+from tests.brute_force import as_csv
+from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, new_database
 from tests.mysql9 import MySQL9
-from tests.test_run import CSV, RUN, assert_user_error, command
+from tests.test_run import CSV, RUN, assert_user_error, command, run
 
 SELECT_ONLY = "select_only"
 
@@ -402,3 +404,44 @@ def test_the_proposed_tables_file_works_as_it_is_or_with_one_edit(
     assert result.returncode == 0, result.stderr
     with (tmp_path / "out" / CSV).open(newline="", encoding="utf-8") as opened:
         assert sorted(map(tuple, list(csv.reader(opened))[1:])) == fields(database.query(schema.rows))
+
+
+def test_cards_without_a_moment_as_in_the_companys_diagram_need_no_file(
+    server: Server, tmp_path: Path
+) -> None:
+    """Their field is empty, and everything says so; a delivery that had it is not replaced unless that is told."""
+    database = filled_database(server, movements=2000)
+    assert run(database, tmp_path / "out").returncode == 0
+    database.execute("ALTER TABLE cartao DROP COLUMN data_criacao")
+    refused = run(database, tmp_path / "out")
+    assert_user_error(refused, "cartao.data_criacao is not in the database, and was at the previous delivery")
+    result = run(database, tmp_path / "out", "--allow-shrink")
+    assert result.returncode == 0, result.stderr
+    assert "Not in the database, so always empty: cartao.data_criacao." in result.stderr
+    assert "cartao.data_criacao: always empty" in result.stdout + result.stderr
+    expected = expected_rows(relations={"cartao": "(SELECT *, NULL AS data_criacao FROM cartao) AS cartao"})
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, database.query(expected))
+    assert json.loads((tmp_path / "out" / RUN / "manifest.json").read_text())["source"]["absent"] == [
+        "cartao.data_criacao"
+    ]
+    assert "Colunas que o banco não tem" in (tmp_path / "out" / "relatorio.html").read_text("utf-8")
+    verified = command("verify", tmp_path / "out", "--source", database.url())
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_column_that_the_account_may_not_read_is_not_taken_for_absent(
+    database: Database, tmp_path: Path
+) -> None:
+    database.create_tables()
+    account = "half_reader@localhost"
+    database.execute(
+        f"CREATE USER {account} IDENTIFIED BY '{PASSWORD}'",
+        *(
+            f"GRANT SELECT ON {database.name}.{table} TO {account}"
+            for table in ("associado", "conta", "movimento")
+        ),
+        "GRANT SELECT (id, num_cartao, nom_impresso, id_conta, id_associado) ON"
+        f" {database.name}.cartao TO {account}",
+    )
+    result = command("run", "--output", tmp_path / "out", "--source", database.url("half_reader"))
+    assert_user_error(result, "The account may not read all columns of cartao")

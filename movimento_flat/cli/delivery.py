@@ -111,6 +111,11 @@ def _refuse_beyond(
     broken = limits.broken(manifest.source.movements.rows, manifest.rejected.rows, reasons)
     if not limits.may_shrink and (previous := _previous(folder.path, manifest, console)):
         broken += too_few_rows(previous.csv.rows, manifest.csv.rows)
+        broken += [
+            f"{name} is not in the database, and was at the previous delivery; --allow-shrink lets it be empty"
+            for name in manifest.source.absent
+            if name not in previous.source.absent
+        ]
     if not broken:
         return
     refused = folder.refuse(results)

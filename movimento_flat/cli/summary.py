@@ -62,6 +62,11 @@ def of_delivery(
         ("warnings", _counted(warnings.total(), warnings)),
         ("seconds", seconds),
         ("balanced", f"with the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC"),
+        *(
+            [("not there", f"{', '.join(manifest.source.absent)}: always empty")]
+            if manifest.source.absent
+            else []
+        ),
         ("shows", f"{_what_shows(manifest.shown)}; only its owner may read it (mode 0600)"),
         *of_key(key_fingerprint),
         ("details", f"{output / RUN_NAME}/"),

@@ -133,6 +133,7 @@ class SourceEntry:
         clock: the moment of `snapshot_utc` in `time_zone`.
         since, until, as_of: which rows were asked for, as `Window` has it.
         tables: text of the tables file; empty where there was none.
+        absent: columns that the database does not have, such as cartao.data_criacao.
     """
 
     address: str
@@ -147,6 +148,7 @@ class SourceEntry:
     until: Annotated[str | None, _Since(3, None)]
     as_of: Annotated[str | None, _Since(3, None)]
     tables: Annotated[str, _Since(4, "")]
+    absent: Annotated[tuple[str, ...], _Since(4, [])]
 
     @classmethod
     def of(cls, extraction: Extraction, address: str) -> Self:
@@ -162,6 +164,7 @@ class SourceEntry:
             connections=extraction.connections,
             **extraction.window.as_json(),
             tables=extraction.tables_file,
+            absent=extraction.absent,
         )
 
     @classmethod

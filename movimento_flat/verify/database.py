@@ -154,6 +154,7 @@ def content_of_database(source: Source, manifest: Manifest, rejected: Path) -> C
             connection.cursor().execute("SET SESSION system_versioning_asof = %s", (as_of,))
         connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         tables = source.tables if source.tables.text else TablesFile.parse(manifest.source.tables)
+        tables = tables.without(manifest.source.absent)
         content = _ask(connection, tables, manifest, "TRUE")
         rejected_ids = _ids_in_the_join(rejected)
         while ids := list(islice(rejected_ids, _IDS_AT_ONCE)):

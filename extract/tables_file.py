@@ -55,8 +55,10 @@ class TableSource:
     @property
     def relation(self) -> str:
         """Return an operand of FROM that has their rows with our names, itself called as our table."""
-        if self.query or not (self.columns or self.schema or self.name != self.table.name):
-            return self.operand if self.query else self.table.name
+        if self.query:
+            return self.operand
+        if not self.columns and self.operand == quoted(self.table.name):
+            return self.table.name
         theirs = [
             f"{'NULL' if name is None else quoted(name)} AS {quoted(column)}"
             for column, name in ((column, self.their_column(column)) for column in self.table.column_names)

@@ -35,9 +35,9 @@ def expected_rows(with_ids: bool = False, relations: Mapping[str, str] | None = 
         relations: by the names of tables, operands of FROM that stand for them.
     """
     (query,) = statements("expected")
-    for name, relation in (relations or {}).items():
-        before, word, after = re.split(rf"(FROM|JOIN) {name}\b", query)
-        query = f"{before}{word} {relation}{after}"
+    if relations:
+        tables = rf"\b(FROM|JOIN) ({'|'.join(relations)})\b"
+        query = re.sub(tables, lambda found: f"{found[1]} {relations[found[2]]}", query)
     return query.replace(_IDS, "").replace(_END_OF_IDS, "") if with_ids else query
 
 

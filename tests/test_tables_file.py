@@ -207,6 +207,8 @@ query = '''
             " FROM {of}.movimento WHERE id_cartao IS NOT NULL AND id < 5000",
         ),
         """
+[conta]
+query = "SELECT c.* FROM conta c WHERE c.id IN (SELECT id_conta FROM cartao)"
 [cartao]
 query = "SELECT k.*, c.id_associado FROM cartao k LEFT JOIN conta c ON c.id = k.id_conta"
 [movimento]

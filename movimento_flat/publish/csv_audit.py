@@ -49,9 +49,8 @@ def audit(
             digest.update(content)
             return content
 
-        for rows in frames(
-            read, columns, (AMOUNT,), encoding="utf8-lossy"
-        ):  # a damaged text changes the hash
+        # A damaged text changes the hash.
+        for rows in frames(read, columns, (AMOUNT,), encoding="utf8-lossy"):
             totals += totals_of(pieces(rows[AMOUNT]))
             progress(len(rows))
     return Audit(totals, size, digest.hexdigest())

@@ -102,7 +102,7 @@ class CsvEntry(_Counted):
 
 @dataclass(frozen=True)
 class PrivacyEntry:
-    """Return what the CSV shows; the fingerprint is that of the key of tokens, None where there are none."""
+    """What the CSV shows; the fingerprint is that of the key of tokens, None where there are none."""
 
     card: str
     people: str

@@ -8,7 +8,8 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
@@ -17,12 +18,13 @@ from zlib import crc32
 
 from movimento_flat.errors import UserError
 from movimento_flat.private_files import make_private_folder
+from movimento_flat.workers import Workers
 from mr_jobs.blocks import BLOCK, new_record_mark
 from mr_jobs.frames import Record
 from mr_jobs.job_options import JobOptions
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.phases import Phase, Reached, Tell
-from mr_jobs.workers import Done, HasRead, Task, Workers
+from mr_jobs.tasks import Done, HasRead, Task, work
 
 #: Bytes of input of a map task at the least and at the most: to start one costs as much as to read the least.
 LEAST_INPUT, MOST_INPUT = 4 << 20, 64 << 20
@@ -118,16 +120,14 @@ class _Steps:
         """Run tasks that together read `size` bytes, and return what each has done."""
         step = tasks[0].step
         self._phase = (step, name, size, self._workers.read)
-        futures = [self._workers.submit(task) for task in tasks]
         done: list[Done] = []
-        for future in futures:
-            try:
-                found = future.result()
-            except RuntimeError:  # its process was killed, or another one's
-                found = None
-            if not found:
-                raise _failure(tasks)
-            done.append(found)
+        with suppress(BrokenProcessPool):  # a process was killed
+            for future in [self._workers.submit(work, task) for task in tasks]:
+                if not (found := future.result()):
+                    break
+                done.append(found)
+        if len(done) < len(tasks):
+            raise _failure(tasks)
         seconds, written = sum(each.seconds for each in done), sum(each.written for each in done)
         self._tell(Phase(step, name, len(tasks), seconds, size, written))
         return done

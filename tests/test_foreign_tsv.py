@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from movimento_flat.privacy import Privacy
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import MOVIMENTO
+from movimento_flat.workers import Workers
 from mr_jobs.blocks import new_record_mark
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
 from mr_jobs.source_rows import SourceRows
-from mr_jobs.workers import Workers
 from tests.hostile import PROFILE_LINES
 from tests.rows import movimento
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_a_name_that_hadoop_takes_for_a_pattern_is_refused(
         lambda: join_on_hadoop(
             recorder, "hdfs:///s", 1, lambda: "hdfs:///m", uri, "hdfs:///w", tmp_path, "hdfs:///k"
         ),
-        lambda: HadoopEngine(uri).open(tmp_path, Console()).__enter__(),
+        lambda: HadoopEngine(uri).open(tmp_path, Mock(), Console()).__enter__(),
     ]
     for use in uses:
         with pytest.raises(UserError, match="for a part of a pattern") as refused:

@@ -31,6 +31,7 @@ from movimento_flat.sample_data.private_server.programs import Programs
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.sql_files import reader_statements
 from movimento_flat.state import state_dir
+from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
 from tests.conftest import PASSWORD, Database, Server, new_database
 from tests.hostile import PROFILE, DatabaseCase, TsvCase, database_cases, expected_row, tsv_cases
@@ -315,14 +316,15 @@ class HereWorkspace:
 
 @dataclass(frozen=True)
 class HereEngine:
-    """An engine without processes, told when each file of the extraction is begun."""
+    """An engine that joins in this process, told when each file of the extraction is begun."""
 
     before: Callable[[str], None] = lambda name: None
     file_bytes: int = FolderSink.file_bytes
     name: str = "here"
+    cores: int = 1
 
     @contextmanager
-    def open(self, work: Path, console: Console) -> Iterator[HereWorkspace]:
+    def open(self, work: Path, workers: Workers, console: Console) -> Iterator[HereWorkspace]:
         sink = SlowSink(work / "tagged_tsv", self.before)
         sink.file_bytes = self.file_bytes
         yield HereWorkspace(work, sink)

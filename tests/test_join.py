@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from movimento_flat.privacy import Privacy
 from movimento_flat.publish.parts import CSV_NAME, MISMATCHES_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.schema import ASSOCIADO, CARTAO, CONTA, FLAT_COLUMNS, ID_COLUMNS, Table
+from movimento_flat.workers import Workers
 from mr_jobs import frames, join, mapping
 from mr_jobs.flat_rows import FlatRows
 from mr_jobs.job_options import JobOptions
 from mr_jobs.join import MovimentoFlat
 from mr_jobs.local_runner import join_locally
 from mr_jobs.profiles import Profiles
-from mr_jobs.workers import Workers
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import examples
 from tests.rows import SourceRow, associado, cartao, conta, movimento, source_row

@@ -9,10 +9,9 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from movimento_flat.processes import start_workers
+from movimento_flat.workers import Workers
 from mr_jobs.frames import Record
 from mr_jobs.local_runner import merged, write_runs
-from mr_jobs.workers import open_as_many_files_as_the_system_lets
 
 _buckets = st.sampled_from(["`", "a1", "a2", "b10", "b11", "c100", "Ab10", "~", "-"]).map(str.encode)
 _tags = st.sampled_from([b"A", b"K", b"M"])
@@ -70,8 +69,7 @@ def test_more_runs_than_a_process_may_usually_have_files(tmp_path: Path) -> None
     descending = [(b"a%d" % bucket, b"M\tx") for bucket in range(9, 0, -1)]
     runs = [path for _ in range(200) for (path,) in _map(descending, tmp_path, 1)]
     assert len(runs) == 1800
-    pool, _ = start_workers(1, open_as_many_files_as_the_system_lets)
-    with pool:
-        found = pool.submit(_reduce, runs).result()
+    with Workers(1) as workers:
+        found = workers.submit(_reduce, runs).result()
     assert len(found) == 1800
     assert all(one <= other for one, other in pairwise(found))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from movimento_flat.workers import Workers
 from mr_jobs.local_runner import join_locally
 from mr_jobs.phases import Phase, Reached, phases_of_counters
-from mr_jobs.workers import Workers
 from tests.test_join import SAMPLE
 
 COUNTERS = """

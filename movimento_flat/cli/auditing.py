@@ -1,58 +1,41 @@
-"""The audit beside the merge: it reads the CSV while the merge still writes it, a large one in processes of its own."""
+"""The audit beside the merge: other processes read the CSV while the merge still writes it."""
 
 import hashlib
-import os
-import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.processes import keep_freed_memory, start_workers
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import frames, pieces, totals_of
 from movimento_flat.report.adding import COLUMNS, Part, part_of
 from movimento_flat.report.figures import Figures, Figuring
 from movimento_flat.schema import AMOUNT
+from movimento_flat.workers import Workers
 
 #: Bytes of a file that are audited by one task.
 SPAN = 8 << 20
-#: A file of fewer spans is audited by a thread: it is done before a process has started.
-LEAST_SPANS = 8
-#: The merge writes about three times as fast as a process audits.
-MOST_PROCESSES = 3
 _READ = 1 << 20
 
 
 class Auditing:
-    """Audits a CSV and adds up its figures; its processes end with this one."""
+    """Audits a CSV and adds up its figures."""
 
-    def __init__(
-        self, csv: Path, columns: tuple[str, ...], with_figures: bool, size: int, cores: int | None = None
-    ) -> None:
-        """Start it.
-
-        Args:
-            csv: the file; it need not be there before `has_written` is called.
-            columns: that it must have.
-            with_figures: whether its figures are wanted as well.
-            size: about how many bytes it will have.
-            cores: processes at most; as many as there are cores when None, but no more than the merge can feed.
+    def __init__(self, csv: Path, columns: tuple[str, ...], with_figures: bool, workers: Workers) -> None:
+        """Args:
+        csv: the file; it need not be there before `has_written` is called.
+        columns: that it must have.
+        with_figures: whether its figures are wanted as well.
+        workers: what audits it.
         """
-        self._csv = csv
+        self._csv = csv.resolve()
         self._with_figures = with_figures
-        self._audit = partial(_audit, csv, columns, with_figures)
-        self._workers: list[BaseProcess] = []
-        self._pool: Executor = ThreadPoolExecutor(1)
-        if size >= LEAST_SPANS * SPAN:
-            # They import what they need while the merge writes the first span.
-            count = cores or min(os.cpu_count() or 1, MOST_PROCESSES)
-            self._pool, self._workers = start_workers(count, keep_freed_memory)
+        self._audit = partial(_audit, self._csv, columns, with_figures)
+        self._workers = workers
         self._hashing = ThreadPoolExecutor(1)
         self._digest = hashlib.sha256()
         self._hashed: list[Future[None]] = []
@@ -65,10 +48,6 @@ class Auditing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            for worker in self._workers:
-                worker.kill()  # it has said everything, and would take its time to end by itself
-        self._pool.shutdown(cancel_futures=True)
         self._hashing.shutdown(cancel_futures=True)
 
     def has_written(self, size: int) -> None:
@@ -104,7 +83,7 @@ class Auditing:
     def _hand_out(self, end: int) -> None:
         """Have everything before `end` audited and hashed that is not yet."""
         try:
-            self._audited.append(self._pool.submit(self._audit, self._begun, end))
+            self._audited.append(self._workers.submit(self._audit, self._begun, end))
         except BrokenProcessPool as error:
             raise self._why_broken() from error
         self._hashed.append(self._hashing.submit(self._hash, self._begun, end))
@@ -124,12 +103,9 @@ class Auditing:
             ) from error
 
     def _why_broken(self) -> UserError:
-        """Return what to say when a process has ended by itself; the pool ends the others by SIGTERM then."""
-        self._pool.shutdown()
-        by_itself = [worker.exitcode for worker in self._workers if worker.exitcode != -signal.SIGTERM]
-        status = by_itself[0] if by_itself else -signal.SIGTERM
         return UserError(
-            f"A process that audits the CSV ended with status {status}, so nothing is published.",
+            f"A process that audits the CSV ended with status {self._workers.status_of_ended()}, so nothing is"
+            " published.",
             "Look above and in the system's log for why it was ended, and run again.",
         )
 

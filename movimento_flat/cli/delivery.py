@@ -19,6 +19,7 @@ from movimento_flat.publish.limits import Limits, too_few_rows
 from movimento_flat.publish.manifest import MANIFEST_NAME, ExtraFile, Manifest, SourceEntry, json_bytes
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
 from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
+from movimento_flat.workers import Workers
 
 
 def merge_and_publish(
@@ -29,12 +30,13 @@ def merge_and_publish(
     publishing: Publishing,
     engine: str,
     key_fingerprint: str | None,
+    workers: Workers,
     console: Console,
 ) -> Manifest:
     """Merge the join's parts, prove that nothing is missing, publish, and return the manifest.
 
     The manifest knows each file that is published: those beside the CSV, and whatever lies in the run's folder when
-    it is written.
+    it is written. The workers are closed once they have audited the CSV.
 
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
@@ -42,13 +44,14 @@ def merge_and_publish(
     results = make_private_folder(folder.work / "run")
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)
-    with Auditing(merging, privacy.columns, publishing.report, size) as auditing:
+    with Auditing(merging, privacy.columns, publishing.report, workers) as auditing:
         with console.stage("merge", unit="B", total=size) as progress:
             merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
         movements = source.movements.rows - merged.rejected.movements.rows
         with console.stage("audit", total=movements) as progress:
             audited, figures = auditing.result(progress)
             check_identity(source.movements, audited.totals, merged.rejected.movements)
+    workers.close()
     csv = merging.rename(folder.work / CSV_NAME)
     manifest = Manifest.of(audited, merged, privacy, key_fingerprint, source, engine, console.seconds)
     _refuse_beyond(publishing.limits, folder, manifest, results, console)

@@ -41,8 +41,8 @@ from movimento_flat.publish.output_folder import open_output
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import MOVIMENTO
+from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
-from mr_jobs.workers import Workers
 
 PROGRAM = "movimento-flat"
 USER_ERROR, INTERRUPTED = 1, 130
@@ -315,7 +315,7 @@ def merge(
 
     source = SourceEntry.read(tsv / EXTRACTION_NAME)
     key_fingerprint = key_fingerprint_of(with_kept_key(job_options, console.say))
-    with open_output(output) as folder:
+    with open_output(output) as folder, Workers() as workers:
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         part_files = sorted(parts.glob("part-*"))
         manifest = merge_and_publish(
@@ -326,6 +326,7 @@ def merge(
             publishing,
             "local",
             key_fingerprint,
+            workers,
             console,
         )
     _conclude(summary.of_delivery(manifest, _shown(output), console.verbose), console, as_json)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
 from threading import Event
 
@@ -13,9 +12,11 @@ from movimento_flat.cli.engines import Engine, Workspace
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_key
+from movimento_flat.imports import import_for_good
 from movimento_flat.publish.manifest import Manifest, SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
+from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
 
 
@@ -40,22 +41,24 @@ def run(
         job_options = with_key(job_options, folder.work, console.say)
         key_fingerprint = key_fingerprint_of(job_options)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
-        with engine.open(folder.work, console) as workspace, database as source:
-            extraction, parts = _extract_and_join(
-                source, workspace, connections, job_options, publishing.report, console
-            )
-        from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
+        with Workers(engine.cores) as workers:
+            with engine.open(folder.work, workers, console) as workspace, database as source:
+                extraction, parts = _extract_and_join(
+                    source, workspace, connections, job_options, publishing.report, console
+                )
+            from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 
-        return merge_and_publish(
-            folder,
-            parts,
-            SourceEntry.of(extraction, str(source)),
-            job_options.privacy,
-            publishing,
-            engine.name,
-            key_fingerprint,
-            console,
-        )
+            return merge_and_publish(
+                folder,
+                parts,
+                SourceEntry.of(extraction, str(source)),
+                job_options.privacy,
+                publishing,
+                engine.name,
+                key_fingerprint,
+                workers,
+                console,
+            )
 
 
 def _extract_and_join(
@@ -108,9 +111,7 @@ def _import_what_comes_later(has_page: bool) -> None:
 
     Only the main thread imports: an import that a signal interrupts leaves its lock closed to other threads for ever.
     """
-    import_module("movimento_flat.cli.delivery")
-    if has_page:
-        import_module("movimento_flat.report.page")
+    import_for_good("movimento_flat.cli.delivery", *(["movimento_flat.report.page"] if has_page else []))
 
 
 def _stoppable(progress: Callable[[int], None], stopping: Event) -> Callable[[int], None]:

@@ -10,9 +10,9 @@ from threading import Event, Lock, Thread
 from typing import Any, TextIO
 
 import click
-from tqdm import tqdm
 
 from movimento_flat.foreign_text import harmless
+from movimento_flat.imports import import_for_good
 from mr_jobs.phases import Phase, Reached
 
 #: A stage that ends sooner shows no bar.
@@ -99,6 +99,9 @@ class Console:
         self.phases: list[Phase] = []
         self.quiet = quiet
         self.verbose = verbose
+        self._has_bars = not quiet and is_screen(sys.stderr, os.environ)
+        if self._has_bars:
+            import_for_good("tqdm")  # here, since no thread but the main one may import
 
     def say(self, sentence: str) -> None:
         """Print a sentence for the user, wrapped to the terminal."""
@@ -106,8 +109,14 @@ class Console:
 
     def show(self, text: str) -> None:
         """Print lines for the user as they are, above any progress bar."""
-        if not self.quiet:
+        if self.quiet:
+            return
+        if self._has_bars:
+            from tqdm import tqdm  # noqa: PLC0415  # see __init__
+
             tqdm.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr)
 
     def detail(self, sentence: str) -> None:
         """Print a sentence for a user who asked for details."""
@@ -135,7 +144,7 @@ class Console:
     @contextmanager
     def _bar(self, name: str, progress: Progress, unit: str) -> Iterator[None]:
         """Paint the bar in a thread, so that its clock runs on and the stage need not wait for it."""
-        if self.quiet or not is_screen(sys.stderr, os.environ):
+        if not self._has_bars:
             yield
             return
         ended = Event()
@@ -149,6 +158,8 @@ class Console:
 
 
 def _paint_bar(name: str, progress: Progress, unit: str, ended: Event) -> None:
+    from tqdm import tqdm  # noqa: PLC0415  # see Console.__init__
+
     started = time.time()
     if ended.wait(PATIENCE_SECONDS):
         return

@@ -17,8 +17,8 @@ from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
+from movimento_flat.workers import Workers
 from mr_jobs.local_runner import join_locally
-from mr_jobs.workers import Workers
 from tests.brute_force import as_csv
 from tests.cluster.conftest import DATA, DATABASE, Data
 from tests.cluster.docker import PROJECT, RUNS, Cluster, client_containers, docker, logs, wait_for

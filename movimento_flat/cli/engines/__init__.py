@@ -8,6 +8,7 @@ from typing import Protocol
 from extract.extraction import SmallTables
 from extract.sink import Sink
 from movimento_flat.cli.progress import Console
+from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
 
 
@@ -40,5 +41,15 @@ class Engine(Protocol):
     def name(self) -> str:
         """Return its name on the command line."""
 
-    def open(self, work: Path, console: Console) -> AbstractContextManager[Workspace]:
-        """Open a workspace; `work` is a private folder of this machine, on the disk of OUTPUT."""
+    @property
+    def cores(self) -> int | None:
+        """Return how many tasks this machine may run at the same time; None: one for each of its cores."""
+
+    def open(self, work: Path, workers: Workers, console: Console) -> AbstractContextManager[Workspace]:
+        """Open a workspace.
+
+        Args:
+            work: a private folder of this machine, on the disk of OUTPUT.
+            workers: what runs tasks on this machine.
+            console: told where the join runs, and how far it is.
+        """

@@ -14,6 +14,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop, refuse_patterns
 from movimento_flat.state import state_dir
+from movimento_flat.workers import Workers
 from mr_jobs.hadoop_runner import JobReport, join_on_hadoop
 from mr_jobs.job_options import JobOptions
 from mr_jobs.phases import STEPS, Phase, Reached
@@ -53,9 +54,10 @@ class HadoopEngine:
     folder: str
     options: tuple[str, ...] = ()
     name: str = "hadoop"
+    cores: None = None
 
     @contextmanager
-    def open(self, work: Path, console: Console) -> Iterator["HadoopWorkspace"]:
+    def open(self, work: Path, workers: Workers, console: Console) -> Iterator["HadoopWorkspace"]:
         """See `Engine.open`. First removes what killed runs have left on the cluster."""
         refuse_patterns(self.folder)
         hadoop = Hadoop.find()

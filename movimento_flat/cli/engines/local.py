@@ -8,9 +8,9 @@ from pathlib import Path
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.sink import FolderSink
 from movimento_flat.cli.progress import Console
+from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
 from mr_jobs.phases import Reached
-from mr_jobs.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,17 @@ class LocalEngine:
     """See `movimento_flat.cli.engines.Engine`.
 
     Attributes:
-        cores: map or reduce tasks at the same time; one for each core when None.
+        cores: see `Engine.cores`.
     """
 
     cores: int | None = None
     name: str = "local"
 
     @contextmanager
-    def open(self, work: Path, console: Console) -> Iterator["LocalWorkspace"]:
+    def open(self, work: Path, workers: Workers, console: Console) -> Iterator["LocalWorkspace"]:
         """See `Engine.open`."""
-        with Workers(self.cores) as workers:
-            console.say(f"The join runs on this machine, {workers.count} tasks at a time.")
-            yield LocalWorkspace(work, workers, console)
+        console.say(f"The join runs on this machine, {workers.count} tasks at a time.")
+        yield LocalWorkspace(work, workers, console)
 
 
 class LocalWorkspace:
@@ -51,7 +50,7 @@ class LocalWorkspace:
         """See `Workspace.join`."""
         job_options = replace(job_options, now=small_tables().clock)
         parts = self._work / "parts"
-        joined = join_here(
+        return join_here(
             self._tsv,
             job_options,
             movements_complete,
@@ -60,8 +59,6 @@ class LocalWorkspace:
             self._workers,
             self._console,
         )
-        self._workers.close()  # their memory is for the merge and the audit
-        return joined
 
 
 def join_here(

@@ -126,7 +126,7 @@ def part_of(rows: pl.DataFrame) -> Part:
         month=pl.when(pl.col("at").is_not_null()).then("month"), bin=pl.when("has_amount").then("bin")
     )
     at = pl.col("at").dt
-    first, last = table.select(first=at.date().min(), last=at.date().max()).row(0)
+    first, last = table.select(first=pl.col("at").min().dt.date(), last=pl.col("at").max().dt.date()).row(0)
     hours = Counter(
         {
             row[:2]: row[2]

@@ -1,5 +1,6 @@
 """Checks that a database has the four tables as they must be, and makes the SQL expression of each table's lines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from extract.sql_words import quoted
 from extract.tables_file import TablesFile, TableSource
 from extract.window import Window
 from movimento_flat.errors import UserError
-from movimento_flat.schema import FLAT_BY_NAME, MOMENT, MOVIMENTO, Column, Kind, Table
+from movimento_flat.schema import CARD, CARTAO, FLAT_BY_NAME, MOMENT, MOVIMENTO, Column, Kind, Table
 from movimento_flat.tagged_tsv import EscapedByClient, EscapedByServer, LineEncoding
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
@@ -110,6 +111,8 @@ class SourceTable:
         line: SQL expression of a row's line, with its line end.
         amount: SQL expression of the amount, or NULL where the table has none.
         absent: names of the columns that the database does not have; they are empty.
+        too_small: those of its columns into which a whole value does not fit, as `cartao.num_cartao is int`.
+        timestamps: names of its columns whose moments depend on the session's time zone, as `cartao.data_criacao`.
     """
 
     table: Table
@@ -122,6 +125,8 @@ class SourceTable:
     line: str
     amount: str
     absent: tuple[str, ...]
+    too_small: tuple[str, ...]
+    timestamps: tuple[str, ...]
 
 
 def inspect(
@@ -251,7 +256,19 @@ def _source_table(connection: "Connection[Any]", source: TableSource, window: Wi
         line=encoding.sql_line(table, fields),
         amount=amounts[0] if amounts else "NULL",
         absent=tuple(name for name, column in found.items() if column is ABSENT),
+        too_small=_too_small(table, found),
+        timestamps=tuple(
+            f"{table.name}.{name}" for name, column in found.items() if column.data_type == "timestamp"
+        ),
     )
+
+
+def _too_small(table: Table, found: Mapping[str, SourceColumn]) -> tuple[str, ...]:
+    """Return the column of card numbers, and its type, where that is an integer of ten digits or fewer."""
+    numbers = FLAT_BY_NAME[CARD].source.name
+    if table is not CARTAO or found[numbers].data_type not in _INTEGERS - {"bigint"}:
+        return ()
+    return (f"{table.name}.{numbers} is {found[numbers].column_type}",)
 
 
 def _refuse_hidden_columns(connection: "Connection[Any]", source: TableSource) -> None:

@@ -10,7 +10,7 @@ from pymysql.connections import Connection
 from extract.columns import SourceTable
 from extract.pages import PageBook, totals
 from extract.sink import Sink, SinkFolder
-from extract.snapshot import open_snapshot
+from extract.snapshot import Server, open_snapshot
 from extract.source import Source
 from extract.window import Window
 from movimento_flat.errors import UserError
@@ -30,23 +30,20 @@ class Extraction:
 
     Attributes:
         tables: totals of each table by its name.
-        taken_at: the moment of the snapshot in UTC, by the server's clock.
-        clock: the same moment in `time_zone`.
-        server: the server's version.
+        server: its version, and the moment of the snapshot by its clock.
         connections: how many have read.
         tables_file: text of the tables file.
         absent: columns that the database does not have, such as cartao.data_criacao; they are empty.
+        too_small: columns into which a whole value does not fit, with their types.
     """
 
     tables: dict[str, Totals]
-    taken_at: str
-    clock: str
-    server: str
-    time_zone: str
+    server: Server
     connections: int
     window: Window = field(default_factory=Window)
     tables_file: str = ""
     absent: tuple[str, ...] = ()
+    too_small: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,10 +53,12 @@ class SmallTables:
     Attributes:
         clock: the moment of the snapshot in the source's time zone.
         bytes: size of their tagged TSV.
+        has_check_digits: whether a whole card number fits into the column of card numbers.
     """
 
     clock: str
     bytes: int
+    has_check_digits: bool
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,9 @@ def extract(
         absent = tuple(f"{found.table.name}.{name}" for found in snapshot.tables for name in found.absent)
         if absent:
             say(f"Not in the database, so always empty: {', '.join(absent)}.")
+        too_small = tuple(what for found in snapshot.tables for what in found.too_small)
+        for what in too_small:
+            say(f"{what}: no whole card number fits into it, so check digits are not looked at.")
         readers = readers or [counter]
         small = [found for found in snapshot.tables if found.table in SMALL_TABLES]
         movements = [found for found in snapshot.tables if found.table is MOVIMENTO]
@@ -111,20 +113,18 @@ def extract(
             counting = pool.submit(_count, counter, snapshot.tables, expected)
             with SinkFolder(sink, SMALL_TABLES_FOLDER) as small_folder:
                 written = _write_tables(pool, readers, small, small_folder)
-            small_tables_complete(SmallTables(snapshot.clock, written.bytes))
+            small_tables_complete(SmallTables(snapshot.server.clock, written.bytes, not too_small))
             written += _write_tables(pool, readers, movements, movements_folder, progress)
             counted = counting.result()
     _compare(written.rows, counted)
     return Extraction(
         tables=counted,
-        taken_at=snapshot.taken_at,
-        clock=snapshot.clock,
         server=snapshot.server,
-        time_zone=source.time_zone,
         connections=len(readers),
         window=source.window,
         tables_file=source.tables.text,
         absent=absent,
+        too_small=too_small,
     )
 
 

@@ -46,22 +46,41 @@ _LOCK_REFUSED = {
 _CHANGED = {ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, ER.NO_SUCH_TABLE, ER.TABLE_DEF_CHANGED}
 
 
+#: The time zone of a session whose server takes that of its system.
+SYSTEM = "SYSTEM"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a server says of itself.
+
+    Attributes:
+        version: its version.
+        utc: its clock in UTC.
+        clock: the same moment in the session's time zone.
+        time_zone: the session's, as a session can be set to it.
+        system_time_zone: where that is SYSTEM, what the system calls its zone; else empty.
+    """
+
+    version: str
+    utc: str
+    clock: str
+    time_zone: str
+    system_time_zone: str
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Connections in transactions that see the same committed state.
 
     Attributes:
         tables: the four tables, as they are read.
-        taken_at: its moment in UTC, by the server's clock.
-        clock: the same moment in the session's time zone.
-        server: the server's version.
+        server: its version, and the snapshot's moment by its clock.
     """
 
     connections: "list[Connection[Any]]"
     tables: list[SourceTable]
-    taken_at: str
-    clock: str
-    server: str
+    server: Server
 
 
 @contextmanager
@@ -133,7 +152,7 @@ def _begin(
         try:
             for reader in readers:
                 reader.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            taken_at, clock, server = describe(readers[0])
+            server = describe(readers[0])
             for reader in readers:
                 open_tables(reader, tables)
             opened = True
@@ -143,7 +162,7 @@ def _begin(
             opened = False
         guard.query("UNLOCK TABLES" if may_lock else "ROLLBACK")
         if opened and inspect(guard, source.window, source.tables) == tables:
-            return Snapshot(readers, tables, taken_at, clock, server)
+            return Snapshot(readers, tables, server)
         for reader in readers:
             reader.rollback()
     raise UserError(
@@ -191,13 +210,15 @@ def open_tables(connection: "Connection[Any]", tables: list[SourceTable]) -> Non
     connection.query(f"SELECT 1 FROM {', '.join(table.name for table in tables)} LIMIT 0")
 
 
-def describe(reader: "Connection[Any]") -> tuple[str, str, str]:
-    """Return the server's clock in UTC and in the session's zone, and its version."""
-    with reader.cursor() as cursor:
-        cursor.execute("SELECT CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(NOW() AS CHAR), VERSION()")
-        row = cursor.fetchone()
-    assert row
-    return str(row[0]), str(row[1]), str(row[2])
+def describe(connection: "Connection[Any]") -> Server:
+    """Return what the server of a session says of itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT VERSION(), CAST(UTC_TIMESTAMP(6) AS CHAR), CAST(NOW() AS CHAR), @@session.time_zone,"
+            " IF(@@session.time_zone = %s, @@system_time_zone, '')",
+            (SYSTEM,),
+        )
+        return Server(*map(str, cursor.fetchone() or ()))
 
 
 def _close(connection: "Connection[Any]") -> None:

@@ -43,7 +43,7 @@ _SESSION = f"""
         /*M! SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0,
         SESSION idle_readonly_transaction_timeout = 0, */
         /*!50708 SESSION max_execution_time = 0, */
-        SESSION time_zone = %s, SESSION group_concat_max_len = {PAGE_BYTES}, SESSION lock_wait_timeout = 5,
+        SESSION group_concat_max_len = {PAGE_BYTES}, SESSION lock_wait_timeout = 5,
         SESSION wait_timeout = 28800, SESSION net_write_timeout = 600
 """
 
@@ -53,7 +53,7 @@ class Source:
     """A database to read from. Its text never shows the password.
 
     Attributes:
-        time_zone: zone in which TIMESTAMP columns are read.
+        time_zone: zone in which TIMESTAMP columns are read; None for the server's own.
         window: which of its rows are read.
         tables: where the rows of the four tables come from.
         allow_writer: whether an account that could change the database may read it.
@@ -67,7 +67,7 @@ class Source:
     port: int = DEFAULT_PORT
     unix_socket: str | None = None
     password: str = field(default="", repr=False)
-    time_zone: str = "-03:00"
+    time_zone: str | None = None
     tls: Tls = field(default_factory=Tls)
     window: Window = field(default_factory=Window)
     tables: TablesFile = field(default_factory=TablesFile)
@@ -108,7 +108,9 @@ class Source:
     def _set_session(self, connection: DatabaseConnection) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_NO_MODES)
-            cursor.execute(_SESSION, (self.time_zone,))
+            cursor.execute(_SESSION)
+            if self.time_zone:
+                cursor.execute("SET SESSION time_zone = %s", (self.time_zone,))
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def explain(self, error: pymysql.MySQLError) -> UserError:
@@ -174,7 +176,7 @@ _NEXT_STEPS = {
 }
 
 
-def parse_source(url: str, password_file: Path | None = None, time_zone: str = "-03:00") -> Source:
+def parse_source(url: str, password_file: Path | None = None, time_zone: str | None = None) -> Source:
     """Return the source of a URL: `mysql://user@host:port/database`, or `...@localhost/database?unix_socket=PATH`.
 
     The password comes from MYSQL_PWD, the first line of a file, or a prompt on a terminal.

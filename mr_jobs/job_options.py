@@ -26,11 +26,13 @@ class JobOptions:
         now: the clock of the source, `YYYY-MM-DD HH:MM:SS`: movements after it lie in the future.
         key_file: file with the key of tokens and fingerprints; on a cluster the tasks find the key, and no file, in
             the job's credentials.
+        check_digits: whether card numbers with a wrong check digit are reported.
     """
 
     privacy: Privacy = Privacy()  # noqa: RUF009  # it is frozen
     now: str | None = None
     key_file: Path | None = None
+    check_digits: bool = True
 
     @staticmethod
     def add_options(add: Callable[..., Any]) -> None:
@@ -47,12 +49,14 @@ class JobOptions:
         )
         add("--now", help="Clock of the source: movements after it lie in the future.")
         add("--key-file", help="File with the key of tokens.")
+        add("--no-check-digits", action="store_true", help="Report no wrong check digit of a card number.")
 
     @classmethod
     def of(cls, options: Namespace) -> Self:
         """Return the options that a command line has."""
         privacy = Privacy(options.card, options.people, frozenset(options.drop), options.with_ids)
-        return cls(privacy, options.now, Path(options.key_file) if options.key_file else None)
+        key_file = Path(options.key_file) if options.key_file else None
+        return cls(privacy, options.now, key_file, not options.no_check_digits)
 
     def arguments(self) -> list[str]:
         """Return them as words of a command line."""
@@ -60,6 +64,7 @@ class JobOptions:
         arguments += [f"--drop={column}" for column in sorted(self.privacy.dropped)]
         arguments += ["--with-ids"] if self.privacy.ids else []
         arguments += [f"--now={self.now}"] if self.now else []
+        arguments += [] if self.check_digits else ["--no-check-digits"]
         return arguments + ([f"--key-file={self.key_file}"] if self.key_file else [])
 
     def key(self) -> bytes:

@@ -29,6 +29,7 @@ class Mapping:
         options: of the job.
         """
         self._privacy = options.privacy
+        self._check_digits = options.check_digits
         self._source = SourceRows(options.privacy, options.key())
         self._buffer = RecordBuffer()
 
@@ -53,7 +54,8 @@ class Mapping:
         elif table is CONTA:
             yield send_accounts(shown, self._privacy)
         elif table is CARTAO:
-            yield check_cards(rows)
+            if self._check_digits:
+                yield check_cards(rows)
             yield send_cards_to_numbers(rows, self._source.fingerprints)
             yield send_cards_to_holders(shown)
             yield send_cards_to_accounts(shown, self._privacy)

@@ -19,6 +19,7 @@ from extract.extraction import SmallTables
 from extract.sink import FolderSink
 from extract.source import Source
 from movimento_flat.cli import pipeline
+from movimento_flat.cli.engines import as_of
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
@@ -303,7 +304,7 @@ class HereWorkspace:
         small_tables: Callable[[], SmallTables],
         movements_complete: Callable[[], int],
     ) -> list[Path]:
-        job_options = replace(job_options, now=small_tables().clock)
+        job_options = as_of(job_options, small_tables())
         movements_complete()
         files = sorted(self.sink.folder.glob("*/*.tsv"))
         lines = [line + b"\n" for file in files for line in file.read_bytes().split(b"\n")[:-1]]

@@ -55,6 +55,8 @@ MANIFEST: dict[str, Any] = {
         "as_of": None,
         "tables": "",
         "absent": [],
+        "too_small": [],
+        "system_time_zone": "",
     },
     "engine": "local",
     "seconds": {"merge": 1.234, "audit": 0.5},

@@ -447,3 +447,54 @@ def test_a_column_that_the_account_may_not_read_is_not_taken_for_absent(
     )
     result = command("run", "--output", tmp_path / "out", "--source", database.url("half_reader"))
     assert_user_error(result, "The account may not read all columns of cartao")
+
+
+@pytest.mark.parametrize("zone", ["SYSTEM", "-05:00"])
+def test_the_companys_diagram_to_the_letter_needs_no_file(zone: str, server: Server, tmp_path: Path) -> None:
+    """Its moments are TIMESTAMP: those that a SQL client shows, in whatever zone the server is."""
+    database = filled_database(server, movements=2000)
+    database.execute(
+        "ALTER TABLE cartao DROP CONSTRAINT cartao_num_cartao",
+        "ALTER TABLE cartao DROP COLUMN data_criacao, MODIFY num_cartao BIGINT",
+        "UPDATE movimento SET data_movimento = '2037-12-31' WHERE data_movimento > '2037-12-31'",
+        "ALTER TABLE conta MODIFY data_criacao TIMESTAMP NULL",
+        "ALTER TABLE movimento MODIFY data_movimento TIMESTAMP NULL",
+        f"SET GLOBAL time_zone = '{zone}'",
+    )
+    try:
+        result = run(database, tmp_path / "out")
+        assert result.returncode == 0, result.stderr
+        expected = expected_rows(
+            relations={"cartao": "(SELECT *, NULL AS data_criacao FROM cartao) AS cartao"}
+        )
+        assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, database.query(expected))
+        ((system,),) = database.query("SELECT IF(@@time_zone = 'SYSTEM', @@system_time_zone, '')")
+        source = json.loads((tmp_path / "out" / RUN / "manifest.json").read_text())["source"]
+        assert (source["time_zone"], source["system_time_zone"]) == (zone, system)
+        assert f"{system or zone} for TIMESTAMP columns" in result.stdout + result.stderr
+        assert f"fuso {system or zone}" in (tmp_path / "out" / "relatorio.html").read_text("utf-8")
+        verified = command("verify", tmp_path / "out", "--source", database.url())
+        assert verified.returncode == 0, verified.stderr
+        checked = command("doctor", "--source", database.url())
+        said = "conta.data_criacao, movimento.data_movimento: TIMESTAMP, written in " + (system or zone)
+        assert said in " ".join((checked.stdout + checked.stderr).split())
+    finally:
+        database.execute("SET GLOBAL time_zone = 'SYSTEM'")
+
+
+def test_a_type_without_room_for_a_card_number_is_one_warning(server: Server, tmp_path: Path) -> None:
+    database = filled_database(server, movements=2000)
+    database.execute(
+        "ALTER TABLE cartao DROP CONSTRAINT cartao_num_cartao",
+        "UPDATE cartao SET num_cartao = 1000 + id",
+        "ALTER TABLE cartao MODIFY num_cartao INT",
+    )
+    result = run(database, tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    manifest = json.loads((tmp_path / "out" / RUN / "manifest.json").read_text())
+    (too_small,) = manifest["source"]["too_small"]
+    assert too_small.startswith("cartao.num_cartao is int")
+    assert too_small in result.stdout + result.stderr
+    assert "luhn" not in manifest["warnings"]["by_reason"]
+    assert "Colunas pequenas demais" in (tmp_path / "out" / "relatorio.html").read_text("utf-8")
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, database.expected())

@@ -775,7 +775,7 @@ def test_an_earlier_moment_is_compared_with_that_moment(database: Database, tmp_
     database.execute(
         "UPDATE movimento SET vlr_transacao = 7 WHERE id = 1", "UPDATE associado SET nome = 'x' WHERE id = 3"
     )
-    assert run(database, tmp_path, "--as-of", as_of).returncode == 0
+    assert run(database, tmp_path, "--as-of", as_of, "--time-zone", "-03:00").returncode == 0
     result = verify(tmp_path, database)
     assert result.returncode == 0, result.stderr
     content = manifest(tmp_path)

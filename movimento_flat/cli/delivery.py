@@ -56,7 +56,7 @@ def merge_and_publish(
     manifest = Manifest.of(audited, merged, privacy, key_fingerprint, source, engine, console.seconds)
     _refuse_beyond(publishing.limits, folder, manifest, results, console)
     beside = [make_private_file(folder.work / PACKAGE_NAME)]
-    beside[0].write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.time_zone)))
+    beside[0].write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.zone)))
     left_out: dict[str, Counter[str]] = {}
     if publishing.excel:
         with console.stage("excel", total=audited.totals.rows) as progress:

@@ -184,9 +184,10 @@ def _database(source: Source) -> Iterator[Finding]:
     subject = "database"
     try:
         with source.connect() as connection:
-            _, clock, server = describe(connection)
+            server = describe(connection)
+            zone = server.system_time_zone or server.time_zone
             yield Finding(
-                OK, subject, f"{source} answers: {server}, its clock in {source.time_zone}: {clock}"
+                OK, subject, f"{source} answers: {server.version}, its clock in {zone}: {server.clock}"
             )
             yield _tls(connection, source)
             yield _account(connection, source)
@@ -194,6 +195,7 @@ def _database(source: Source) -> Iterator[Finding]:
             tables = inspect(connection, source.window, source.tables)
             names = ", ".join(table.name for table in tables)
             yield Finding(OK, subject, f"{names}: all InnoDB, and their columns fit")
+            yield from _timestamps(tables, zone)
             subject = "rows"
             yield _rows(connection, tables)
             subject = "LOCK TABLES"
@@ -202,6 +204,13 @@ def _database(source: Source) -> Iterator[Finding]:
         yield _failed(subject, error)
     except pymysql.MySQLError as error:
         yield _failed(subject, source.explain(error))
+
+
+def _timestamps(tables: list[SourceTable], zone: str) -> Iterator[Finding]:
+    if named := ", ".join(name for table in tables for name in table.timestamps):
+        yield Finding(
+            OK, "time zone", f"{named}: TIMESTAMP, written in {zone} unless --time-zone names another"
+        )
 
 
 def _tls(connection: "Connection[Any]", source: Source) -> Finding:

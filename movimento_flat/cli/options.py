@@ -78,9 +78,8 @@ _password_file = click.option(
 )
 _time_zone = click.option(
     "--time-zone",
-    default="-03:00",
-    show_default=True,
-    help="Zone in which TIMESTAMP columns are written; DATETIME columns are written as they are.",
+    help="Zone in which TIMESTAMP columns are written; DATETIME columns are written as they are."
+    "  [default: the server's own]",
 )
 _tls = click.option(
     "--tls",
@@ -160,7 +159,7 @@ def _database_to_read(
     read_timeout: float,
     tables: Path | None,
     allow_writer: bool,
-    time_zone: str,
+    time_zone: str | None,
     time_limit: int,
 ) -> Source | None:
     database = _database(source, password_file, tls, tls_ca, read_timeout, tables)

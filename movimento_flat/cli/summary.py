@@ -62,11 +62,13 @@ def of_delivery(
         ("warnings", _counted(warnings.total(), warnings)),
         ("seconds", seconds),
         ("balanced", f"with the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC"),
+        ("time zone", _time_zone(manifest)),
         *(
             [("not there", f"{', '.join(manifest.source.absent)}: always empty")]
             if manifest.source.absent
             else []
         ),
+        *(("too small", f"{what}: check digits not looked at") for what in manifest.source.too_small),
         ("shows", f"{_what_shows(manifest.shown)}; only its owner may read it (mode 0600)"),
         *of_key(key_fingerprint),
         ("details", f"{output / RUN_NAME}/"),
@@ -85,6 +87,11 @@ def of_delivery(
         **({"phases": [asdict(phase) for phase in phases]} if phases else {}),
     }
     return Summary(str(output / CSV_NAME), lines, facts)
+
+
+def _time_zone(manifest: Manifest) -> str:
+    own = "the server's own; --time-zone names another" if manifest.source.system_time_zone else ""
+    return ", ".join(filter(None, [f"{manifest.source.zone} for TIMESTAMP columns", own]))
 
 
 def of_phases(phases: Iterable[Phase]) -> list[tuple[str, str]]:

@@ -131,9 +131,12 @@ class SourceEntry:
     Attributes:
         rows: of each table.
         clock: the moment of `snapshot_utc` in `time_zone`.
+        time_zone: in which TIMESTAMP columns were read; SYSTEM where it is that of the server's system.
+        system_time_zone: what that system calls its zone; else empty.
         since, until, as_of: which rows were asked for, as `Window` has it.
         tables: text of the tables file; empty where there was none.
         absent: columns that the database does not have, such as cartao.data_criacao.
+        too_small: columns into which a whole value does not fit, with their types.
     """
 
     address: str
@@ -142,6 +145,7 @@ class SourceEntry:
     snapshot_utc: str
     clock: Annotated[str, _Since(3, "")]
     time_zone: str
+    system_time_zone: Annotated[str, _Since(4, "")]
     server: str
     connections: int
     since: Annotated[str | None, _Since(3, None)]
@@ -149,6 +153,7 @@ class SourceEntry:
     as_of: Annotated[str | None, _Since(3, None)]
     tables: Annotated[str, _Since(4, "")]
     absent: Annotated[tuple[str, ...], _Since(4, [])]
+    too_small: Annotated[tuple[str, ...], _Since(4, [])]
 
     @classmethod
     def of(cls, extraction: Extraction, address: str) -> Self:
@@ -157,14 +162,16 @@ class SourceEntry:
             address=address,
             rows={name: totals.rows for name, totals in extraction.tables.items()},
             movement_centavos=extraction.tables[MOVIMENTO.name].centavos,
-            snapshot_utc=extraction.taken_at,
-            clock=extraction.clock,
-            time_zone=extraction.time_zone,
-            server=extraction.server,
+            snapshot_utc=extraction.server.utc,
+            clock=extraction.server.clock,
+            time_zone=extraction.server.time_zone,
+            system_time_zone=extraction.server.system_time_zone,
+            server=extraction.server.version,
             connections=extraction.connections,
             **extraction.window.as_json(),
             tables=extraction.tables_file,
             absent=extraction.absent,
+            too_small=extraction.too_small,
         )
 
     @classmethod
@@ -184,6 +191,11 @@ class SourceEntry:
     def movements(self) -> Totals:
         """Movements of the snapshot, and the sum of their amounts."""
         return Totals(self.rows[MOVIMENTO.name], self.movement_centavos)
+
+    @property
+    def zone(self) -> str:
+        """Return the zone of TIMESTAMP columns as people call it."""
+        return self.system_time_zone or self.time_zone
 
     @property
     def window(self) -> Window:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,11 @@ from extract.sink import Sink
 from movimento_flat.cli.progress import Console
 from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
+
+
+def as_of(job_options: JobOptions, small_tables: SmallTables) -> JobOptions:
+    """Return the options of a job for what was extracted."""
+    return replace(job_options, now=small_tables.clock, check_digits=small_tables.has_check_digits)
 
 
 class Workspace(Protocol):

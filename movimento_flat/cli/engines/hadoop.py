@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.hdfs_sink import HdfsSink
+from movimento_flat.cli.engines import as_of
 from movimento_flat.cli.engines.runs import HdfsRun, hdfs_run
 from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
@@ -99,7 +100,7 @@ class HadoopWorkspace:
             f"{self._run.folder}/work",
             self._work,
             f"{self._run.folder.rpartition('/')[0]}/packages",
-            replace(job_options, now=small.clock),
+            as_of(job_options, small),
             (*self._options, f"mapreduce.job.tags={self._run.tag}"),
             self._console,
         )

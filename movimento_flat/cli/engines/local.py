@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, SmallTables
 from extract.sink import FolderSink
+from movimento_flat.cli.engines import as_of
 from movimento_flat.cli.progress import Console
 from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
@@ -48,11 +49,10 @@ class LocalWorkspace:
         movements_complete: Callable[[], int],
     ) -> list[Path]:
         """See `Workspace.join`."""
-        job_options = replace(job_options, now=small_tables().clock)
         parts = self._work / "parts"
         return join_here(
             self._tsv,
-            job_options,
+            as_of(job_options, small_tables()),
             movements_complete,
             parts,
             self._work,

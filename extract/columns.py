@@ -1,355 +1,154 @@
-"""Checks that a database has the four tables as they must be, and makes the SQL expression of each table's lines."""
+"""The columns that a database has, held against the model: what is missing, and which types have no exact text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
-import pymysql
-from pymysql.connections import Connection
-from pymysql.constants import ER, FIELD_TYPE
-
-from extract.engines import refuse_other_engines
-from extract.sql_words import quoted
-from extract.tables_file import TablesFile, TableSource
-from extract.window import Window
+from extract.tables_file import TableSource
 from movimento_flat.errors import UserError
-from movimento_flat.schema import CARD, CARTAO, FLAT_BY_NAME, MOMENT, MOVIMENTO, Column, Kind, Table
-from movimento_flat.tagged_tsv import EscapedByClient, EscapedByServer, LineEncoding
+from movimento_flat.schema import CARD, CARTAO, FLAT_BY_NAME, Column, Kind, Table
 
-_INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
-_TEXTS = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
-_BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
-_EXACT_NUMBERS = _INTEGERS | {"decimal"}
-_TYPES = {
-    Kind.ID: _EXACT_NUMBERS,
-    Kind.WHOLE: _EXACT_NUMBERS,
-    Kind.TEXT: _EXACT_NUMBERS | _TEXTS | _BYTES,
-    Kind.MONEY: {"decimal"},
-    Kind.MOMENT: {"datetime", "timestamp", "date"},
+#: Families of types. SHORT_WHOLE has at most ten digits, ZONED depends on the session's time zone, NOTHING is NULL.
+SHORT_WHOLE, WHOLE, DECIMAL, TEXT, BYTES = "short whole", "whole", "decimal", "text", "bytes"
+CLOCK, ZONED, DATE, NOTHING = "wall clock", "zoned", "date", "nothing"
+_NUMBERS = {SHORT_WHOLE, WHOLE, DECIMAL}
+_FAMILIES = {
+    Kind.ID: _NUMBERS,
+    Kind.WHOLE: _NUMBERS,
+    Kind.TEXT: _NUMBERS | {TEXT, BYTES},
+    Kind.MONEY: {DECIMAL},
+    Kind.MOMENT: {CLOCK, ZONED, DATE},
 }
 MONEY_SCALE = 2
-#: The character set of bytes in a query's answer.
-_NO_CHARACTERS = 63
-#: What a query's answer calls the types; all others are text or bytes.
-_KINDS_OF_ANSWERS = {
-    **dict.fromkeys((FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG), "int"),
-    FIELD_TYPE.LONGLONG: "bigint",
-    **dict.fromkeys((FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL), "decimal"),
-    FIELD_TYPE.FLOAT: "float",
-    FIELD_TYPE.DOUBLE: "double",
-    **dict.fromkeys((FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE), "date"),
-    FIELD_TYPE.DATETIME: "datetime",
-    FIELD_TYPE.TIMESTAMP: "timestamp",
-    FIELD_TYPE.TIME: "time",
-    FIELD_TYPE.BIT: "bit",
-    FIELD_TYPE.GEOMETRY: "geometry",
-    FIELD_TYPE.NULL: "null",
-}
-
-#: Finds the columns of a table. It may be there more than once, by names that differ in upper and lower case.
-_FIND_COLUMNS = """
-    SELECT LOWER(column_name), table_name, column_name, LOWER(data_type), LOWER(column_type),
-           numeric_scale, datetime_precision, LOWER(character_set_name)
-    FROM information_schema.columns
-    WHERE table_schema = IFNULL(%s, DATABASE()) AND LOWER(table_name) = LOWER(%s)
-"""
-_FIND_TABLES = """
-    SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name
-"""
+_MOST_DECIMALS = {Kind.MONEY: MONEY_SCALE, Kind.ID: 0, Kind.WHOLE: 0}
 _OTHER_NAMES = (
     "Where tables or columns have other names or types, a tables file says which (--tables);"
     " `movimento-flat tables --source URL` proposes one: docs/your_own_database.md."
 )
-#: Finds whether a table's primary key begins with a column.
-_FIND_KEY = """
-    SELECT 1 FROM information_schema.statistics
-    WHERE table_schema = IFNULL(%s, DATABASE()) AND LOWER(table_name) = LOWER(%s) AND index_name = 'PRIMARY'
-        AND seq_in_index = 1 AND LOWER(column_name) = LOWER(%s)
-"""
-_FIND_TABLES_WITHOUT_HISTORY = """
-    SELECT table_name FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND table_type <> 'SYSTEM VERSIONED'
-"""
-#: Finds the tables whose rows begin and end with a transaction's number instead of a time.
-_FIND_TABLES_BY_TRANSACTION = """
-    SELECT table_name FROM information_schema.columns
-    WHERE table_schema = DATABASE() AND LOWER(table_name) IN %s AND generation_expression = 'ROW START'
-        AND LOWER(data_type) = 'bigint'
-"""
 
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column as information_schema describes it, or as the answer of a query does."""
+    """A column as the database describes it.
 
-    table: str
+    Attributes:
+        name: its name there.
+        family: of its type; another word where it is none of the families above.
+        shown: its whole type, for people.
+        scale: its decimals, or the characters that it has at most; None where there is no such limit.
+    """
+
     name: str
-    data_type: str
-    column_type: str
-    scale: int | None
-    precision: int | None
-    charset: str | None
-    is_computed: bool = False
+    family: str
+    shown: str
+    scale: int | None = None
 
 
 #: A column that the source does not have: it is always NULL.
-ABSENT = SourceColumn("", "", "null", "NULL", None, None, None)
+ABSENT = SourceColumn("", NOTHING, "NULL")
+
+
+@dataclass(frozen=True)
+class TheirTable:
+    """A table of a database.
+
+    Attributes:
+        columns: by name.
+        key: its primary key's columns.
+        leads_to: by column, the table to which a foreign key leads.
+    """
+
+    name: str
+    columns: dict[str, SourceColumn] = field(default_factory=dict)
+    key: list[str] = field(default_factory=list)
+    leads_to: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table of the database; its names are quoted.
+    """A table as it is read.
 
     Attributes:
-        rows: operand of FROM: its name, or its rows as of an earlier moment.
-        by_id: operand of FROM for ranges of ids, with the primary key forced. Otherwise a server may sort the whole
-            table for one page, as MySQL 9 does by a skip scan of the index on few cards.
-        condition: SQL condition of the rows that are read.
-        identity: its column `id`.
-        encoding: how the server writes lines.
-        line: SQL expression of a row's line, with its line end.
-        amount: SQL expression of the amount, or NULL where the table has none.
-        absent: names of the columns that the database does not have; they are empty.
-        too_small: those of its columns into which a whole value does not fit, as `cartao.num_cartao is int`.
-        timestamps: names of its columns whose moments depend on the session's time zone, as `cartao.data_criacao`.
+        name: operand of FROM that has its rows.
+        found: by our names of columns those of the database.
     """
 
     table: Table
     name: str
-    rows: str
-    by_id: str
-    condition: str
-    identity: str
-    encoding: LineEncoding
-    line: str
-    amount: str
-    absent: tuple[str, ...]
-    too_small: tuple[str, ...]
-    timestamps: tuple[str, ...]
+    found: Mapping[str, SourceColumn]
+
+    @property
+    def absent(self) -> list[str]:
+        """Return the names of columns that the database does not have, as `cartao.data_criacao`; they are empty."""
+        return self._named(lambda column: column is ABSENT)
+
+    @property
+    def zoned(self) -> list[str]:
+        """Return the names of columns whose moments depend on the session's time zone."""
+        return self._named(lambda column: column.family == ZONED)
+
+    @property
+    def too_small(self) -> list[str]:
+        """Return the column into which no whole card number fits, with its type; none where one does."""
+        numbers = FLAT_BY_NAME[CARD].source.name
+        if self.table is not CARTAO or self.found[numbers].family != SHORT_WHOLE:
+            return []
+        return [f"{self.table.name}.{numbers} is {self.found[numbers].shown}"]
+
+    def _named(self, belongs: Callable[[SourceColumn], bool]) -> list[str]:
+        return [f"{self.table.name}.{name}" for name, column in self.found.items() if belongs(column)]
 
 
-def inspect(
-    connection: "Connection[Any]",
-    window: Window,
-    sources: TablesFile = TablesFile(),  # noqa: B008  # it is frozen
-) -> list[SourceTable]:
-    """Return the four tables as the database has them, and which of their rows are read.
+def fits(column: Column, found: SourceColumn) -> bool:
+    """Tell whether a column's type has an exact text for a column of the model."""
+    most = _MOST_DECIMALS.get(column.kind)
+    too_fine = found.family == DECIMAL and most is not None and (found.scale or 0) > most
+    return found.family in _FAMILIES[column.kind] | {NOTHING} and not too_fine
+
+
+def matched(
+    source: TableSource,
+    columns: Mapping[str, SourceColumn],
+    next_step: str,
+    refuse_hidden_columns: Callable[[], None],
+) -> dict[str, SourceColumn]:
+    """Return the database's columns by our names.
+
+    Args:
+        source: where the rows come from.
+        columns: those of the table or query, by their names in lower case.
+        next_step: what to do where one is missing.
+        refuse_hidden_columns: raises a UserError where the account may not read all columns of the table: one of them
+            may be the one that seems to lack.
 
     Raises:
-        UserError: a table or column is missing, a column has a type whose text would not be exact, or the tables
-            cannot be read as of the window's moment.
+        UserError: a column is missing, or has a type whose text would not be exact.
     """
-    refuse_other_engines(connection, sources)
-    tables, problems = list[SourceTable](), list[UserError]()
-    for source in sources:
-        try:
-            tables.append(_source_table(connection, source, window))
-        except UserError as problem:
-            problems.append(problem)
-    if problems:
-        raise _all_of(problems, connection)
-    if window.as_of and sources.text:
-        raise UserError("--as-of reads tables that are called as ours.", "Leave --tables out.")
-    if window.as_of:
-        _check_history(connection, tables, window.as_of)
-    return tables
-
-
-def _check_history(connection: "Connection[Any]", tables: list[SourceTable], as_of: datetime) -> None:
-    """Refuse tables without a history, and those whose history begins after `as_of`: they would look empty."""
-    names = tuple(table.table.name for table in tables)
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND_TABLES_WITHOUT_HISTORY, (names,))
-        if without := cursor.fetchall():
-            raise UserError(
-                f"Only the present can be read of {', '.join(sorted(name for (name,) in without))}.",
-                "--as-of needs tables WITH SYSTEM VERSIONING: MariaDB keeps the earlier rows of those from then on"
-                " (ALTER TABLE ... ADD SYSTEM VERSIONING). MySQL and views have none.",
-            )
-        cursor.execute(_FIND_TABLES_BY_TRANSACTION, (names,))
-        if by_transaction := cursor.fetchall():
-            raise UserError(
-                f"Versions of {', '.join(sorted(name for (name,) in by_transaction))} have numbers of transactions"
-                " (ROW START is a BIGINT), of which the server does not always know the time.",
-                "--as-of needs tables whose ROW START and ROW END are TIMESTAMP(6), as"
-                " ALTER TABLE ... ADD SYSTEM VERSIONING makes them.",
-            )
-        cursor.execute("SELECT CAST(NOW() AS CHAR) FROM DUAL WHERE NOW() < %s", (as_of,))
-        if now := cursor.fetchone():
-            raise UserError(
-                f"--as-of {as_of} lies in the future: the server's clock says {now[0]}.",
-                "Name an earlier moment.",
-            )
-        later = [
-            table.table.name
-            for table in tables
-            if not cursor.execute(f"SELECT 1 FROM {table.rows} LIMIT 1")
-            and cursor.execute(f"SELECT 1 FROM {table.name} FOR SYSTEM_TIME ALL LIMIT 1")
-        ]
-    if later:
-        raise UserError(
-            f"As of {as_of} no row is known of {', '.join(later)}: the server keeps them from a later time on.",
-            "Name a later moment.",
-        )
-
-
-def _columns(connection: "Connection[Any]", source: TableSource) -> dict[str, SourceColumn]:
-    """Return the columns of a table, or of a query's answer, by their names in lower case."""
-    with connection.cursor() as cursor:
-        if source.query:
-            cursor.execute(f"SELECT * FROM {source.operand} LIMIT 0")
-            answer = cursor._result  # the description lacks the character set
-            return {field.name.lower(): _computed(source.table.name, field) for field in answer.fields}
-        cursor.execute(_FIND_COLUMNS, (source.schema, source.name))
-        rows = cursor.fetchall()
-    found = sorted({row[1] for row in rows})
-    if len(found) > 1:
-        raise UserError(
-            f"Which of these tables is meant is not clear: {', '.join(found)}.",
-            "Rename one, or give the program a database with views of the right ones.",
-        )
-    return {row[0]: SourceColumn(*row[1:]) for row in rows}
-
-
-def _computed(table: str, field: Any) -> SourceColumn:
-    """Return a column of a query's answer."""
-    texts = "blob" if field.charsetnr == _NO_CHARACTERS else "text"
-    kind = _KINDS_OF_ANSWERS.get(field.type_code, texts)
-    return SourceColumn(table, field.name, kind, kind, field.scale, None, None, is_computed=True)
-
-
-def _source_table(connection: "Connection[Any]", source: TableSource, window: Window) -> SourceTable:
-    table, columns = source.table, _columns(connection, source)
+    table = source.table
     names = {column.name: source.their_column(column.name) for column in table.columns}
     for column in table.columns:
         if column.may_lack and columns and column.name not in columns and column.name not in source.columns:
-            _refuse_hidden_columns(connection, source)
+            refuse_hidden_columns()
             names[column.name] = None
     if missing := [name for name in names.values() if name is not None and name.lower() not in columns]:
         what = f"The query of {table.name}" if source.query else f"Table {source.name}"
-        raise UserError(
-            f"{what} lacks {', '.join(missing)}, or the account may not read it.",
-            "Compare with sql/mysql/tables.sql; to let the account read:"
-            " GRANT SELECT, LOCK TABLES ON <database>.* TO <user>.",
-        )
+        raise UserError(f"{what} lacks {', '.join(missing)}, or the account may not read it.", next_step)
     found = {ours: ABSENT if name is None else columns[name.lower()] for ours, name in names.items()}
     for column in table.columns:
-        _check_type(table, column, found[column.name])
-    is_utf8 = all(_is_utf8(found[column.name]) for column in table.columns if column.kind is Kind.TEXT)
-    encoding: LineEncoding = EscapedByClient if is_utf8 else EscapedByServer
-    fields = [_field(column, found[column.name], encoding) for column in table.columns]
-    name = source.operand if source.query else replace(source, name=found["id"].table).operand
-    amounts = [_name(found[column.name]) for column in table.columns if column.kind is Kind.MONEY]
-    with connection.cursor() as cursor:
-        is_keyed = not source.query and cursor.execute(
-            _FIND_KEY, (source.schema, source.name, found["id"].name)
-        )
-    return SourceTable(
-        table=table,
-        name=name,
-        rows=window.rows(name),
-        by_id=window.rows(name) + (" FORCE INDEX (PRIMARY)" if is_keyed else ""),
-        condition=_in_window(found, window) if table is MOVIMENTO else "TRUE",
-        identity=quoted(found["id"].name),
-        encoding=encoding,
-        line=encoding.sql_line(table, fields),
-        amount=amounts[0] if amounts else "NULL",
-        absent=tuple(name for name, column in found.items() if column is ABSENT),
-        too_small=_too_small(table, found),
-        timestamps=tuple(
-            f"{table.name}.{name}" for name, column in found.items() if column.data_type == "timestamp"
-        ),
-    )
+        if not fits(column, found[column.name]):
+            raise UserError(
+                f"Column {table.name}.{column.name} is {found[column.name].shown};"
+                f" its text is exact only for {column.kind.value}.",
+                "Give the program a view or a copy of the table with that type, or a query that casts it (--tables).",
+            )
+    return found
 
 
-def _too_small(table: Table, found: Mapping[str, SourceColumn]) -> tuple[str, ...]:
-    """Return the column of card numbers, and its type, where that is an integer of ten digits or fewer."""
-    numbers = FLAT_BY_NAME[CARD].source.name
-    if table is not CARTAO or found[numbers].data_type not in _INTEGERS - {"bigint"}:
-        return ()
-    return (f"{table.name}.{numbers} is {found[numbers].column_type}",)
-
-
-def _refuse_hidden_columns(connection: "Connection[Any]", source: TableSource) -> None:
-    """Refuse a table with columns that the account may not read: one of them may be the one that seems to lack.
-
-    Raises:
-        UserError: there are such columns.
-    """
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {source.operand} LIMIT 0")
-    except pymysql.OperationalError as error:
-        if error.args[0] not in (ER.COLUMNACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR):
-            raise
-        raise UserError(
-            f"The account may not read all columns of {source.name}, so nobody knows which of them there are.",
-            "Let it read the whole table: GRANT SELECT ON <database>.<table> TO <user>.",
-        ) from error
-
-
-def _all_of(problems: list[UserError], connection: "Connection[Any]") -> UserError:
+def all_of(problems: Iterable[UserError], there: Iterable[str]) -> UserError:
     """Return one error with all problems of all tables, and which tables are there."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND_TABLES)
-        there = ", ".join(name for (name,) in cursor.fetchall()) or "none that the account may read"
+    problems = list(problems)
+    names = ", ".join(there) or "none that the account may read"
     steps = dict.fromkeys(problem.next_step for problem in problems if problem.next_step)
     return UserError(
-        "\n".join([*(problem.what for problem in problems), f"Tables and views there: {there}."]),
+        "\n".join([*(problem.what for problem in problems), f"Tables and views there: {names}."]),
         "\n  -> ".join([*steps, _OTHER_NAMES]),
     )
-
-
-def _name(found: SourceColumn) -> str:
-    return "NULL" if found is ABSENT else quoted(found.name)
-
-
-def fits(column: Column, data_type: str, scale: int) -> bool:
-    """Tell whether a type, with so many decimals, has an exact text for a column of the model."""
-    most_decimals = {Kind.MONEY: MONEY_SCALE, Kind.ID: 0, Kind.WHOLE: 0}.get(column.kind)
-    too_fine = data_type == "decimal" and most_decimals is not None and scale > most_decimals
-    return data_type in _TYPES[column.kind] | {"null"} and not too_fine
-
-
-def _check_type(table: Table, column: Column, found: SourceColumn) -> None:
-    if not fits(column, found.data_type, found.scale or 0):
-        raise UserError(
-            f"Column {table.name}.{column.name} is {found.column_type};"
-            f" its text is exact only for {column.kind.value}.",
-            "Give the program a view or a copy of the table with that type, or a query that casts it (--tables).",
-        )
-
-
-def _in_window(found: dict[str, SourceColumn], window: Window) -> str:
-    """Return the SQL condition of the movements that are asked for."""
-    return window.condition(_wall_clock(found[FLAT_BY_NAME[MOMENT].source.name]))
-
-
-def _wall_clock(found: SourceColumn) -> str:
-    """Return the SQL expression of a moment as the CSV shows it.
-
-    In a zone with daylight saving time one hour comes twice; both are compared as the CSV shows them.
-    """
-    return f"CAST({_name(found)} AS DATETIME(6))" if found.data_type == "timestamp" else _name(found)
-
-
-def _is_utf8(found: SourceColumn) -> bool:
-    """Return whether the server makes sure that a column's text is UTF-8. It does not check columns of ASCII."""
-    return found.data_type not in _BYTES and found.charset != "ascii"
-
-
-def _field(column: Column, found: SourceColumn, encoding: LineEncoding) -> str:
-    name = _name(found)
-    if column.kind is Kind.TEXT:
-        is_read_as_it_is = found.charset in (None, "utf8mb4", "utf8mb3", "utf8", "ascii")
-        is_converted = not is_read_as_it_is or (found.is_computed and found.data_type not in _BYTES)
-        return encoding.sql_text(f"CONVERT({name} USING utf8mb4)" if is_converted else name)
-    if column.kind is Kind.MOMENT and (found.data_type == "date" or found.precision or found.is_computed):
-        return encoding.sql_value(f"DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s')")
-    is_filled = "zerofill" in found.column_type or found.is_computed
-    if column.kind is Kind.MONEY and (found.scale != MONEY_SCALE or is_filled):
-        return encoding.sql_value(f"CAST({name} AS DECIMAL(65, {MONEY_SCALE}))")
-    if column.kind in (Kind.ID, Kind.WHOLE) and is_filled:
-        return encoding.sql_value(f"CAST({name} AS DECIMAL(65))")
-    return encoding.sql_value(name)

@@ -1,16 +1,12 @@
 """The extraction: several connections read pages of one snapshot into files of tagged TSV."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymysql.connections import Connection
-
-from extract.columns import SourceTable
-from extract.pages import PageBook, totals
+from extract.server_kind import Book, Server, Snapshot
 from extract.sink import Sink, SinkFolder
-from extract.snapshot import Server, open_snapshot
 from extract.source import Source
 from extract.window import Window
 from movimento_flat.errors import UserError
@@ -94,9 +90,9 @@ def extract(
         UserError: the database cannot be read, or what was written is not what the database counts.
         OSError: the sink cannot be written to.
     """
-    with open_snapshot(source, connections + 1, say) as snapshot:
+    with source.kind.open_snapshot(source, connections + 1, say) as snapshot:
         counter, *readers = snapshot.connections
-        absent = tuple(f"{found.table.name}.{name}" for found in snapshot.tables for name in found.absent)
+        absent = tuple(name for found in snapshot.tables for name in found.absent)
         if absent:
             say(f"Not in the database, so always empty: {', '.join(absent)}.")
         too_small = tuple(what for found in snapshot.tables for what in found.too_small)
@@ -110,11 +106,11 @@ def extract(
             ThreadPoolExecutor(len(snapshot.connections)) as pool,
             SinkFolder(sink, MOVEMENTS_FOLDER) as movements_folder,
         ):
-            counting = pool.submit(_count, counter, snapshot.tables, expected)
+            counting = pool.submit(_count, counter, snapshot, expected)
             with SinkFolder(sink, SMALL_TABLES_FOLDER) as small_folder:
-                written = _write_tables(pool, readers, small, small_folder)
+                written = _write_tables(pool, readers, snapshot.book(small), small_folder)
             small_tables_complete(SmallTables(snapshot.server.clock, written.bytes, not too_small))
-            written += _write_tables(pool, readers, movements, movements_folder, progress)
+            written += _write_tables(pool, readers, snapshot.book(movements), movements_folder, progress)
             counted = counting.result()
     _compare(written.rows, counted)
     return Extraction(
@@ -128,10 +124,8 @@ def extract(
     )
 
 
-def _count(
-    connection: "Connection[Any]", tables: list[SourceTable], expected: Callable[[int], None]
-) -> dict[str, Totals]:
-    counted = {table.table.name: totals(connection, table) for table in tables}
+def _count(connection: Any, snapshot: Snapshot, expected: Callable[[int], None]) -> dict[str, Totals]:
+    counted = {table.table.name: snapshot.totals(connection, table) for table in snapshot.tables}
     expected(counted[MOVIMENTO.name].rows)
     return counted
 
@@ -147,20 +141,17 @@ def _compare(written: int, counted: dict[str, Totals]) -> None:
 
 def _write_tables(
     pool: ThreadPoolExecutor,
-    readers: "list[Connection[Any]]",
-    tables: list[SourceTable],
+    readers: Sequence[Any],
+    book: Book,
     folder: SinkFolder,
     progress: Progress = lambda rows: None,
 ) -> _Written:
     """Let each connection write the pages that it gets; return what they have written together."""
-    book = PageBook(tables)
     writers = [pool.submit(_write_pages, reader, book, folder, progress) for reader in readers]
     return sum((writer.result() for writer in writers), _Written())
 
 
-def _write_pages(
-    connection: "Connection[Any]", book: PageBook, folder: SinkFolder, progress: Progress
-) -> _Written:
+def _write_pages(connection: Any, book: Book, folder: SinkFolder, progress: Progress) -> _Written:
     written = _Written()
     try:
         for lines, rows in book.read(connection):

@@ -7,50 +7,19 @@ the primary key, or a foreign key leads to the right table. Types must fit.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any
 
-from pymysql.connections import Connection
-
-from extract.columns import fits
+from extract.columns import TheirTable, fits
 from extract.source import Source
 from movimento_flat.schema import TABLES, Column, Kind, Table
 
 #: How alike two names must be, from 0 to 1.
 _ALIKE = 0.7
-_FIND_COLUMNS = """
-    SELECT table_name, column_name, LOWER(data_type), LOWER(column_type), IFNULL(numeric_scale, 0)
-    FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position
-"""
-_FIND_KEYS = """
-    SELECT table_name, column_name, referenced_table_name
-    FROM information_schema.key_column_usage
-    WHERE table_schema = DATABASE() AND (constraint_name = 'PRIMARY' OR referenced_table_name IS NOT NULL)
-"""
 
 
-@dataclass(frozen=True)
-class _Theirs:
-    """A table of the database.
-
-    Attributes:
-        columns: type and decimals of each.
-        shown: the whole type of each.
-        key: its primary key's columns.
-        leads_to: by column, the table to which a foreign key leads.
-    """
-
-    name: str
-    columns: dict[str, tuple[str, int]] = field(default_factory=dict)
-    shown: dict[str, str] = field(default_factory=dict)
-    key: list[str] = field(default_factory=list)
-    leads_to: dict[str, str] = field(default_factory=dict)
-
-
-def propose(connection: "Connection[Any]", source: Source) -> str:
-    """Return a tables file for the database of a connection, with comments that say why."""
-    theirs = _tables(connection)
+def propose(source: Source) -> str:
+    """Return a tables file for a database, with comments that say why."""
+    theirs = source.kind.tables_there(source)
     chosen = _choose(theirs)
     head = [
         f"# A tables file for {source}, to be read and corrected. Save it, and use it: --tables FILE.",
@@ -60,24 +29,7 @@ def propose(connection: "Connection[Any]", source: Source) -> str:
     return "\n\n".join(["\n".join(head), *sections]) + "\n"
 
 
-def _tables(connection: "Connection[Any]") -> dict[str, _Theirs]:
-    found: dict[str, _Theirs] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND_COLUMNS)
-        for table, column, data_type, column_type, scale in cursor.fetchall():
-            theirs = found.setdefault(table, _Theirs(table))
-            theirs.columns[column] = data_type, int(scale)
-            theirs.shown[column] = column_type
-        cursor.execute(_FIND_KEYS)
-        for table, column, referenced in cursor.fetchall():
-            if table in found and referenced:
-                found[table].leads_to[column] = referenced
-            elif table in found:
-                found[table].key.append(column)
-    return found
-
-
-def _choose(theirs: Mapping[str, _Theirs]) -> dict[str, _Theirs]:
+def _choose(theirs: Mapping[str, TheirTable]) -> dict[str, TheirTable]:
     """Return the table that is most alike each of ours, by our names; each of theirs once."""
     alike = sorted(
         (
@@ -86,14 +38,14 @@ def _choose(theirs: Mapping[str, _Theirs]) -> dict[str, _Theirs]:
             for name in theirs
         ),
     )
-    chosen: dict[str, _Theirs] = {}
+    chosen: dict[str, TheirTable] = {}
     for likeness, ours, name in alike:
         if -likeness >= _ALIKE and ours not in chosen and theirs[name] not in chosen.values():
             chosen[ours] = theirs[name]
     return chosen
 
 
-def _section(table: Table, theirs: _Theirs | None, chosen: Mapping[str, _Theirs]) -> Iterator[str]:
+def _section(table: Table, theirs: TheirTable | None, chosen: Mapping[str, TheirTable]) -> Iterator[str]:
     yield f"[{table.name}] # {table.english}"
     if not theirs:
         yield '# table = "..."  # no name there is like this one'
@@ -110,18 +62,14 @@ def _section(table: Table, theirs: _Theirs | None, chosen: Mapping[str, _Theirs]
         else:
             taken.add(name)
             comment = "#" if name == column.name else ""
-            yield f'{comment}columns.{column.name} = "{name}" # {why}; {theirs.shown[name]}'
+            yield f'{comment}columns.{column.name} = "{name}" # {why}; {theirs.columns[name].shown}'
 
 
 def _column(
-    table: Table, column: Column, theirs: _Theirs, chosen: Mapping[str, _Theirs], taken: Iterable[str]
+    table: Table, column: Column, theirs: TheirTable, chosen: Mapping[str, TheirTable], taken: Iterable[str]
 ) -> tuple[str | None, str]:
     """Return their column that may be ours, and why; None where none is."""
-    fitting = [
-        name
-        for name, (kind, scale) in theirs.columns.items()
-        if fits(column, kind, scale) and name not in taken
-    ]
+    fitting = [name for name, found in theirs.columns.items() if fits(column, found) and name not in taken]
     if column.name == "id" and len(theirs.key) == 1 and theirs.key[0] in fitting:
         return theirs.key[0], "the primary key"
     if column.points_to in chosen:

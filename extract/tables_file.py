@@ -15,14 +15,13 @@ A query has a column for each of ours, by our names. It is read as a derived tab
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from extract.sql_words import quoted
 from movimento_flat.errors import UserError
-from movimento_flat.schema import TABLES, Table
+from movimento_flat.schema import TABLES, Column, Table
 
 _KEYS = ("table", "query", "columns")
 
@@ -45,25 +44,34 @@ class TableSource:
     query: str = ""
     columns: Mapping[str, str | None] = field(default_factory=dict)
 
-    @property
-    def operand(self) -> str:
-        """Return the operand of FROM that has their rows, with their names of columns."""
+    def operand(self, quoted: Callable[[str], str]) -> str:
+        """Return the operand of FROM that has their rows, with their names of columns; `quoted` quotes a name."""
         if self.query:
             return f"({self.query}) AS {quoted(self.table.name)}"
         return ".".join(map(quoted, filter(None, (self.schema, self.name))))
 
-    @property
-    def relation(self) -> str:
-        """Return an operand of FROM that has their rows with our names, itself called as our table."""
+    def relation(
+        self,
+        quoted: Callable[[str], str],
+        null: Callable[[Column], str] = lambda column: "NULL",
+        operand: str = "",
+    ) -> str:
+        """Return an operand of FROM that has their rows with our names, itself called as our table.
+
+        `quoted` quotes a name, `null` makes the NULL of a column that they do not have, and `operand` is the table's
+        name where it is not called exactly so.
+        """
+        operand = operand or self.operand(quoted)
         if self.query:
-            return self.operand
-        if not self.columns and self.operand == quoted(self.table.name):
+            return operand
+        if not self.columns and operand == quoted(self.table.name):
             return self.table.name
-        theirs = [
-            f"{'NULL' if name is None else quoted(name)} AS {quoted(column)}"
-            for column, name in ((column, self.their_column(column)) for column in self.table.column_names)
+        theirs = [(column, self.their_column(column.name)) for column in self.table.columns]
+        columns = [
+            f"{null(column) if name is None else quoted(name)} AS {quoted(column.name)}"
+            for column, name in theirs
         ]
-        return f"(SELECT {', '.join(theirs)} FROM {self.operand}) AS {quoted(self.table.name)}"
+        return f"(SELECT {', '.join(columns)} FROM {operand}) AS {quoted(self.table.name)}"
 
     def their_column(self, ours: str) -> str | None:
         """Return their name of one of our columns; None where they have none."""

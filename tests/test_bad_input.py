@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from extract import source as source_module
-from extract.pages import PAGE_BYTES
+from extract.mysql import session as session_module
+from extract.mysql.pages import PAGE_BYTES
 from extract.source import Source, parse_source
 from movimento_flat.errors import UserError
 from movimento_flat.schema import TABLES
@@ -210,11 +210,11 @@ def test_rows_of_one_id_are_read_though_they_do_not_fit_into_a_page(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table without a key: such rows cannot be told apart."""
-    session = source_module._SESSION.replace(
+    session = session_module._SESSION.replace(
         f"group_concat_max_len = {PAGE_BYTES}", "group_concat_max_len = 5000"
     )
-    assert session != source_module._SESSION
-    monkeypatch.setattr(source_module, "_SESSION", session)
+    assert session != session_module._SESSION
+    monkeypatch.setattr(session_module, "_SESSION", session)
     row = "(5, 1, REPEAT('x', 50), '2024-01-01', NULL)"
     database.create_tables()
     database.execute(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from movimento_flat.cli.doctor import NOTE, OK, PROBLEM, Finding, as_text, examine
+from extract.server_kind import NOTE, OK, PROBLEM, Finding
+from movimento_flat.cli.doctor import as_text, examine
 from movimento_flat.sample_data.private_server.programs import find_programs
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.fake_server import says, serving

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pymysql.cursors import SSCursor
 
-from extract import pages as pages_module
 from extract.extraction import Extraction, extract
+from extract.mysql import pages as pages_module
 from extract.sink import FolderSink
 from extract.source import Source, parse_source
 from movimento_flat.errors import UserError
@@ -112,12 +112,12 @@ def test_names_of_another_case_and_views_are_read(database: Database, tmp_path: 
 def test_a_page_that_the_server_would_cut_is_divided(
     filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extract import source as source_module
+    from extract.mysql import session as session_module
 
-    session = source_module._SESSION.replace(
+    session = session_module._SESSION.replace(
         f"group_concat_max_len = {pages_module.PAGE_BYTES}", "group_concat_max_len = 5000"
     )
-    monkeypatch.setattr(source_module, "_SESSION", session)
+    monkeypatch.setattr(session_module, "_SESSION", session)
     _, lines = extracted(filled.reader(), tmp_path)
     assert lines == expected_lines(filled)
 
@@ -275,7 +275,7 @@ def test_an_answer_may_wait_longer_to_be_read_than_the_server_would_let_it(
         ("mysql://reader:secret@host/db", "holds a password"),
         ("mysql://host/db", "no address of a database"),
         ("mysql://reader@host", "no address of a database"),
-        ("postgres://reader@host/db", "no address of a database"),
+        ("pg://reader@host/db", "no address of a database"),
         ("mysql://reader@host:port/db", "no address"),
         ("", "no address of a database"),
     ],

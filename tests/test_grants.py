@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.grants import Grant, parse_grant
+from extract.mysql.grants import Grant, parse_grant
 from extract.source import Source
 from movimento_flat.errors import UserError
 from tests.conftest import PASSWORD, Database, new_database

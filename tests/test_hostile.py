@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import pymysql
 import pytest
 
-from extract import pages as pages_module
-from extract import source as source_module
 from extract.extraction import SmallTables
+from extract.mysql import pages as pages_module
+from extract.mysql import session as session_module
 from extract.sink import FolderSink
 from extract.source import Source
 from movimento_flat.cli import pipeline
@@ -151,7 +151,7 @@ def check_database(case: DatabaseCase, server: Server, output: Path) -> None:
         source = stack.enter_context(account(database, case))
         stack.enter_context(other_sessions(database, case))
         stack.enter_context(settings(database, case))
-        patch.setattr(source_module, "_SESSION", limited(source_module._SESSION, case.session))
+        patch.setattr(session_module, "_SESSION", limited(session_module._SESSION, case.session))
         error, said = (run_command if case.command else run_here)(source, database, output, case)
     if case.error:
         assert error, f"published:\n{(output / CSV_NAME).read_text()}"

@@ -6,8 +6,8 @@ import socket
 import pytest
 from nacl.bindings import crypto_scalarmult_ed25519_base_noclamp, crypto_sign_open
 
-from extract.connection import TimeLimits
 from extract.source import Source
+from extract.time_limits import TimeLimits
 from movimento_flat.errors import UserError
 from tests import fake_server
 from tests.fake_server import greeting, packet, serving

@@ -14,8 +14,8 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.constants import ER
 
-from extract.engines import tables_read
 from extract.extraction import extract
+from extract.mysql.engines import tables_read
 from extract.sink import FolderSink
 from extract.source import Source
 from movimento_flat.errors import UserError

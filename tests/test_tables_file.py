@@ -37,11 +37,13 @@ class Schema:
         statements: that make and fill it from a database `{of}` with our tables.
         tables: the tables file.
         rows: what the CSV must have, in this schema's own words; the joins of `{of}` with missing parents have no row.
+        privileges: of the account; what a view reads is looked at, too.
     """
 
     statements: tuple[str, ...]
     tables: str
     rows: str
+    privileges: str = "SELECT"
 
 
 def renamed(**names: tuple[str, str]) -> Schema:
@@ -218,6 +220,81 @@ query = "SELECT ROW_NUMBER() OVER (ORDER BY id_cartao, seq) AS id, m.* FROM movi
         " k.data_criacao, tipo, c.data_criacao FROM movimento m JOIN cartao k ON k.id = m.id_cartao"
         " JOIN conta c ON c.id = k.id_conta JOIN associado a ON a.id = c.id_associado",
     ),
+    "views over views": Schema(
+        (
+            "CREATE TABLE people LIKE {of}.associado",
+            "INSERT INTO people SELECT * FROM {of}.associado",
+            "CREATE TABLE accounts LIKE {of}.conta",
+            "INSERT INTO accounts SELECT * FROM {of}.conta",
+            "CREATE TABLE cards LIKE {of}.cartao",
+            "INSERT INTO cards SELECT * FROM {of}.cartao",
+            "CREATE TABLE payments LIKE {of}.movimento",
+            "INSERT INTO payments SELECT * FROM {of}.movimento",
+            "CREATE VIEW associado AS SELECT id AS person, nome, sobrenome, idade FROM people",
+            "CREATE VIEW conta AS SELECT * FROM accounts WHERE tipo IS NOT NULL",
+            "CREATE VIEW all_cards AS SELECT id AS card, num_cartao AS number, nom_impresso, data_criacao, id_conta,"
+            " id_associado AS person FROM cards",
+            "CREATE VIEW cartao AS SELECT * FROM all_cards WHERE number IS NOT NULL",
+            "CREATE VIEW all_payments AS SELECT *, vlr_transacao + 0 AS reais FROM payments",
+            "CREATE VIEW movimento AS SELECT * FROM all_payments WHERE id % 2 = 0",
+        ),
+        """
+[associado]
+columns.id = "person"
+[cartao]
+columns = { id = "card", num_cartao = "number", id_associado = "person" }
+[movimento]
+columns.vlr_transacao = "reais"
+""",
+        "SELECT nome, sobrenome, idade, vlr_transacao, des_transacao, data_movimento, num_cartao, nom_impresso,"
+        " k.data_criacao, tipo, c.data_criacao FROM payments m JOIN cards k ON k.id = m.id_cartao"
+        " JOIN accounts c ON c.id = k.id_conta JOIN people a ON a.id = k.id_associado WHERE m.id % 2 = 0",
+        "SELECT, SHOW VIEW",
+    ),
+    "keys that are texts": Schema(
+        (
+            "CREATE TABLE pessoas (codigo CHAR(12) PRIMARY KEY, nome TEXT, sobrenome TEXT, idade SMALLINT)",
+            "INSERT INTO pessoas SELECT CONCAT('P', id), nome, sobrenome, idade FROM {of}.associado",
+            "CREATE TABLE contas (codigo CHAR(12) PRIMARY KEY, tipo TEXT, data_criacao DATETIME, pessoa CHAR(12))",
+            "INSERT INTO contas SELECT CONCAT('C', id), tipo, data_criacao, CONCAT('P', id_associado) FROM {of}.conta",
+            "CREATE TABLE cartoes (codigo CHAR(12) PRIMARY KEY, numero TEXT, impresso TEXT, data_criacao DATETIME,"
+            " conta CHAR(12), pessoa CHAR(12))",
+            "INSERT INTO cartoes SELECT CONCAT('K', id), num_cartao, nom_impresso, data_criacao,"
+            " CONCAT('C', id_conta), CONCAT('P', id_associado) FROM {of}.cartao",
+            "CREATE TABLE movimentos (codigo CHAR(12) PRIMARY KEY, valor DECIMAL(12,2), texto TEXT, quando DATETIME,"
+            " cartao CHAR(12))",
+            "INSERT INTO movimentos SELECT CONCAT('M', id), vlr_transacao, des_transacao, data_movimento,"
+            " CONCAT('K', id_cartao) FROM {of}.movimento WHERE id < 3000",
+        ),
+        """
+[associado]
+query = "SELECT ROW_NUMBER() OVER (ORDER BY codigo) AS id, nome, sobrenome, idade FROM pessoas"
+[conta]
+query = '''
+    WITH p AS (SELECT codigo, ROW_NUMBER() OVER (ORDER BY codigo) AS id FROM pessoas)
+    SELECT ROW_NUMBER() OVER (ORDER BY contas.codigo) AS id, tipo, data_criacao, p.id AS id_associado
+    FROM contas LEFT JOIN p ON p.codigo = pessoa
+'''
+[cartao]
+query = '''
+    WITH p AS (SELECT codigo, ROW_NUMBER() OVER (ORDER BY codigo) AS id FROM pessoas),
+         c AS (SELECT codigo, ROW_NUMBER() OVER (ORDER BY codigo) AS id FROM contas)
+    SELECT ROW_NUMBER() OVER (ORDER BY cartoes.codigo) AS id, numero AS num_cartao, impresso AS nom_impresso,
+           data_criacao, c.id AS id_conta, p.id AS id_associado
+    FROM cartoes LEFT JOIN p ON p.codigo = pessoa LEFT JOIN c ON c.codigo = conta
+'''
+[movimento]
+query = '''
+    WITH k AS (SELECT codigo, ROW_NUMBER() OVER (ORDER BY codigo) AS id FROM cartoes)
+    SELECT ROW_NUMBER() OVER (ORDER BY movimentos.codigo) AS id, valor AS vlr_transacao, texto AS des_transacao,
+           quando AS data_movimento, k.id AS id_cartao
+    FROM movimentos LEFT JOIN k ON k.codigo = cartao
+'''
+""",
+        "SELECT nome, sobrenome, idade, valor, texto, quando, numero, impresso, k.data_criacao, tipo, c.data_criacao"
+        " FROM movimentos m JOIN cartoes k ON k.codigo = m.cartao JOIN contas c ON c.codigo = k.conta"
+        " JOIN pessoas a ON a.codigo = k.pessoa",
+    ),
 }
 
 
@@ -230,7 +307,7 @@ def theirs(request: pytest.FixtureRequest, server: Server, filled: Database) -> 
     account = f"{SELECT_ONLY}@'{'%' if isinstance(server, MySQL9) else 'localhost'}'"
     database.execute(
         f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{PASSWORD}'",
-        f"GRANT SELECT ON {database.name}.* TO {account}",
+        f"GRANT {schema.privileges} ON {database.name}.* TO {account}",
     )
     return database, schema
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from extract.connection import TimeLimits
+from extract.mysql.session import explain
 from extract.source import Source
+from extract.time_limits import TimeLimits
 from extract.tls import VERIFY, Tls
 from movimento_flat.errors import UserError
 from tests import fake_server
@@ -78,7 +79,7 @@ def test_a_server_that_freezes_within_an_answer_is_given_up() -> None:
         assert SHORT.rest <= time.monotonic() - began < SHORT.rest + SLACK
         assert not connection.open
         connection.close()
-    said = source.explain(error.value)
+    said = explain(source, error.value)
     assert "has said nothing for 0.5 s" in said.what
     assert "--read-timeout" in said.next_step
 
@@ -108,7 +109,7 @@ def test_an_answer_of_any_bytes_is_an_error_of_the_database(answer: bytes) -> No
         with source.connect() as connection:
             with pytest.raises(pymysql.MySQLError) as error:
                 connection.query("SELECT 1")
-            assert len(str(source.explain(error.value)).splitlines()) == 2
+            assert len(str(explain(source, error.value)).splitlines()) == 2
 
 
 def test_a_name_that_no_resolver_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +190,7 @@ def test_the_session_has_settings_of_its_own_whatever_the_servers_defaults(
     ],
 )
 def test_a_servers_error_has_its_next_step(code: int, said: str) -> None:
-    error = Source("reader", "sicooperative").explain(pymysql.OperationalError(code, "no"))
+    error = explain(Source("reader", "sicooperative"), pymysql.OperationalError(code, "no"))
     assert said in error.next_step
     assert "check the password" not in error.next_step.lower()
 

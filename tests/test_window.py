@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 
-from extract import pages as pages_module
-from extract import source as source_module
-from extract.columns import inspect
-from extract.pages import PageBook
+from extract.mysql import pages as pages_module
+from extract.mysql import session as session_module
+from extract.mysql.columns import inspect
+from extract.mysql.pages import PageBook
 from extract.source import Source
 from extract.window import Window
 from movimento_flat.errors import UserError
@@ -86,7 +86,7 @@ def test_fractions_of_a_second_are_cut_as_in_the_csv(database: Database, tmp_pat
         f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2023-12-31 23:59:59.999999', 1),"
         " (2, 1, 'x', '2024-01-01 00:00:00.000001', 1)",
     )
-    source = database.reader()
+    source = replace(database.reader(), time_zone="-03:00")
     assert movements_read(replace(source, window=window("2024-01-01")), tmp_path / "1") == [2]
     assert movements_read(replace(source, window=window(None, "2024-01-01")), tmp_path / "2") == [1]
 
@@ -169,10 +169,10 @@ def test_a_page_that_the_server_would_cut_is_divided(
     filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where most rows of the page are not asked for."""
-    session = source_module._SESSION.replace(
+    session = session_module._SESSION.replace(
         f"group_concat_max_len = {pages_module.PAGE_BYTES}", "group_concat_max_len = 3000"
     )
-    monkeypatch.setattr(source_module, "_SESSION", session)
+    monkeypatch.setattr(session_module, "_SESSION", session)
     limits = window("2024-03-01", "2024-03-05")
     expected = filled.query(
         "SELECT id FROM movimento WHERE data_movimento >= '2024-03-01' AND data_movimento < '2024-03-05' ORDER BY id"
@@ -374,7 +374,7 @@ def test_as_of_reads_what_the_tables_were_then_and_without_it_what_they_are(
     assert earlier.tables["movimento"] == Totals(100, 10_000)
     assert earlier.connections == 2
     assert extracted(source, tmp_path / "now")[1] == today
-    result = run(versioned, tmp_path / "out", "--as-of", as_of, "--until", "2024-01-02")
+    result = run(versioned, tmp_path / "out", "--as-of", as_of, "--until", "2024-01-02", "--time-zone", zone)
     assert result.returncode == 0, result.stderr
     lines_of_csv = (tmp_path / "out" / CSV).read_text("utf-8").splitlines()
     assert len(lines_of_csv) == 101
@@ -408,10 +408,10 @@ def test_as_of_a_time_before_the_history_is_no_empty_delivery(database: Database
     database.execute(f"{INTO_MOVIMENTO} VALUES (1, 1, 'x', '2024-01-01', NULL)")
     as_of = now(database, "-03:00")
     database.execute(*(f"ALTER TABLE {table.name} ADD SYSTEM VERSIONING" for table in TABLES))
-    source = replace(database.reader(), window=window(as_of=as_of))
+    source = replace(database.reader(), time_zone="-03:00", window=window(as_of=as_of))
     with pytest.raises(UserError, match=r"no row is known of movimento: .*\n.*later moment"):
         extracted(source, tmp_path)
-    source = replace(database.reader(), window=window(as_of=now(database, "-03:00")))
+    source = replace(database.reader(), time_zone="-03:00", window=window(as_of=now(database, "-03:00")))
     assert movements_read(source, tmp_path) == [1]
 
 

@@ -5,19 +5,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pymysql
-from pymysql.connections import Connection
-
-from extract.columns import SourceTable, inspect
-from extract.grants import refuse_writers
-from extract.snapshot import describe, lock
+from extract.server_kind import NOTE, OK, PROBLEM, Finding
 from extract.source import Source
-from extract.tls import OFF
 from movimento_flat.cli.progress import broken
 from movimento_flat.cli.summary import Paint
 from movimento_flat.errors import UserError
@@ -25,7 +17,6 @@ from movimento_flat.hadoop_commands import Hadoop
 from movimento_flat.sample_data.private_server.programs import INSTALL, fetcher, find_programs
 from movimento_flat.state import state_dir
 
-OK, NOTE, PROBLEM = "ok", "note", "problem"
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
 
 NEWEST_TESTED = (3, 13)
@@ -39,23 +30,6 @@ CLUSTER = Path(__file__).resolve().parent.parent.parent / "hadoop-docker" / "clu
 _LEVEL, _SUBJECT, _TEXT = 9, 15, 30
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    Attributes:
-        level: OK; NOTE, with which a run works; or PROBLEM.
-        subject: what was checked, in a word.
-        what: the result, in words.
-        next_step: what to do about it.
-    """
-
-    level: str
-    subject: str
-    what: str
-    next_step: str = ""
-
-
 def examine(output: Path, source: Source | None) -> list[Finding]:
     """Check everything that a run into `output` needs; without a `source` it makes a database of its own."""
     engines = [_docker(), _local(source), _hadoop(source)]
@@ -67,7 +41,7 @@ def examine(output: Path, source: Source | None) -> list[Finding]:
         _disk("OUTPUT", output),
         _disk("state", state_dir()),
         *engines,
-        *(_database(source) if source else ()),
+        *(source.kind.examine(source) if source else ()),
     ]
 
 
@@ -174,83 +148,9 @@ def _hadoop(source: Source | None) -> Finding:
         hadoop = Hadoop.find()
         hadoop.fs("-ls", "-d", "hdfs:///")
     except UserError as error:
-        return _failed(subject, error)
+        return Finding.failed(subject, error)
     database = _local(source)
     return replace(database, subject=subject, what=f"the cluster of {hadoop.binary}; {database.what}")
-
-
-def _database(source: Source) -> Iterator[Finding]:
-    """Check the database in the order of a run, up to the first check that ends it."""
-    subject = "database"
-    try:
-        with source.connect() as connection:
-            server = describe(connection)
-            zone = server.system_time_zone or server.time_zone
-            yield Finding(
-                OK, subject, f"{source} answers: {server.version}, its clock in {zone}: {server.clock}"
-            )
-            yield _tls(connection, source)
-            yield _account(connection, source)
-            subject = "tables"
-            tables = inspect(connection, source.window, source.tables)
-            names = ", ".join(table.name for table in tables)
-            yield Finding(OK, subject, f"{names}: all InnoDB, and their columns fit")
-            yield from _timestamps(tables, zone)
-            subject = "rows"
-            yield _rows(connection, tables)
-            subject = "LOCK TABLES"
-            yield _lock(connection, tables)
-    except UserError as error:
-        yield _failed(subject, error)
-    except pymysql.MySQLError as error:
-        yield _failed(subject, source.explain(error))
-
-
-def _timestamps(tables: list[SourceTable], zone: str) -> Iterator[Finding]:
-    if named := ", ".join(name for table in tables for name in table.timestamps):
-        yield Finding(
-            OK, "time zone", f"{named}: TIMESTAMP, written in {zone} unless --time-zone names another"
-        )
-
-
-def _tls(connection: "Connection[Any]", source: Source) -> Finding:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")
-        _, version = cursor.fetchone() or ("", "")
-    if version:
-        return Finding(OK, "TLS", f"{version}, the server's certificate and name are verified")
-    if source.tls.mode == OFF:
-        return Finding(NOTE, "TLS", "off, as asked", "Anybody on the way can read the data, and change them.")
-    return Finding(OK, "TLS", "none, and none needed: the server is on this machine")
-
-
-def _account(connection: "Connection[Any]", source: Source) -> Finding:
-    try:
-        refuse_writers(connection, source)
-    except UserError as error:
-        level = NOTE if source.allow_writer else PROBLEM
-        return Finding(level, "account", error.what, error.next_step)
-    return Finding(OK, "account", f"{source.user} can read and not write")
-
-
-def _rows(connection: "Connection[Any]", tables: list[SourceTable]) -> Finding:
-    """Read a row of each table: a view may have the right columns and still not be readable."""
-    with connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"SELECT {table.line} FROM {table.rows} LIMIT 1")
-    return Finding(OK, "rows", "one row of each table was read")
-
-
-def _lock(connection: "Connection[Any]", tables: list[SourceTable]) -> Finding:
-    refusals: list[str] = []
-    if lock(connection, tables, refusals.append):
-        connection.query("UNLOCK TABLES")
-        return Finding(OK, "LOCK TABLES", "granted: several connections read one common snapshot")
-    return Finding(NOTE, "LOCK TABLES", "\n".join(refusals), "GRANT LOCK TABLES makes the extraction faster.")
-
-
-def _failed(subject: str, error: UserError) -> Finding:
-    return Finding(PROBLEM, subject, error.what, error.next_step)
 
 
 def _gigabytes(size: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from pymysql.connections import Connection
 
+from extract import mysql
 from extract.source import Source, address, read_password
 from extract.tls import OFF, Tls
 from movimento_flat.cli.progress import Console
@@ -104,7 +105,7 @@ class _ClusterServer:
 
     def connect(self, database: str | None = None) -> "Connection[Any]":
         admin = replace(self._address, database=database or "", password=self._password("admin"))
-        return admin.connect(local_infile=True)
+        return mysql.connect(admin, local_infile=True)
 
     def reader(self, database: str) -> Source:
         return replace(self._address, user=READER, database=database, password=self._password("reader"))

@@ -16,13 +16,14 @@ from click.shell_completion import get_completion_class
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
 from extract.hdfs_sink import HdfsSink
 from extract.proposal import propose
+from extract.server_kind import PROBLEM
 from extract.sink import FolderSink, Sink
 from extract.source import Source
 from extract.window import Window
 from movimento_flat import __version__
 from movimento_flat.cli import options, pipeline, summary
 from movimento_flat.cli.container_paths import as_the_user_wrote
-from movimento_flat.cli.doctor import PROBLEM, as_text, examine, verdict, works
+from movimento_flat.cli.doctor import as_text, examine, verdict, works
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import join_here
 from movimento_flat.cli.fictitious import fictitious_database
@@ -38,7 +39,6 @@ from movimento_flat.hadoop_commands import Hadoop
 from movimento_flat.interrupts import has_come, hear_signals
 from movimento_flat.publish.manifest import EXTRACTION_NAME, SourceEntry, json_bytes
 from movimento_flat.publish.output_folder import open_output
-from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import MOVIMENTO
 from movimento_flat.workers import Workers
@@ -134,10 +134,8 @@ def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
     movimento-flat seed --source mysql://admin@127.0.0.1/trial --dirty 0.02
     """
     if database:
-        connection = database.connect(local_infile=True)
         with console.stage("seed", total=plan.rows) as progress:
-            fill(connection, plan, progress)
-        connection.close()
+            database.kind.fill(database, plan, progress)
         console.say(f"{database}: filled with {plan.movements:,} fictitious movements.")
     else:
         with fictitious_database(plan, console):
@@ -389,8 +387,7 @@ def tables(database: Source | None, console: Console) -> None:
     """
     if not database:
         raise click.UsageError("--source names the database.")
-    with database.connect() as connection:
-        print(propose(connection, database), end="")
+    print(propose(database), end="")
 
 
 @cli.command()

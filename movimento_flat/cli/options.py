@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from extract.connection import TimeLimits
-from extract.source import TIME_LIMIT_SECONDS, Source, forget_password, parse_source
+from extract.source import TIME_LIMIT_SECONDS, Source, forget_passwords, parse_source
 from extract.tables_file import TablesFile
+from extract.time_limits import TimeLimits
 from extract.tls import OFF, VERIFY, Tls
 from extract.window import Window
 from movimento_flat.cli.container_paths import as_the_user_wrote
@@ -70,11 +70,11 @@ def group(name: str, title: str, build: Callable[..., Any], *options: Decorator)
 
 _DATABASE = "Database"
 
-_source = click.option("--source", metavar="URL", help="mysql://user@host:port/database of the four tables.")
+_source = click.option("--source", metavar="URL", help="mysql:// or postgresql://user@host:port/database.")
 _password_file = click.option(
     "--password-file",
     type=EXISTING_FILE,
-    help="Its password is the first line of this file; else MYSQL_PWD, else a prompt.",
+    help="Its password is the first line of this file; else MYSQL_PWD (PGPASSWORD), else a prompt.",
 )
 _time_zone = click.option(
     "--time-zone",
@@ -138,7 +138,7 @@ def _database(
         return replace(database, tls=Tls(tls, tls_ca), limits=limits, tables=found)
     if tables:
         raise click.UsageError("--tables says how the database of --source calls its tables.")
-    forget_password()
+    forget_passwords()
     return None
 
 

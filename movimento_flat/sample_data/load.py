@@ -8,6 +8,7 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
+from extract.source import Source
 from movimento_flat.errors import UserError
 from movimento_flat.sample_data.generate import Generator, Row
 from movimento_flat.sample_data.plan import Plan
@@ -41,6 +42,12 @@ def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], No
             f"The rows could not be loaded: {error.args[-1]}.",
             "The server must allow LOAD DATA LOCAL (SET GLOBAL local_infile = 1), the account CREATE and INSERT.",
         ) from error
+
+
+def fill_source(source: Source, plan: Plan, progress: Callable[[int], None]) -> None:
+    """See `extract.server_kind.ServerKind.fill`."""
+    with source.connect(local_infile=True) as connection:
+        fill(connection, plan, progress)
 
 
 def _create_empty_tables(connection: "Connection[Any]") -> None:

@@ -19,15 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import pymysql
-from pymysql.connections import Connection
-from pymysql.cursors import SSCursor
-
+from extract.server_kind import Comparison as Session
 from extract.source import Source
 from extract.tables_file import TablesFile
-from movimento_flat.card_numbers import FIRST, LAST, SHORTEST, letters
+from movimento_flat.card_numbers import SHORTEST, letters
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.privacy import FULL, MASK, TOKEN
@@ -46,7 +42,7 @@ _HASH_BYTES = 8
 _IDS_AT_ONCE = 1000
 _ROWS_AT_ONCE = 4096
 #: In a database it may be negative; the program rejects such a row.
-_is_id = re.compile(r"-?\d+", re.ASCII).fullmatch
+_is_id = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
 #: What counts as a digit that may have been masked, beside what is beyond ASCII.
 _DIGITS = "0123456789*"
 #: An id in the list of rejected rows that may be a card number, where these are hidden.
@@ -148,23 +144,16 @@ def content_of_database(source: Source, manifest: Manifest, rejected: Path) -> C
         UserError: the database cannot be read.
         OSError: the list cannot be read.
     """
-    connection = replace(source, time_zone=manifest.source.time_zone).connect()
-    try:
-        if as_of := manifest.source.window.as_of:
-            connection.cursor().execute("SET SESSION system_versioning_asof = %s", (as_of,))
-        connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    as_of = manifest.source.window.as_of
+    with source.kind.comparison(replace(source, time_zone=manifest.source.time_zone), as_of) as session:
         tables = source.tables if source.tables.text else TablesFile.parse(manifest.source.tables)
         tables = tables.without(manifest.source.absent)
-        content = _ask(connection, tables, manifest, "TRUE")
+        content = _ask(session, tables, manifest, "TRUE")
         rejected_ids = _ids_in_the_join(rejected)
         while ids := list(islice(rejected_ids, _IDS_AT_ONCE)):
             of_them = f"movimento.id IN ({', '.join(ids)})"
-            content = content.without(_ask(connection, tables, manifest, of_them))
+            content = content.without(_ask(session, tables, manifest, of_them))
         return content
-    except pymysql.MySQLError as error:
-        raise source.explain(error) from error
-    finally:
-        connection.close()
 
 
 def _ids_in_the_join(rejected: Path) -> Iterator[str]:
@@ -200,50 +189,30 @@ def _rejected_rows(rejected: Path) -> Iterator[tuple[str, str, str]]:
             yield reason, table, identity
 
 
-def _ask(connection: "Connection[Any]", tables: TablesFile, manifest: Manifest, condition: str) -> Content:
-    moment = f"CAST({MOVIMENTO.name}.{FLAT_BY_NAME[MOMENT].source.name} AS DATETIME(6))"
-    conditions, values = [condition], []
-    for comparison, limit in zip((">=", "<"), manifest.source.window.span, strict=True):
-        if limit:
-            conditions.append(f"{moment} {comparison} %s")
-            values.append(limit)
-    # PyMySQL replaces %s, so any other one is written twice.
-    relations = {source.table.name: source.relation.replace("%", "%%") for source in tables}
-    flat = f"FROM ({flat_join(' AND '.join(conditions), manifest.shown.ids, relations)}) AS flat"
+def _ask(session: Session, tables: TablesFile, manifest: Manifest, condition: str) -> Content:
+    window = replace(manifest.source.window, as_of=None)
+    moment = session.wall_clock(f"{MOVIMENTO.name}.{FLAT_BY_NAME[MOMENT].source.name}")
+    relations = {source.table.name: session.relation(source) for source in tables}
+    conditions = f"{condition} AND {window.condition(moment)}"
+    flat = f"FROM ({session.join(flat_join(conditions, manifest.shown.ids, relations))}) AS flat"
+    fields = {name: _field(session, name, manifest.privacy.card) for name in compared_columns(manifest)}
     masked = masked_columns(manifest)
-    may_be_masked = " OR ".join(_sql_may_be_masked(name, manifest.privacy.card) for name in masked) or "FALSE"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT COUNT(*), SUM(CAST(flat.{AMOUNT} AS DECIMAL(65, 2)) * 100),"
-            f" SUM(IF({may_be_masked}, 0, {_sql_hash(manifest)})) {flat}",
-            values,
-        )
-        row = cursor.fetchone()
-    assert row
-    rows, centavos, hashes = (int(value or 0) for value in row)
+    may_be_masked = " OR ".join(session.may_be_masked(fields[name]) for name in masked) or "FALSE"
+    hashes = f"CASE WHEN {may_be_masked} THEN 0 ELSE {session.hash(list(fields.values()))} END"
+    query = f"SELECT COUNT(*), SUM({session.centavos(f'flat.{AMOUNT}')}), SUM({hashes}) {flat}"
+    ((rows, centavos, total),) = ([int(value or 0) for value in row] for row in session.rows(query))
     if masked:
-        hashes += _hashes_of_masked(connection, manifest, f"{flat} WHERE {may_be_masked}", values)
-    return Content(Totals(rows, centavos), hashes)
+        of_masked = f"SELECT {', '.join(fields.values())} {flat} WHERE {may_be_masked}"
+        total += sum(_hash_of_masked(row, list(fields), masked) for row in session.rows(of_masked))
+    return Content(Totals(rows, centavos), total)
 
 
-def _hashes_of_masked(
-    connection: "Connection[Any]", manifest: Manifest, rows: str, values: Sequence[object]
-) -> int:
-    """Return the sum of the hashes of rows that the server sends, a few at a time."""
-    names, masked = compared_columns(manifest), masked_columns(manifest)
-    fields = ", ".join(_field(name, manifest.privacy.card) for name in names)
-    total = 0
-    with connection.cursor(SSCursor) as cursor:
-        cursor.execute(f"SELECT {fields} {rows}", values)
-        for row in cursor:
-            texts = (field.decode(errors="replace") for field in row)
-            total += _hash(
-                [
-                    _comparable(text) if name in masked else text
-                    for name, text in zip(names, texts, strict=True)
-                ]
-            )
-    return total
+def _hash_of_masked(row: Sequence[bytes], names: Sequence[str], masked: Sequence[str]) -> int:
+    """Return the hash of a row that the server has sent."""
+    texts = (field.decode(errors="replace") for field in row)
+    return _hash(
+        [_comparable(text) if name in masked else text for name, text in zip(names, texts, strict=True)]
+    )
 
 
 def _hash(fields: Sequence[str]) -> int:
@@ -251,44 +220,6 @@ def _hash(fields: Sequence[str]) -> int:
     return int.from_bytes(hashlib.sha256(_SEPARATOR.join(fields).encode()).digest()[:_HASH_BYTES])
 
 
-def _sql_hash(manifest: Manifest) -> str:
-    """Return the SQL expression of the hash of a row of the derived table `flat`."""
-    fields = f", X'{_SEPARATOR.encode().hex()}', ".join(
-        _field(name, manifest.privacy.card) for name in compared_columns(manifest)
-    )
-    return f"CAST(CONV(LEFT(SHA2(CONCAT({fields}), 256), {2 * _HASH_BYTES}), 16, 10) AS UNSIGNED)"
-
-
-def _sql_may_be_masked(name: str, card: str) -> str:
-    """Return the SQL expression of whether `_comparable` may leave out anything of a column's text."""
-    text = rest = _field(name, card)
-    for digit in _DIGITS:
-        rest = f"REPLACE({rest}, X'{digit.encode().hex()}', '')"
-    characters = f"CHAR_LENGTH(CONVERT({text} USING utf8mb4))"
-    return f"2 * LENGTH({text}) - LENGTH({rest}) - {characters} >= {SHORTEST}"
-
-
-def _field(name: str, card: str) -> str:
-    """Return the SQL expression of a column's text, as bytes."""
-    value = f"flat.{name}"
-    text = f"CONVERT({_TEXTS.get(FLAT_BY_NAME[name].kind, '{}').format(value)} USING utf8mb4)"
-    if name == CARD and card == MASK:
-        text = _masked(text)
-    return f"IFNULL(CAST({text} AS BINARY), '')"
-
-
-def _masked(text: str) -> str:
-    """Return the SQL expression of a masked text: see `movimento_flat.privacy.mask`."""
-    length = f"CHAR_LENGTH({text})"
-    first = f"IF({length} > {FIRST + LAST}, {FIRST}, 0)"
-    last = f"IF({length} > {LAST}, {LAST}, 0)"
-    return f"CONCAT(LEFT({text}, {first}), REPEAT('*', {length} - {first} - {last}), RIGHT({text}, {last}))"
-
-
-#: The text of the kinds that a database may hold in another form: without decimals, without a time, filled up.
-_TEXTS = {
-    Kind.MONEY: "CAST(CAST({} AS DECIMAL(65, 2)) AS CHAR)",
-    Kind.MOMENT: "LEFT(CONCAT({}, ' 00:00:00'), 19)",
-    Kind.ID: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
-    Kind.WHOLE: "CAST(CAST({} AS DECIMAL(65)) AS CHAR)",
-}
+def _field(session: Session, name: str, card: str) -> str:
+    text = session.field(FLAT_BY_NAME[name].kind, f"flat.{name}")
+    return session.masked(text) if name == CARD and card == MASK else text

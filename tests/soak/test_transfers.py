@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from extract import pages as pages_module
 from extract.extraction import extract
+from extract.mysql import pages as pages_module
 from extract.sink import FolderSink
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals

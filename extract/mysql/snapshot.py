@@ -16,7 +16,7 @@ wait for that session, and that session waits for the guard. So readers do not w
 locks, the other session does its work, and everything begins again at 1.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +25,17 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import ER
 
-from extract.columns import SourceTable, inspect
-from extract.grants import refuse_writers
+from extract.columns import SourceTable
+from extract.mysql.columns import MySqlTable, inspect
+from extract.mysql.grants import refuse_writers
+from extract.mysql.pages import PageBook, totals
+from extract.mysql.session import connect, explain
+from extract.mysql.sql_words import quoted
+from extract.mysql.time_limit import time_limit, waiting
+from extract.server_kind import Server
 from extract.source import Source
-from extract.time_limit import time_limit, waiting
 from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
 
 #: Attempts to begin a snapshot while the tables change.
 ATTEMPTS = 20
@@ -51,40 +57,24 @@ SYSTEM = "SYSTEM"
 
 
 @dataclass(frozen=True)
-class Server:
-    """What a server says of itself.
-
-    Attributes:
-        version: its version.
-        utc: its clock in UTC.
-        clock: the same moment in the session's time zone.
-        time_zone: the session's, as a session can be set to it.
-        system_time_zone: where that is SYSTEM, what the system calls its zone; else empty.
-    """
-
-    version: str
-    utc: str
-    clock: str
-    time_zone: str
-    system_time_zone: str
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Connections in transactions that see the same committed state.
-
-    Attributes:
-        tables: the four tables, as they are read.
-        server: its version, and the snapshot's moment by its clock.
-    """
+class MySqlSnapshot:
+    """See `extract.server_kind.Snapshot`: connections in transactions."""
 
     connections: "list[Connection[Any]]"
-    tables: list[SourceTable]
+    tables: list[MySqlTable]
     server: Server
+
+    def book(self, tables: Sequence[SourceTable]) -> PageBook:
+        """See `Snapshot.book`."""
+        return PageBook([table for table in self.tables if table in tables])
+
+    def totals(self, connection: "Connection[Any]", table: SourceTable) -> Totals:
+        """See `Snapshot.totals`."""
+        return totals(connection, next(own for own in self.tables if own is table))
 
 
 @contextmanager
-def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) -> Iterator[Snapshot]:
+def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) -> Iterator[MySqlSnapshot]:
     """Open `connections` consistent snapshots while nobody can write to the four tables.
 
     The tables are locked for reading only while the transactions begin, as mydumper does. Where they cannot be locked,
@@ -97,19 +87,19 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
     """
     with ExitStack() as stack:
 
-        def connect() -> "Connection[Any]":
-            connection = source.connect()
+        def opened() -> "Connection[Any]":
+            connection = connect(source)
             stack.callback(_close, connection)
             return connection
 
-        guard = connect()
+        guard = opened()
         try:
             if not source.allow_writer:
                 refuse_writers(guard, source)
-            readers = [connect() for _ in range(connections)]  # before the lock, to keep that short
+            readers = [opened() for _ in range(connections)]  # before the lock, to keep that short
             snapshot = _begin(source, guard, readers, say)
         except pymysql.MySQLError as error:
-            explained = source.explain(error)
+            explained = explain(source, error)
             if error.args[0] == ER.LOCK_WAIT_TIMEOUT:
                 explained = UserError(explained.what + waiting(guard), explained.next_step)
             raise explained from error
@@ -117,12 +107,12 @@ def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) 
             try:
                 yield snapshot
             except pymysql.MySQLError as error:
-                raise limit.exceeded() or source.explain(error) from error
+                raise limit.exceeded() or explain(source, error) from error
 
 
 def _begin(
     source: Source, guard: "Connection[Any]", readers: "list[Connection[Any]]", say: Callable[[str], None]
-) -> Snapshot:
+) -> MySqlSnapshot:
     """Begin the readers' snapshots as the module says; with one reader where the tables cannot be locked.
 
     Raises:
@@ -162,7 +152,7 @@ def _begin(
             opened = False
         guard.query("UNLOCK TABLES" if may_lock else "ROLLBACK")
         if opened and inspect(guard, source.window, source.tables) == tables:
-            return Snapshot(readers, tables, server)
+            return MySqlSnapshot(readers, tables, server)
         for reader in readers:
             reader.rollback()
     raise UserError(
@@ -172,7 +162,7 @@ def _begin(
     )
 
 
-def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[SourceTable]:
+def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[MySqlTable]:
     """Inspect the tables, a second time where something is wrong: a table may just be renamed.
 
     While it is, MariaDB's information_schema does not have it. Opening the table waits until it is there.
@@ -186,14 +176,14 @@ def _inspect_in_place(guard: "Connection[Any]", source: Source) -> list[SourceTa
         guard.query("START TRANSACTION READ ONLY")
         for table in source.tables:
             with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
-                guard.query(f"SELECT 1 FROM {table.operand} LIMIT 0")
+                guard.query(f"SELECT 1 FROM {table.operand(quoted)} LIMIT 0")
         try:
             return inspect(guard, source.window, source.tables)
         finally:
             guard.rollback()
 
 
-def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str], None]) -> bool:
+def lock(guard: "Connection[Any]", tables: list[MySqlTable], say: Callable[[str], None]) -> bool:
     """Keep writers off until UNLOCK TABLES, and return True; where that is refused, tell `say` why and return False."""
     try:
         guard.query("LOCK TABLES " + ", ".join(f"{table.name} READ" for table in tables))
@@ -205,7 +195,7 @@ def lock(guard: "Connection[Any]", tables: list[SourceTable], say: Callable[[str
     return True
 
 
-def open_tables(connection: "Connection[Any]", tables: list[SourceTable]) -> None:
+def open_tables(connection: "Connection[Any]", tables: list[MySqlTable]) -> None:
     """Open the tables, so that they and what views read keep their names until the transaction ends."""
     connection.query(f"SELECT 1 FROM {', '.join(table.name for table in tables)} LIMIT 0")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from extract.mysql.sql_words import sql_words, unquoted
 from extract.source import Source
-from extract.sql_words import sql_words, unquoted
 from movimento_flat.errors import UserError
 from movimento_flat.sql_files import READER, reader_statements
 

@@ -15,6 +15,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import ER
 
+from extract.mysql.session import connect
 from extract.source import Source
 from movimento_flat.errors import UserError
 
@@ -77,7 +78,7 @@ class TimeLimit:
     def _end_sessions(self, guard: "Connection[Any] | None") -> bool:
         """End the sessions, by a new connection without the guard; return whether the server could be reached."""
         try:
-            with nullcontext(guard) if guard else self._source.connect() as connection:
+            with nullcontext(guard) if guard else connect(self._source) as connection:
                 self._exceeded = UserError(
                     f"Reading {self._source} was ended after {self._source.time_limit} seconds (--time-limit), during"
                     f" which nobody could alter or rename its tables.{waiting(connection)}",

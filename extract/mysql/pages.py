@@ -11,7 +11,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from extract.columns import SourceTable
+from extract.mysql.columns import MySqlTable
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals, centavos_of
 
@@ -25,7 +25,7 @@ PAGE_BYTES = 8 << 20
 class Page:
     """Rows of a table with first <= id <= last that meet the table's condition."""
 
-    table: SourceTable
+    table: MySqlTable
     first: int
     last: int
 
@@ -67,7 +67,7 @@ class PageBook:
     cut, whatever lies between.
     """
 
-    def __init__(self, tables: list[SourceTable]) -> None:
+    def __init__(self, tables: list[MySqlTable]) -> None:
         self._tables = tables
         self._rest: Page | None = None
         self._has_gaps = False
@@ -163,7 +163,7 @@ def _read_rows(connection: "Connection[Any]", page: Page) -> Iterator[tuple[byte
         yield page.table.encoding.lines(line), 1
 
 
-def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:
+def totals(connection: "Connection[Any]", table: MySqlTable) -> Totals:
     """Return what the server counts and adds up of a table in one query, to compare the pages with."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*), SUM({table.amount}) FROM {table.rows} WHERE {table.condition}")
@@ -172,7 +172,7 @@ def totals(connection: "Connection[Any]", table: SourceTable) -> Totals:
     return Totals(row[0], centavos_of(row[1] or Decimal()))
 
 
-def _everything(connection: "Connection[Any]", table: SourceTable) -> Page | None:
+def _everything(connection: "Connection[Any]", table: MySqlTable) -> Page | None:
     """Return one page of all rows that are to be read; None where there are none."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -183,7 +183,7 @@ def _everything(connection: "Connection[Any]", table: SourceTable) -> Page | Non
     return None if row[0] is None else Page(table, *row)
 
 
-def _nth_id(connection: "Connection[Any]", table: SourceTable, rows: str, number: int) -> int | None:
+def _nth_id(connection: "Connection[Any]", table: MySqlTable, rows: str, number: int) -> int | None:
     """Return the id of the row of that number, counted from 1; None where there are fewer."""
     with connection.cursor() as cursor:
         cursor.execute(

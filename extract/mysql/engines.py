@@ -6,7 +6,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from extract.sql_words import quoted, sql_words, unquoted
+from extract.mysql.sql_words import quoted, sql_words, unquoted
 from extract.tables_file import TableSource
 from movimento_flat.errors import UserError
 

@@ -3,7 +3,7 @@
 # Parameters of run, as in `make run OUTPUT=./out MOVEMENTS=1000000`:
 #   OUTPUT     folder for movimento_flat.csv (needed)
 #   ENGINE     auto, docker, hadoop (your own cluster) or local        [auto]
-#   SOURCE     mysql://user@host:port/database, read only; without it, fictitious data
+#   SOURCE     mysql://user@host:port/database or postgresql://..., read only; without it, fictitious data
 #   MOVEMENTS  movements of the fictitious database                    [100000]
 #   SEED       the same seed gives the same fictitious database        [1]
 #   OPTIONS    more of `movimento-flat run --help`, as in OPTIONS="--card mask --since '2024-01-01 12:00:00'"
@@ -126,7 +126,7 @@ install-test:
 .PHONY: lock
 lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes the newest of all
 	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" lock
-	@for group in runtime test lock audit; do \
+	@for group in runtime postgres test lock audit; do \
 		[ "$$group" = runtime ] && extra= || extra="--extra $$group --constraint requirements/runtime.txt"; \
 		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $${UPGRADE:+--upgrade} \

@@ -20,6 +20,7 @@ from movimento_flat.sample_data.private_server.programs import Programs, get_pro
 from movimento_flat.sql_files import READER, expected_rows, reader_statements, statements
 from movimento_flat.state import state_dir
 from tests.mysql9 import MySQL9
+from tests.postgres import PostgresServer
 from tests.soak import LONG
 
 # How long an example takes is the machine's affair, not a fault.
@@ -130,6 +131,13 @@ def server(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server of PostgreSQL; if this machine has none, it is fetched into the state folder."""
+    with PostgresServer(state_dir()) as running:
+        yield running
+
+
 def hear_interrupts() -> None:
     """For `preexec_fn`: a shell's background job ignores Ctrl-C, and what it starts does so, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -165,7 +173,7 @@ def filled_database(server: Server, movements: int = 60_000) -> Database:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests that start a server, before `-m` selects."""
-    if isinstance(item, pytest.Function) and "programs" in item.fixturenames:
+    if isinstance(item, pytest.Function) and not {"programs", "postgres"}.isdisjoint(item.fixturenames):
         item.add_marker(pytest.mark.server)
 
 

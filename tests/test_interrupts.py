@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.connection import TimeLimits
+from extract.time_limits import TimeLimits
 from movimento_flat.errors import UserError
 from movimento_flat.sql_files import READER
 from tests import fake_server

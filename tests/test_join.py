@@ -10,6 +10,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -388,3 +389,14 @@ def test_cards_whose_holder_is_not_the_account_owner_are_listed(tmp_path: Path) 
     result = merge_parts([tmp_path / "part"], tmp_path)
     assert result.mismatches == 1
     assert (tmp_path / MISMATCHES_NAME).read_text().splitlines()[1] == "2\t2\t1\t2\t975"
+
+
+def test_single_lines_are_mapped_as_a_block(many_rows: Tables) -> None:
+    """As Spark gives them, without line ends: a mapper is called once, not once for each row."""
+    lines = many_rows.lines()
+    job = MovimentoFlat([])
+    block = list(job.map_pairs([(None, b"".join(lines))]))
+    assert list(job.map_pairs((None, line.removesuffix(b"\n")) for line in lines)) == block
+    with patch.object(MovimentoFlat, "mapper_send_rows", autospec=True, return_value=[]) as mapper:
+        assert list(MovimentoFlat([]).map_pairs((None, line.removesuffix(b"\n")) for line in lines)) == []
+    assert mapper.call_count == 1

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: Each lock, and the group of optional dependencies that it has beside the project's own.
-LOCKS = {"runtime": "", "test": "test", "lock": "lock", "audit": "audit"}
+LOCKS = {"runtime": "", "postgres": "postgres", "test": "test", "lock": "lock", "audit": "audit"}
 ENVIRONMENTS = [
     {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": platform}
     for python, platform in product(("3.11", "3.12", "3.13"), ("linux", "darwin"))

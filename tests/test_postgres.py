@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +25,9 @@ from movimento_flat.errors import UserError
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, FLAT_WITH_IDS
 from movimento_flat.sql_files import READER, statements
+from movimento_flat.state import state_dir
 from tests.brute_force import as_csv
+from tests.certificates import Authority
 from tests.postgres import PASSWORD, PostgresDatabase, PostgresServer
 from tests.test_run import CSV, RUN, Result, command
 from tests.test_run import assert_user_error as assert_one_error
@@ -655,3 +659,42 @@ def test_a_table_that_changes_while_the_snapshot_begins_is_looked_at_again(
     monkeypatch.setattr(snapshot, "inspect", changing)
     assert len(extracted(database.reader(), tmp_path)) == 3
     assert len(seen) == 4
+
+
+def test_the_certificate_of_a_server_is_verified(tmp_path: Path) -> None:
+    authority, other = (Authority.make(tmp_path / name) for name in ("authority.pem", "other.pem"))
+    server = PostgresServer(state_dir(), ("ssl=on",))
+    files = {"ssl_cert_file": server.folder / "certificate.pem", "ssl_key_file": server.folder / "key.pem"}
+    authority.sign(server.folder, addresses=["127.0.0.1"])
+    for file in files.values():
+        file.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(file, "nobody", "nogroup")
+    server.settings = (*server.settings, *(f"{name}={file}" for name, file in files.items()))
+    with server:
+        database = server.new_database()
+        database.execute(*statements("postgres/tables"), "ALTER TABLE associado DROP COLUMN email", *PARENTS)
+        source = replace(database.reader(), tls=Tls(VERIFY, authority.file))
+        assert len(extracted(source, tmp_path / "tsv")) == 3
+        found = {finding.subject: finding.what for finding in source.kind.examine(source)}
+        assert found["TLS"].startswith("TLSv1")
+        for wrong in (replace(source, tls=Tls(VERIFY, other.file)), replace(source, host="localhost")):
+            with pytest.raises(UserError, match="certificate") as refused:
+                extracted(wrong, tmp_path / "refused")
+            assert "--tls-ca FILE" in (refused.value.next_step or "")
+
+
+@pytest.mark.parametrize("given", ["by PGPASSWORD", "by file"])
+def test_nobody_sees_the_password(given: str, database: PostgresDatabase, tmp_path: Path) -> None:
+    """It is in no argument, no environment of a child, no file and no message."""
+    file = tmp_path / "password"
+    file.touch(mode=0o600)
+    file.write_text(PASSWORD)
+    options = ("--password-file", file) if given == "by file" else ()
+    environment = {"PGPASSWORD": PASSWORD} if given == "by PGPASSWORD" else {}
+    out = tmp_path / "out"
+    result = command("run", "--output", out, "--source", database.url(), *options, environment=environment)
+    assert result.returncode == 0, result.stderr
+    written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
+    assert not any(PASSWORD.encode() in content for content in [*written, result.stderr.encode()])
+    assert PASSWORD not in (database.server.folder / "log").read_text()

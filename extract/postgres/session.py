@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from extract.source import Source
-from extract.tls import OFF, VERIFY, is_loopback
+from extract.tls import OFF, VERIFY, is_localhost, is_loopback
 from movimento_flat import interrupts
 from movimento_flat.errors import UserError
 
@@ -185,7 +185,9 @@ def connect(source: Source, **options: Any) -> Session:
     _refuse_odd_texts(source)
     _forget_settings()
     parameters = {
-        "host": source.unix_socket or ("127.0.0.1" if source.host == "localhost" else source.host),
+        "host": source.unix_socket or source.host,
+        # localhost needs no resolver: there may be none.
+        **({"hostaddr": "127.0.0.1"} if not source.unix_socket and is_localhost(source.host) else {}),
         "port": source.port,
         "user": source.user,
         "dbname": source.database,

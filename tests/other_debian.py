@@ -14,6 +14,7 @@ MIRROR, KEYRING = "http://deb.debian.org/debian", "/usr/share/keyrings/debian-ar
 NETWORK = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 #: Beside a kernel. Each real machine has the last one: apt needs it, and so do Python's wheels.
 SMALLEST = ("base-files", "coreutils", "dash", "libstdc++6")
+PROGRAMS = ("usr/bin/*", "usr/sbin/*", "usr/lib/postgresql/*/bin/*")
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
 #: A program of another Debian must not meet this machine's libraries: its own loader starts it with its own.
 WRAPPER = """#!/bin/sh
@@ -21,12 +22,12 @@ exec '{loader}' --library-path '{libraries}' '{program}' "$@"
 """
 
 
-def unpacked(state: Path, *packages: str) -> Path:
-    """-> folder where packages of unstable lie, with all that they need down to the C library; fetched once.
+def unpacked(state: Path, *packages: str, suite: str = "unstable") -> Path:
+    """-> folder where packages of a release lie, with all that they need down to the C library; fetched once.
 
     Their programs run as they lie there.
     """
-    return _once(state, "unstable", packages, _wrap_programs)
+    return _once(state, suite, packages, _wrap_programs)
 
 
 def machine(state: Path, suite: str, *packages: str) -> Path:
@@ -114,7 +115,7 @@ def _as_machine(folder: Path, final: Path) -> None:
 def _wrap_programs(folder: Path, final: Path) -> None:
     """Put a wrapper where each program was; `final` is the name that the folder will have."""
     (loader,) = (final / path.relative_to(folder) for path in folder.glob("usr/lib/*/ld-linux-*.so.*"))
-    for program in (*folder.glob("usr/bin/*"), *folder.glob("usr/sbin/*")):
+    for program in (path for name in PROGRAMS for path in folder.glob(name)):
         if program.is_symlink() or program.read_bytes()[:4] != b"\x7fELF":
             continue
         real = program.rename(program.with_name(f"{program.name}.real"))

@@ -20,6 +20,7 @@ import psycopg
 from extract.server_kind import POSTGRESQL
 from extract.source import Source
 from movimento_flat.sql_files import READER, expected_rows
+from tests import other_debian
 from tests.debian import unpacked
 
 VERSION = "15"
@@ -37,11 +38,13 @@ class PostgresServer:
         state: folder for the program where this machine has none.
         settings: lines of postgresql.conf.
         version: of the server.
+        suite: release of Debian that has it, where this machine's does not.
     """
 
     state: Path
     settings: Sequence[str] = ()
     version: str = VERSION
+    suite: str = ""
     host: str = "127.0.0.1"
     port: int = 0
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="postgres-")))
@@ -108,6 +111,12 @@ class PostgresServer:
         return database
 
     def _programs(self) -> Path:
+        of_version = Path("usr/lib/postgresql", self.version, "bin")
+        if self.suite:
+            self.folder.chmod(0o755)
+            self._environment = dict(os.environ)
+            package = f"postgresql-{self.version}"
+            return other_debian.unpacked(self.folder, package, suite=self.suite) / of_version
         installed = INSTALLED / self.version / "bin"
         if installed.is_dir():
             self._environment = dict(os.environ)
@@ -120,7 +129,7 @@ class PostgresServer:
             tree = here
         libraries = sorted({str(file.parent) for file in tree.glob("usr/lib/**/lib*.so*")})
         self._environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
-        return tree / "usr" / "lib" / "postgresql" / self.version / "bin"
+        return tree / of_version
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -698,3 +698,22 @@ def test_nobody_sees_the_password(given: str, database: PostgresDatabase, tmp_pa
     written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     assert not any(PASSWORD.encode() in content for content in [*written, result.stderr.encode()])
     assert PASSWORD not in (database.server.folder / "log").read_text()
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize(("version", "suite"), [("17", "trixie"), ("18", "unstable")])
+def test_newer_servers_are_read_too(version: str, suite: str, tmp_path: Path) -> None:
+    with PostgresServer(state_dir(), version=version, suite=suite) as server:
+        database = server.new_database()
+        source = database.admin()
+        source.kind.fill(source, Plan(movements=5000, seed=5, dirty=0.05), lambda rows: None)
+        database.execute("ALTER TABLE movimento ALTER data_movimento TYPE timestamptz")
+        delivered(database, tmp_path, "--time-zone", "-03:00")
+        assert manifest(tmp_path)["source"]["server"] == f"PostgreSQL {server_version(database)}"
+        assert not [
+            finding for finding in database.reader().kind.examine(database.reader()) if finding.level != "ok"
+        ]
+
+
+def server_version(database: PostgresDatabase) -> str:
+    return str(database.query("SELECT split_part(version(), ' ', 2)")[0][0])

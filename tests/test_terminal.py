@@ -119,7 +119,18 @@ def test_the_summary_fits_the_terminal(small: Database, tmp_path: Path, columns:
     summary = said[said.index(f"{tmp_path / CSV}\n") :].splitlines()[1:]
     labels = [line[:17].strip() for line in summary if line[2] != " "]
     assert labels == [
-        *("rows", "total", "rejected", "mismatches", "warnings", "seconds", "balanced", "shows", "details")
+        *(
+            "rows",
+            "total",
+            "rejected",
+            "mismatches",
+            "warnings",
+            "seconds",
+            "balanced",
+            "time zone",
+            "shows",
+            "details",
+        )
     ]
     for line in summary:
         assert len(line) <= columns or " " not in line[17:], line

@@ -1,7 +1,7 @@
 """Reads rows by the page: a range of a table's blocks, which the server itself makes lines of tagged TSV of.
 
-A page comes as one value, as with MySQL: COPY sends each row as a message of its own, which costs the client 2 s of
-processor time for a million rows, and the server no less than the pages do (bench/postgres_pages.py).
+A page comes as one value, as with MySQL: COPY sends each row as a message of its own, which costs this program's
+processor five times as much (bench/postgres_pages.py).
 """
 
 from collections.abc import Iterator

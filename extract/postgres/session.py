@@ -8,7 +8,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from threading import Thread, Timer
 from typing import Any
 
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from extract.source import Source
-from extract.tls import OFF, VERIFY, is_localhost, is_loopback
+from extract.tls import is_localhost
 from movimento_flat import interrupts
 from movimento_flat.errors import UserError
 
@@ -47,6 +48,10 @@ _SETTINGS = {
     "client_connection_check_interval": "10s",
 }
 _SET = "SELECT set_config(name, (%s::json) ->> name, false) FROM pg_settings WHERE name = ANY (%s)"
+#: Rows and bytes that are waited for together.
+SOME_ROWS, SOME_BYTES = 1000, 1 << 20
+#: A byte 0, and what stands for bytes that are no UTF-8.
+_find_odd = re.compile("[\0\ud800-\udfff]").search
 _find_offset = re.compile(r"[+-]\d\d?:\d\d").fullmatch
 
 
@@ -122,22 +127,30 @@ class Session:
             ]
 
     def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query, each held by itself."""
+        """Yield the rows of a query; few are held at a time."""
         with self._connection.cursor(binary=True) as cursor:
             rows = cursor.stream(query, binary=True)
             while True:
-                with self._waiting():
-                    row = next(rows, None)
-                if row is None:
+                with self._waiting():  # for some rows: it starts a thread
+                    some = list(_some(rows))
+                if not some:
                     return
-                yield row
+                yield from some
 
     def copy_in(self, statement: str, blocks: Iterator[bytes]) -> None:
-        """Send blocks to a COPY ... FROM STDIN."""
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+        """Send blocks to a COPY ... FROM STDIN.
+
+        Raises:
+            UserError: the server refuses them, or does not answer.
+        """
+        with self._connection.cursor() as cursor, ExitStack() as stack:
+            with self._waiting():
+                copy = stack.enter_context(cursor.copy(statement))
             for block in blocks:
                 with self._waiting():
                     copy.write(block)
+            with self._waiting():
+                stack.close()
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -160,6 +173,16 @@ class Session:
     def _give_up(self) -> None:
         self._is_late = True
         self.hang_up()
+
+
+def _some(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the next rows: a thousand, or as many as have a few bytes more than SOME_BYTES."""
+    size = 0
+    for row in islice(rows, SOME_ROWS):
+        yield row
+        size += sum(len(field) for field in row if isinstance(field, bytes))
+        if size > SOME_BYTES:
+            return
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -243,12 +266,11 @@ def _tls(source: Source) -> dict[str, str]:
     Raises:
         UserError: there is no authority to trust.
     """
-    tls = source.tls
-    asked = tls.mode or (VERIFY if tls.authority else None)
-    if asked == OFF or (asked is None and (source.unix_socket or is_loopback(source.host))):
+    if not source.tls.context(
+        source.host, source.unix_socket
+    ):  # which says what is wrong with the authority's file
         return {"sslmode": "disable"}
-    tls.context(source.host, None)  # says what is wrong with the authority's file
-    authority = tls.authority or ssl.get_default_verify_paths().cafile
+    authority = source.tls.authority or ssl.get_default_verify_paths().cafile
     if not authority:
         raise UserError(
             "This machine has no file of authorities to trust.",
@@ -262,7 +284,7 @@ def _refuse_odd_texts(source: Source) -> None:
     UserError: libpq could not send a text, or would cut it.
     """
     for what, text in (("password", source.password), ("user", source.user), ("database", source.database)):
-        if "\0" in text or text.encode(errors="surrogateescape") != text.encode(errors="replace"):
+        if _find_odd(text):
             raise UserError(
                 f"The {what} is no text in UTF-8 without a byte 0.",
                 "Check it in SOURCE, PGPASSWORD or the password file.",

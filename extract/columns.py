@@ -1,4 +1,4 @@
-"""The columns that a database has, held against the model: what is missing, and which types have no exact text."""
+"""Compares a database's columns with the model: finds those that are missing, and types that have no exact text."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from extract.columns import SourceTable, TheirTable
+from extract.findings import Finding
 from extract.tables_file import TableSource
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
@@ -116,31 +117,6 @@ class Snapshot(Protocol):
 
     def totals(self, connection: Any, table: SourceTable) -> Totals:
         """Return what the server counts and adds up of a table in one query, to compare the pages with."""
-
-
-OK, NOTE, PROBLEM = "ok", "note", "problem"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check of `doctor`.
-
-    Attributes:
-        level: OK; NOTE, with which a run works; or PROBLEM.
-        subject: what was checked, in a word.
-        what: the result, in words.
-        next_step: what to do about it.
-    """
-
-    level: str
-    subject: str
-    what: str
-    next_step: str = ""
-
-    @classmethod
-    def failed(cls, subject: str, error: UserError) -> Self:
-        """Return the finding of a check that has failed."""
-        return cls(PROBLEM, subject, error.what, error.next_step)
 
 
 class Comparison(Protocol):

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from extract.source import Source
 from movimento_flat.sql_files import READER, expected_rows
 from tests import other_debian
 from tests.debian import unpacked
+from tests.mysql9 import free_port
 
 VERSION = "15"
 INSTALLED = Path("/usr/lib/postgresql")
@@ -63,7 +63,7 @@ class PostgresServer:
         (data / "pg_hba.conf").write_text(
             "local all postgres trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
-        self.port = _free_port()
+        self.port = free_port()
         settings = [
             f"listen_addresses={self.host}",
             f"port={self.port}",
@@ -193,9 +193,3 @@ def _ordinary_user() -> dict[str, Any]:
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from extract.server_kind import NOTE, OK, PROBLEM, Finding
+from extract.findings import NOTE, OK, PROBLEM, Finding
 from movimento_flat.cli.doctor import as_text, examine
 from movimento_flat.sample_data.private_server.programs import find_programs
 from tests.conftest import PASSWORD, ROOT, Database

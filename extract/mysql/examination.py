@@ -1,18 +1,18 @@
 """What `doctor` looks at in a MySQL or MariaDB database."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
 
+from extract.findings import NOTE, OK, Finding, account_finding, tls_finding
 from extract.mysql.columns import MySqlTable, inspect
 from extract.mysql.grants import refuse_writers
 from extract.mysql.session import connect, explain
 from extract.mysql.snapshot import describe, lock
-from extract.server_kind import NOTE, OK, PROBLEM, Finding
 from extract.source import Source
-from extract.tls import OFF
 from movimento_flat.errors import UserError
 
 
@@ -26,7 +26,9 @@ def examine(source: Source) -> Iterator[Finding]:
                 OK, subject, f"{source} answers: {server.version}, its clock in {server.zone}: {server.clock}"
             )
             yield _tls(connection, source)
-            yield _account(connection, source)
+            yield account_finding(
+                source.user, source.allow_writer, partial(refuse_writers, connection, source)
+            )
             subject = "tables"
             tables = inspect(connection, source.window, source.tables)
             names = ", ".join(table.name for table in tables)
@@ -53,20 +55,7 @@ def _tls(connection: "Connection[Any]", source: Source) -> Finding:
     with connection.cursor() as cursor:
         cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")
         _, version = cursor.fetchone() or ("", "")
-    if version:
-        return Finding(OK, "TLS", f"{version}, the server's certificate and name are verified")
-    if source.tls.mode == OFF:
-        return Finding(NOTE, "TLS", "off, as asked", "Anybody on the way can read the data, and change them.")
-    return Finding(OK, "TLS", "none, and none needed: the server is on this machine")
-
-
-def _account(connection: "Connection[Any]", source: Source) -> Finding:
-    try:
-        refuse_writers(connection, source)
-    except UserError as error:
-        level = NOTE if source.allow_writer else PROBLEM
-        return Finding(level, "account", error.what, error.next_step)
-    return Finding(OK, "account", f"{source.user} can read and not write")
+    return tls_finding(version, source.tls.mode)
 
 
 def _rows(connection: "Connection[Any]", tables: list[MySqlTable]) -> Finding:

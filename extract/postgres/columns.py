@@ -61,7 +61,7 @@ _FIND_RELATIONS = f"""
     SELECT c.oid::bigint, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN {RELATIONS} AND lower(c.relname) = lower(%s)
         AND CASE WHEN %s::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = %s END
-    ORDER BY c.relname <> %s
+    ORDER BY n.nspname, c.relname
 """
 _FIND_COLUMNS = """
     SELECT attname, atttypid::bigint, atttypmod FROM pg_attribute
@@ -115,10 +115,8 @@ def inspect(session: Session) -> list[PostgresTable]:
 
 def _table(session: Session, source: TableSource) -> PostgresTable:
     if source.query:
-        name, described = (
-            source.operand(quoted),
-            session.described(f"SELECT * FROM {source.operand(quoted)} LIMIT 0"),
-        )
+        name = source.operand(quoted)
+        described = session.described(f"SELECT * FROM {name} LIMIT 0")
     else:
         name, described = relation(session, source)
     # The catalogue has all columns, also those that the role may not read: none is hidden.
@@ -143,8 +141,7 @@ def _table(session: Session, source: TableSource) -> PostgresTable:
 
 def relation(session: Session, source: TableSource) -> tuple[str, list[tuple[str, int, int]]]:
     """Return the quoted name of a table, and name, type and its modifier of its columns; none where it is not there."""
-    values = (source.name, source.schema, source.schema, source.name)
-    relations = session.all(_FIND_RELATIONS, values)
+    relations = session.all(_FIND_RELATIONS, (source.name, source.schema, source.schema))
     exact = [relation for relation in relations if relation[2] == source.name]
     if len(exact or relations) > 1:
         names = ", ".join(f"{schema}.{name}" for _, schema, name in relations)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from extract.postgres.columns import of_types, relation
-from extract.postgres.lines import SQL_ASCII, as_bytes
+from extract.postgres.lines import as_bytes, as_text
 from extract.postgres.session import Session, connect, quoted
 from extract.source import Source
 from extract.tables_file import TableSource
@@ -34,8 +34,8 @@ _TEXTS = {
 
 
 @contextmanager
-def comparison(source: Source, as_of: datetime | None) -> Iterator["PostgresComparison"]:  # there is none
-    """See `extract.server_kind.ServerKind.comparison`."""
+def comparison(source: Source, as_of: datetime | None) -> Iterator["PostgresComparison"]:
+    """See `extract.server_kind.ServerKind.comparison`; no delivery of PostgreSQL is of an earlier moment."""
     with connect(source) as session:
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield PostgresComparison(session)
@@ -102,7 +102,7 @@ class PostgresComparison:
         return f"({high}::numeric * 4294967296 + {low})"
 
     def _text(self, written: str) -> str:
-        return f"convert_from({written}, '{SQL_ASCII if self._session.encoding == SQL_ASCII else 'UTF8'}')"
+        return as_text(written, self._session.encoding)
 
 
 def _null(column: Column) -> str:

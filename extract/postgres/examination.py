@@ -1,14 +1,14 @@
 """What `doctor` looks at in a PostgreSQL database."""
 
 from collections.abc import Iterator
+from functools import partial
 
+from extract.findings import OK, Finding, account_finding, tls_finding
 from extract.postgres.columns import PostgresTable, inspect
 from extract.postgres.grants import refuse_writers
 from extract.postgres.session import Session, connect
 from extract.postgres.snapshot import describe
-from extract.server_kind import NOTE, OK, PROBLEM, Finding
 from extract.source import Source
-from extract.tls import OFF
 from movimento_flat.errors import UserError
 
 
@@ -22,7 +22,7 @@ def examine(source: Source) -> Iterator[Finding]:
                 OK, subject, f"{source} answers: {server.version}, its clock in {server.zone}: {server.clock}"
             )
             yield _tls(session)
-            yield _account(session)
+            yield account_finding(source.user, source.allow_writer, partial(refuse_writers, session))
             subject = "tables"
             tables = inspect(session)
             yield Finding(OK, subject, f"{', '.join(table.name for table in tables)}: their columns fit")
@@ -37,20 +37,7 @@ def examine(source: Source) -> Iterator[Finding]:
 
 def _tls(session: Session) -> Finding:
     (version,) = session.row("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-    if version:
-        return Finding(OK, "TLS", f"{version}, the server's certificate and name are verified")
-    if session.source.tls.mode == OFF:
-        return Finding(NOTE, "TLS", "off, as asked", "Anybody on the way can read the data, and change them.")
-    return Finding(OK, "TLS", "none, and none needed: the server is on this machine")
-
-
-def _account(session: Session) -> Finding:
-    try:
-        refuse_writers(session)
-    except UserError as error:
-        level = NOTE if session.source.allow_writer else PROBLEM
-        return Finding(level, "account", error.what, error.next_step)
-    return Finding(OK, "account", f"{session.source.user} can read and not write")
+    return tls_finding(version, session.source.tls.mode)
 
 
 def _rows(session: Session, tables: list[PostgresTable]) -> Finding:

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from extract.postgres.session import Session, connect
 from extract.source import Source
 from movimento_flat.errors import UserError
-from movimento_flat.sample_data.generate import Generator, Row
+from movimento_flat.sample_data.generate import Generator, Row, as_line
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import TABLES
 from movimento_flat.sql_files import statements
-
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def fill(source: Source, plan: Plan, progress: Callable[[int], None]) -> None:
@@ -41,9 +39,5 @@ def _create_empty_tables(session: Session) -> None:
 
 def _blocks(chunks: Iterable[list[Row]], progress: Callable[[int], None]) -> Iterator[bytes]:
     for rows in chunks:
-        yield "".join(map(_line, rows)).encode()
+        yield "".join(map(as_line, rows)).encode()
         progress(len(rows))
-
-
-def _line(row: Row) -> str:
-    return "\t".join([r"\N" if value is None else str(value).translate(_ESCAPES) for value in row]) + "\n"

@@ -48,7 +48,17 @@ def line(table: Table, fields: Iterable[str]) -> str:
 
 def as_bytes(text: str, encoding: str) -> str:
     """Return the SQL expression of a text's bytes; `encoding` is the database's."""
-    return f"convert_to({text}, '{SQL_ASCII if encoding == SQL_ASCII else 'UTF8'}')"
+    return f"convert_to({text}, '{_written_in(encoding)}')"
+
+
+def as_text(written: str, encoding: str) -> str:
+    """Return the SQL expression of the text of such bytes."""
+    return f"convert_from({written}, '{_written_in(encoding)}')"
+
+
+def _written_in(encoding: str) -> str:
+    """Return the encoding of the bytes: UTF-8, but the text of SQL_ASCII, which may be any bytes, stays as it is."""
+    return SQL_ASCII if encoding == SQL_ASCII else "UTF8"
 
 
 def _literal(text: bytes) -> str:

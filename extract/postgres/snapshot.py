@@ -59,10 +59,8 @@ class PostgresSnapshot:
 
 
 @contextmanager
-def open_snapshot(
-    source: Source, connections: int, say: Callable[[str], None]
-) -> Iterator[PostgresSnapshot]:  # nothing has to be said
-    """See `extract.server_kind.ServerKind.open_snapshot`.
+def open_snapshot(source: Source, connections: int, say: Callable[[str], None]) -> Iterator[PostgresSnapshot]:
+    """See `extract.server_kind.ServerKind.open_snapshot`; there is nothing to say, since it always gives so many.
 
     Nobody can alter, empty or drop the tables until the block ends, or the source's time limit is over.
 
@@ -94,7 +92,8 @@ def _begin(guard: Session, readers: Sequence[Session]) -> list[PostgresTable]:
     for _ in range(ATTEMPTS):
         tables = inspect(guard)
         try:
-            _open(guard, "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY", tables)
+            guard.execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY")
+            _open(guard, tables)
             if foreign := guard.all(_FIND_FOREIGN):
                 raise UserError(
                     f"Foreign tables have no part in a snapshot: {', '.join(name for (name,) in foreign)}.",
@@ -106,7 +105,8 @@ def _begin(guard: Session, readers: Sequence[Session]) -> list[PostgresTable]:
                 other.execute(_BEGIN)
                 other.execute(f"SET TRANSACTION SNAPSHOT '{exported}'")
             for reader in readers:
-                _open(reader, "SET LOCAL lock_timeout = '100ms'", tables)
+                reader.execute("SET LOCAL lock_timeout = '100ms'")
+                _open(reader, tables)
                 reader.execute("SET LOCAL lock_timeout = '5s'")
             is_opened = True
         except BusyError as error:  # somebody waits for the guard, so everybody lets go
@@ -122,12 +122,10 @@ def _begin(guard: Session, readers: Sequence[Session]) -> list[PostgresTable]:
     )
 
 
-def _open(session: Session, before: str, tables: Sequence[PostgresTable]) -> None:
-    """Open the tables, after a statement: the session holds a lock on them until its transaction ends."""
-    session.execute(before)
-    session.execute(
-        "SET LOCAL row_security = off"
-    )  # a pooler may have given the transaction to another session
+def _open(session: Session, tables: Sequence[PostgresTable]) -> None:
+    """Open the tables: the session holds a lock on them until its transaction ends."""
+    # A pooler may have given the transaction to another session.
+    session.execute("SET LOCAL row_security = off")
     for table in tables:
         session.execute(f"SELECT 1 FROM {table.name} LIMIT 0")
 

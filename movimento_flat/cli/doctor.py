@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from extract.server_kind import NOTE, OK, PROBLEM, Finding
+from extract.findings import NOTE, OK, PROBLEM, Finding
 from extract.source import Source
 from movimento_flat.cli.progress import broken
 from movimento_flat.cli.summary import Paint

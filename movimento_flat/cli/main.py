@@ -14,9 +14,9 @@ import click
 from click.shell_completion import get_completion_class
 
 from extract.extraction import MOVEMENTS_FOLDER, SMALL_TABLES_FOLDER, extract
+from extract.findings import PROBLEM
 from extract.hdfs_sink import HdfsSink
 from extract.proposal import propose
-from extract.server_kind import PROBLEM
 from extract.sink import FolderSink, Sink
 from extract.source import Source
 from extract.window import Window

@@ -23,6 +23,7 @@ MadeColumns = Mapping[str, Sequence[object]]
 Value = TypeVar("Value")
 
 CHUNK = 50_000
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
 ADDITIONAL_HOLDERS = 0.10
 UNKNOWN_AGES = 0.01
 IDLE_CARDS = 0.20
@@ -263,3 +264,8 @@ def _embossed(given: str, family: str) -> str:
 
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def as_line(row: Row) -> str:
+    """Return a row as LOAD DATA of MySQL and COPY of PostgreSQL read it."""
+    return "\t".join([r"\N" if value is None else str(value).translate(_ESCAPES) for value in row]) + "\n"

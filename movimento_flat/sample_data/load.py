@@ -10,14 +10,13 @@ from pymysql.connections import Connection
 
 from extract.source import Source
 from movimento_flat.errors import UserError
-from movimento_flat.sample_data.generate import Generator, Row
+from movimento_flat.sample_data.generate import Generator, Row, as_line
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import TABLES, Table
 from movimento_flat.sql_files import statements
 
 #: Dirty rows point nowhere, and the order of the loading is ours: no checks while it lasts.
 _SESSION = "SET SESSION foreign_key_checks = 0, unique_checks = 0, sql_mode = 'STRICT_ALL_TABLES'"
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": r"\0"})
 
 
 def fill(connection: "Connection[Any]", plan: Plan, progress: Callable[[int], None]) -> None:
@@ -71,14 +70,10 @@ def _load(
     with tempfile.TemporaryDirectory(prefix="movimento-flat-seed-") as folder, connection.cursor() as cursor:
         file = Path(folder) / f"{table.name}.tsv"
         for rows in chunks:
-            file.write_text("".join(map(_line, rows)), encoding="utf-8", newline="\n")
+            file.write_text("".join(map(as_line, rows)), encoding="utf-8", newline="\n")
             cursor.execute(
                 f"LOAD DATA LOCAL INFILE %s INTO TABLE {table.name} CHARACTER SET utf8mb4 ({columns})",
                 (str(file),),
             )
             progress(len(rows))
         connection.commit()
-
-
-def _line(row: Row) -> str:
-    return "\t".join([r"\N" if value is None else str(value).translate(_ESCAPES) for value in row]) + "\n"

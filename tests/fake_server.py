@@ -106,21 +106,24 @@ def serving(behave: Behaviour) -> Iterator[tuple[int, threading.Event]]:
 
 
 @contextmanager
-def stopping_proxy(server: str) -> Iterator[tuple[int, threading.Event]]:
-    """A proxy to a server's Unix socket that stops in the middle of the first page of movements.
+def stopping_proxy(
+    server: str | tuple[str, int], asked: tuple[bytes, ...], answered: int = 1000
+) -> Iterator[tuple[int, threading.Event]]:
+    """A proxy to a server's address that stops once a request has held what is asked, in the next longer answer.
 
     -> its port on 127.0.0.1, and what is set when it has stopped.
     """
     stopped = threading.Event()
 
     def forward(client: socket.socket) -> None:
-        with socket.socket(socket.AF_UNIX) as ours:
+        family = socket.AF_UNIX if isinstance(server, str) else socket.AF_INET
+        with socket.socket(family) as ours:
             ours.connect(server)
             has_asked = threading.Event()
 
             def requests() -> None:
                 while request := client.recv(1 << 16):
-                    if b"GROUP_CONCAT" in request and b"`movimento`" in request:
+                    if all(part in request for part in asked):
                         has_asked.set()
                     ours.sendall(request)
 
@@ -132,8 +135,8 @@ def stopping_proxy(server: str) -> Iterator[tuple[int, threading.Event]]:
 
             threading.Thread(target=forward_requests, daemon=True).start()
             while answer := ours.recv(1 << 16):
-                if has_asked.is_set() and len(answer) > 1000:
-                    client.sendall(answer[:1000])
+                if has_asked.is_set() and len(answer) > answered:
+                    client.sendall(answer[:answered])
                     stopped.set()
                     while ours.recv(1 << 16):
                         pass

@@ -31,6 +31,7 @@ SIGNALS = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lam
 Condition = Callable[[], object]
 #: As the console script does. `python -m` ends by SIGINT itself, not with 130, where KeyboardInterrupt was raised in
 #: an exec(), such as that of a dataclass which is being imported; a shell sees 130 either way.
+A_PAGE = (b"GROUP_CONCAT", b"`movimento`")
 COMMAND = [sys.executable, "-c", "from movimento_flat.cli.main import main; main()"]
 
 
@@ -162,7 +163,7 @@ def test_while_the_server_works(slow: Database, statement: str, by: signal.Signa
 @pytest.mark.parametrize("name", ["run", "extract"])
 def test_in_the_middle_of_a_page(filled: Database, name: str, by: signal.Signals, tmp_path: Path) -> None:
     filled.reader()
-    with fake_server.stopping_proxy(str(filled.server.socket)) as (port, stopped):
+    with fake_server.stopping_proxy(str(filled.server.socket), A_PAGE) as (port, stopped):
         place = ("--output", tmp_path / "out") if name == "run" else ("--to", tmp_path / "out")
         source = f"mysql://{READER}@127.0.0.1:{port}/{filled.name}"
         with started(name, *place, "--source", source, home=tmp_path / "home") as process:
@@ -171,7 +172,7 @@ def test_in_the_middle_of_a_page(filled: Database, name: str, by: signal.Signals
 
 def test_a_proxy_that_stops_in_the_middle_of_a_page_is_given_up(filled: Database, tmp_path: Path) -> None:
     limits = TimeLimits(rest=1, answer=10)
-    with fake_server.stopping_proxy(str(filled.server.socket)) as (port, _):
+    with fake_server.stopping_proxy(str(filled.server.socket), A_PAGE) as (port, _):
         source = replace(filled.reader(), host="127.0.0.1", port=port, unix_socket=None, limits=limits)
         with pytest.raises(UserError, match="has said nothing for 1 s"):
             extracted(source, tmp_path)

@@ -26,6 +26,7 @@ from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, FLAT_WITH_IDS
 from movimento_flat.sql_files import READER, statements
 from movimento_flat.state import state_dir
+from tests import fake_server
 from tests.brute_force import as_csv
 from tests.certificates import Authority
 from tests.postgres import PASSWORD, PostgresDatabase, PostgresServer
@@ -467,9 +468,13 @@ def test_texts_that_are_small_on_the_disk_are_read_a_few_at_a_time(
 def test_a_server_that_is_silent_while_a_session_begins_is_given_up(
     database: PostgresDatabase, tmp_path: Path
 ) -> None:
-    source = replace(database.reader(), limits=replace(database.reader().limits, login=0.001))
-    with pytest.raises(UserError, match=r"has said nothing for 0\.001 s"):
-        extracted(source, tmp_path)
+    reader = database.reader()
+    asked = (b"server_encoding",)
+    with fake_server.stopping_proxy((reader.host, reader.port), asked, answered=1) as (port, stopped):
+        source = replace(reader, port=port, limits=replace(reader.limits, login=2))
+        with pytest.raises(UserError, match="has said nothing for 2 s"):
+            extracted(source, tmp_path)
+        assert stopped.is_set()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import islice
 from threading import Thread, Timer
 from typing import Any
@@ -67,13 +67,8 @@ class Session:
         self.encoding = ""
         self._connection = connection
         self._line = socket.socket(fileno=socket.dup(connection.fileno()))
-        self._limit = source.limits.login  # until the session is set
-        self._is_late = False
+        self._silence = 0.0  # seconds, once it was too long
         interrupts.add(self.hang_up)
-
-    def begin_work(self) -> None:
-        """Take the limit of time that a session has once it is set."""
-        self._limit = self.source.limits.answer
 
     def __enter__(self) -> "Session":
         return self
@@ -152,26 +147,30 @@ class Session:
             with self._waiting():
                 stack.close()
 
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def _waiting(self) -> AbstractContextManager[None]:
         """End what lasts longer than a server may be silent; errors are the user's."""
-        timer = Timer(self._limit, self._give_up)
+        return self.limited(self.source.limits.answer)
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """End the session if what is done in it lasts longer; errors are the user's."""
+        timer = Timer(seconds, self._give_up, [seconds])
         timer.daemon = True
         timer.start()
         try:
             yield
         except psycopg.Error as error:
-            if self._is_late:
+            if self._silence:
                 raise UserError(
-                    f"Reading {self.source} failed: the server has said nothing for {self._limit:g} s.",
+                    f"Reading {self.source} failed: the server has said nothing for {self._silence:g} s.",
                     _SILENCE,
                 ) from error
             raise explain(self.source, error, is_in_use=True) from error
         finally:
             timer.cancel()
 
-    def _give_up(self) -> None:
-        self._is_late = True
+    def _give_up(self, seconds: float) -> None:
+        self._silence = seconds
         self.hang_up()
 
 
@@ -228,8 +227,8 @@ def connect(source: Source, **options: Any) -> Session:
     except psycopg.Error as error:
         raise explain(source, error) from error
     try:
-        _set(session, source)
-        session.begin_work()
+        with session.limited(source.limits.login):
+            _set(session, source)
     except BaseException:
         session.close()
         raise

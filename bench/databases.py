@@ -1,6 +1,5 @@
 """Databases to measure with: the project's private MariaDB, filled once and kept."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 from bench.content import Content, content
 from bench.measure import HOME, STATE, Timing, fresh, movimento_flat, run, say
 from bench.session import Results, alternate
+from extract.server_kind import MYSQL, Scheme
 from extract.source import Source
 from movimento_flat.cli import fictitious
 from movimento_flat.cli.progress import Console
@@ -18,6 +18,7 @@ from movimento_flat.sample_data.plan import SKEW, Plan
 from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server.programs import get_programs
 from movimento_flat.sql_files import READER, reader_statements
+from tests.mysql9 import free_port
 
 HOST = "127.0.0.1"
 OUTPUT = STATE / "output"
@@ -33,6 +34,7 @@ class Database:
     Attributes:
         process: id of its server's process.
         movements: what its movements add up to; none is dirty, so the flat table must hold the same.
+        scheme: of its server.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Database:
     password: str
     process: int
     movements: Totals
+    scheme: Scheme = MYSQL
 
     def flatten(self, output: Path) -> Timing:
         """Measure one run of this project: from the database to `output`/movimento_flat.csv, by the local engine."""
@@ -58,19 +61,25 @@ class Database:
     @property
     def source(self) -> Source:
         """Its address for the project's own functions."""
-        return Source(READER, self.name, HOST, self.port, password=self.password)
+        return Source(READER, self.name, HOST, self.port, password=self.password, scheme=self.scheme)
+
+    @property
+    def jdbc(self) -> str:
+        """Its address for JDBC."""
+        options = "?permitMysqlScheme" if self.scheme is MYSQL else ""
+        return f"jdbc:{self.scheme.name}://{HOST}:{self.port}/{self.name}{options}"
 
     @property
     def environment(self) -> dict[str, str]:
         """The password, where a command line cannot show it."""
-        return {"MYSQL_PWD": self.password}
+        return {self.scheme.password_variable: self.password}
 
 
 class Server(PrivateServer):
     """The private server, reached by TCP as JDBC needs it; its databases are kept between calls."""
 
     def __init__(self) -> None:
-        self._free_port = _free_port()
+        self._free_port = free_port()
         super().__init__(STATE / "server", say, get_programs(HOME, say), self._free_port)
 
     def database(self, plan: Plan) -> Database:
@@ -124,9 +133,3 @@ def flatten_all(plans: Mapping[str, Plan], rounds: int) -> tuple[Results, dict[s
 
 def _output(name: str) -> Path:
     return OUTPUT / name.replace(" ", "_")
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -24,7 +24,8 @@ from bench.session import (
     said_version,
     show,
 )
-from bench.spark import JDBC_DRIVER, JOIN, PYSPARK, jdbc_driver, spark_python
+from bench.spark import JDBC_DRIVER, JDBC_DRIVERS, JOIN, PYSPARK, jdbc_driver, spark_python
+from extract.server_kind import MYSQL, Scheme
 from movimento_flat.publish.parts import CSV_NAME
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS
@@ -54,16 +55,16 @@ JAVA_OPTIONS = "-Duser.timezone=UTC"
 
 def pyspark(database: Database, output: Path, partitions: int) -> Timing:
     """Measure one run of PySpark on this machine."""
-    url = f"jdbc:mysql://{HOST}:{database.port}/{database.name}?permitMysqlScheme"
     submit = [
         f"--master local[{CORES}]",
-        f"--jars {jdbc_driver()}",
+        f"--jars {jdbc_driver(JDBC_DRIVERS[database.scheme])}",
         "--driver-memory 4g",
         f"--driver-java-options {JAVA_OPTIONS}",
         "--conf spark.ui.enabled=false",
         "pyspark-shell",
     ]
-    command = [str(spark_python()), str(JOIN), "jdbc", url, str(fresh(output)), f"--partitions={partitions}"]
+    command = [str(spark_python()), str(JOIN), "jdbc", database.jdbc, str(fresh(output))]
+    command += [f"--partitions={partitions}"]
     return run(command, {**database.environment, "PYSPARK_SUBMIT_ARGS": " ".join(submit)}, database.process)
 
 
@@ -124,11 +125,11 @@ def script() -> bool:
     return right
 
 
-def prepare(contestants: Contestants) -> None:
+def prepare(contestants: Contestants, scheme: Scheme = MYSQL) -> None:
     """Fetch what the contestants need, before any clock runs."""
     if contestants.keys() & SPARKS.keys():
         spark_python()
-        jdbc_driver()
+        jdbc_driver(JDBC_DRIVERS[scheme])
     if contestants.keys() & BASELINES.keys():
         python_with("baselines", PACKAGES)
 

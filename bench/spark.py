@@ -5,10 +5,13 @@ from pathlib import Path
 
 from bench.environments import install, python_with
 from bench.measure import ROOT, STATE
+from extract.server_kind import MYSQL, POSTGRESQL
 from movimento_flat.errors import UserError
 
 PYSPARK = "pyspark==4.0.1"
 JDBC_DRIVER = "org.mariadb.jdbc:mariadb-java-client:3.5.3"
+POSTGRES_JDBC_DRIVER = "org.postgresql:postgresql:42.7.4"
+JDBC_DRIVERS = {MYSQL: JDBC_DRIVER, POSTGRESQL: POSTGRES_JDBC_DRIVER}
 COPY_ARTIFACT = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 JOIN = ROOT / "bench" / "spark_join.py"
 #: What that imports of the project: it runs in PySpark's environment, and needs its standard library only.
@@ -31,17 +34,20 @@ def spark_packages() -> Path:
     return next((spark_python().parent.parent / "lib").glob("python*/site-packages"))
 
 
-def jdbc_driver() -> Path:
-    """Return the jar of the JDBC driver, fetched at the first call.
+def jdbc_driver(artifact: str = JDBC_DRIVER) -> Path:
+    """Return the jar of a JDBC driver, fetched at the first call.
 
     Raises:
         UserError: it could not be fetched.
     """
-    jars = STATE / "jdbc"
-    if not any(jars.glob("*.jar")):
+    _, name, version = artifact.split(":")
+    jar = STATE / "jdbc" / f"{name}-{version}.jar"
+    if not jar.exists():
         if not shutil.which("mvn"):
             raise UserError(
-                "Maven fetches the JDBC driver, and is not here.", f"Put {JDBC_DRIVER} into {jars}."
+                f"Maven fetches {jar.name}, and is not here.", f"Put {artifact} into {jar.parent}."
             )
-        install(["mvn", "-q", "-B", COPY_ARTIFACT, f"-Dartifact={JDBC_DRIVER}", f"-DoutputDirectory={jars}"])
-    return next(jars.glob("*.jar"))
+        install(
+            ["mvn", "-q", "-B", COPY_ARTIFACT, f"-Dartifact={artifact}", f"-DoutputDirectory={jar.parent}"]
+        )
+    return jar

@@ -1,10 +1,11 @@
 r"""The same flat table by PySpark, as a good programmer would write it. Runs in PySpark's own environment.
 
-    spark_join.py jdbc URL OUTPUT [--partitions N] [--parts]    four tables of a database; password in MYSQL_PWD
+    spark_join.py jdbc URL OUTPUT [--partitions N] [--parts]    four tables of a database
     spark_join.py tsv FOLDER OUTPUT [--sort-merge]              tagged TSV, as the project's join reads it
 
-OUTPUT is a folder: of one CSV for jdbc, of CSV parts for tsv, of parts without headers for --parts. Small tables are
-broadcast, but not with --sort-merge. Rows are not sorted, as the project does: Spark has less to do.
+The password is in MYSQL_PWD or PGPASSWORD. OUTPUT is a folder: of one CSV for jdbc, of CSV parts for tsv, of parts
+without headers for --parts. Small tables are broadcast, but not with --sort-merge. Rows are not sorted, as the project
+does: Spark has less to do.
 """
 
 import argparse
@@ -22,6 +23,11 @@ from movimento_flat.schema import FLAT_TABLE, MOVIMENTO, SMALL_TABLES, Kind  # n
 
 USER = "movimento_reader"
 FETCH_ROWS = 10_000
+#: By the kind of server in a URL: the driver's class, and the variable with the password.
+DRIVERS = {
+    "mysql": ("org.mariadb.jdbc.Driver", "MYSQL_PWD"),
+    "postgresql": ("org.postgresql.Driver", "PGPASSWORD"),
+}
 #: Escaped text, and what it stands for, in this order: what stands for the backslash is put back last.
 ESCAPES = (("\\\\", "\ue000"), ("\\t", "\t"), ("\\n", "\n"), ("\\r", "\r"), ("\\0", "\0"), ("\\s", "\x1e"))
 
@@ -56,8 +62,9 @@ def main() -> None:
 
 def jdbc_tables(spark: SparkSession, url: str, partitions: int) -> Tables:
     """Return the four tables as the database has them, movements by ranges of ids if in several partitions."""
-    options = {"url": url, "driver": "org.mariadb.jdbc.Driver", "fetchsize": str(FETCH_ROWS)}
-    options |= {"user": USER, "password": os.environ["MYSQL_PWD"]}
+    driver, password = DRIVERS[url.split(":")[1]]
+    options = {"url": url, "driver": driver, "fetchsize": str(FETCH_ROWS)}
+    options |= {"user": USER, "password": os.environ[password]}
     reader = spark.read.format("jdbc").options(**options)
     tables = {table.name: reader.option("dbtable", table.name).load() for table in SMALL_TABLES}
     reader = reader.option("dbtable", MOVIMENTO.name)

@@ -93,6 +93,11 @@ class PostgresServer:
     ) -> None:
         self._stop()
 
+    @property
+    def process(self) -> int:
+        """Return the id of its first process."""
+        return self._process.pid
+
     def admin(self, database: str = "postgres") -> "psycopg.Connection[Any]":
         """Return a connection of the superuser."""
         return psycopg.connect(

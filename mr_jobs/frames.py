@@ -20,7 +20,7 @@ BUCKET = 1000
 #: Keys of rows whose id is NULL, which come first, and of reports about anything but movements, which come last.
 NO_ID, REPORTS = b"-", b"~"
 #: Bytes of rows that are looked at together, and of those of one bucket that are sorted in memory.
-BATCH, ROOM = 4 << 20, 16 << 20
+BATCH, ROOM = 4 << 20, 8 << 20
 #: Bytes of rows that a task gathers before it sends them as records.
 HELD = 8 << 20
 #: Bytes of a record: whoever merges runs holds one of each.

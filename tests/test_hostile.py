@@ -35,7 +35,15 @@ from movimento_flat.state import state_dir
 from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
 from tests.conftest import PASSWORD, Database, Server, new_database
-from tests.hostile import PROFILE, DatabaseCase, TsvCase, database_cases, expected_row, tsv_cases
+from tests.hostile import (
+    PROFILE,
+    DatabaseCase,
+    TsvCase,
+    database_cases,
+    expected_row,
+    postgres_cases,
+    tsv_cases,
+)
 from tests.mysql9 import MySQL9
 from tests.rows import INTO_MOVIMENTO
 from tests.test_join import simulate
@@ -66,7 +74,7 @@ def by_name(case: DatabaseCase | TsvCase) -> str:
 
 
 def test_every_case_has_a_name_of_its_own_a_reason_and_one_expectation() -> None:
-    cases = [*database_cases(), *tsv_cases()]
+    cases = [*database_cases(), *postgres_cases(), *tsv_cases()]
     assert len({case.name for case in cases}) == len(cases) >= 60
     for case in cases:
         assert case.why, case
@@ -152,7 +160,15 @@ def check_database(case: DatabaseCase, server: Server, output: Path) -> None:
         stack.enter_context(other_sessions(database, case))
         stack.enter_context(settings(database, case))
         patch.setattr(session_module, "_SESSION", limited(session_module._SESSION, case.session))
-        error, said = (run_command if case.command else run_here)(source, database, output, case)
+        if case.command:
+            error, said = run_command(source, database, output, case)
+        else:
+            error, said = run_here(source, output, case)
+    check_outcome(case, output, error, said)
+
+
+def check_outcome(case: DatabaseCase, output: Path, error: str, said: str) -> None:
+    """Hold what was published and said against what the case expects."""
     if case.error:
         assert error, f"published:\n{(output / CSV_NAME).read_text()}"
         assert case.error in error
@@ -331,7 +347,7 @@ class HereEngine:
         yield HereWorkspace(work, sink)
 
 
-def run_here(source: Source, database: Database, output: Path, case: DatabaseCase) -> tuple[str, str]:
+def run_here(source: Source, output: Path, case: DatabaseCase) -> tuple[str, str]:
     """-> the error's text or none, and what was said."""
     console = Remembering()
     engine = HereEngine(lambda name: time.sleep(case.slow))

@@ -15,10 +15,12 @@ import pytest
 
 from extract.time_limits import TimeLimits
 from movimento_flat.errors import UserError
-from movimento_flat.sql_files import READER
+from movimento_flat.sql_files import READER, statements
 from tests import fake_server
+from tests import postgres as postgres_tests
 from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
 from tests.fake_server import Behaviour, greeting, says, serving
+from tests.postgres import PostgresServer
 from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 from tests.test_extract import extracted
 from tests.test_run import CSV, command
@@ -31,6 +33,7 @@ SIGNALS = pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lam
 Condition = Callable[[], object]
 #: As the console script does. `python -m` ends by SIGINT itself, not with 130, where KeyboardInterrupt was raised in
 #: an exec(), such as that of a dataclass which is being imported; a shell sees 130 either way.
+PASSWORDS = {"MYSQL_PWD": PASSWORD, "PGPASSWORD": postgres_tests.PASSWORD}
 A_PAGE = (b"GROUP_CONCAT", b"`movimento`")
 COMMAND = [sys.executable, "-c", "from movimento_flat.cli.main import main; main()"]
 
@@ -41,7 +44,7 @@ def started(*arguments: object, home: Path) -> "Iterator[subprocess.Popen[str]]"
     process = subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "MYSQL_PWD": PASSWORD, "MOVIMENTO_FLAT_HOME": str(home), "TMPDIR": str(home)},
+        env={**os.environ, **PASSWORDS, "MOVIMENTO_FLAT_HOME": str(home), "TMPDIR": str(home)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -176,6 +179,24 @@ def test_a_proxy_that_stops_in_the_middle_of_a_page_is_given_up(filled: Database
         source = replace(filled.reader(), host="127.0.0.1", port=port, unix_socket=None, limits=limits)
         with pytest.raises(UserError, match="has said nothing for 1 s"):
             extracted(source, tmp_path)
+
+
+@SIGNALS
+@pytest.mark.parametrize("name", ["run", "extract"])
+def test_in_the_middle_of_a_page_of_postgresql(
+    postgres: PostgresServer, name: str, by: signal.Signals, tmp_path: Path
+) -> None:
+    database = postgres.new_database()
+    database.execute(*statements("postgres/tables"))
+    database.execute(
+        "INSERT INTO movimento SELECT n, 1, 'x', '2024-01-01', 1 FROM generate_series(1, 9999) n"
+    )
+    server = (postgres.host, postgres.port)
+    with fake_server.stopping_proxy(server, (b"string_agg", b'"movimento"')) as (port, stopped):
+        place = ("--output", tmp_path / "out") if name == "run" else ("--to", tmp_path / "out")
+        source = str(replace(database.reader(), port=port))
+        with started(name, *place, "--source", source, home=tmp_path / "home") as process:
+            ends_by_one_signal(process, by, stopped.is_set)
 
 
 @SIGNALS

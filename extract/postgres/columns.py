@@ -28,7 +28,7 @@ _FAMILIES = {
     **dict.fromkeys(("int2", "int4"), SHORT_WHOLE),
     "int8": WHOLE,
     "numeric": DECIMAL,
-    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "uuid"), TEXT),
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "xml"), TEXT),
     "timestamp": CLOCK,
     "timestamptz": ZONED,
     "date": DATE,
@@ -69,7 +69,7 @@ _FIND_COLUMNS = """
 """
 _FIND_TABLES = f"""
     SELECT c.relname FROM pg_class c WHERE c.relkind IN {RELATIONS} AND pg_table_is_visible(c.oid)
-        AND c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')
+        AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
         AND has_any_column_privilege(c.oid, 'SELECT') ORDER BY c.relname
 """
 
@@ -199,7 +199,7 @@ def _field(column: Column, found: SourceColumn) -> str:
     """Return the SQL expression of a column's text in a line; NULL where it is NULL."""
     value = _value(found)
     if found.family == TEXT:
-        return lines.escaped(f"{value}::text")
+        return lines.escaped(f'{value}::text COLLATE "C"')  # others may not be searched
     if column.kind is Kind.MONEY and found.scale != MONEY_SCALE:
         rounded = f"round({value}::numeric, {MONEY_SCALE})::text"
         return f"CASE WHEN scale(trim_scale({value}::numeric)) <= {MONEY_SCALE} THEN {rounded} ELSE {value}::text END"

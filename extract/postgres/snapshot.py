@@ -91,14 +91,14 @@ def _begin(guard: Session, readers: Sequence[Session]) -> list[PostgresTable]:
     busy: BusyError | None = None
     for _ in range(ATTEMPTS):
         tables = inspect(guard)
+        guard.execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY")
+        _open(guard, tables)
+        if foreign := guard.all(_FIND_FOREIGN):
+            raise UserError(
+                f"Foreign tables have no part in a snapshot: {', '.join(name for (name,) in foreign)}.",
+                "Read from the database that has them, or from a copy.",
+            )
         try:
-            guard.execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY")
-            _open(guard, tables)
-            if foreign := guard.all(_FIND_FOREIGN):
-                raise UserError(
-                    f"Foreign tables have no part in a snapshot: {', '.join(name for (name,) in foreign)}.",
-                    "Read from the database that has them, or from a copy.",
-                )
             first.execute(_BEGIN)
             (exported,) = first.row("SELECT pg_export_snapshot()")
             for other in others:

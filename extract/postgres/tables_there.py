@@ -9,7 +9,7 @@ from extract.source import Source
 
 _OURS = f"""
     c.relkind IN {RELATIONS} AND pg_table_is_visible(c.oid) AND has_any_column_privilege(c.oid, 'SELECT')
-    AND c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')
+    AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
 """
 _FIND_COLUMNS = f"""
     SELECT c.relname, a.attname, a.atttypid::bigint, a.atttypmod

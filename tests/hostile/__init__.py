@@ -61,7 +61,7 @@ class DatabaseCase(Case):
         started_hostile: on a server whose options forbid what others let a session change (MariaDB).
         start: `profile`, `empty` (the four tables without rows) or `nothing`.
         do: statements of the administrator; `{database}` is the schema's name.
-        settings: variables of the server while it is read, as SQL.
+        settings: variables of the server, for PostgreSQL of the account, while it is read, as SQL.
         session: values that the program's own session gets in place of what it asks for: a server's maximum.
         account: statements about the reader's account, `{account}`; it is made anew for each case.
         elsewhere: statements of other sessions, which stay open while the database is read.
@@ -124,6 +124,11 @@ def expected_row(row: str) -> str:
 def database_cases() -> list[DatabaseCase]:
     """Those of all files about databases."""
     return [DatabaseCase(**content) for content in _contents("databases*.toml")]
+
+
+def postgres_cases() -> list[DatabaseCase]:
+    """Those of PostgreSQL."""
+    return [DatabaseCase(**content) for content in _contents("postgres.toml")]
 
 
 def tsv_cases() -> list[TsvCase]:

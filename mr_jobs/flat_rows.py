@@ -52,6 +52,7 @@ from mr_jobs.frames import (
     packs_of,
     padded,
     row_of,
+    size_of,
     sorted_on_disk,
     unpadded,
 )
@@ -94,7 +95,7 @@ class FlatRows:
         packs = iter(packs)
         for tag, rows in packs:
             own[tag].append(rows)
-            sizes[tag] += len(rows)
+            sizes[tag] += size_of(rows)
             if sizes[tag] <= self._room:
                 continue
             if tag == _M:
@@ -102,7 +103,7 @@ class FlatRows:
                 yield from self._join_large(own, (rows for _, rows in packs))
                 return
             own[tag] = few_of_each(own[tag])
-            sizes[tag] = sum(map(len, own[tag]))
+            sizes[tag] = sum(map(size_of, own[tag]))
         for tag, texts in own.items():
             self._held[tag] += texts
         self._size += sum(sizes.values())

@@ -19,10 +19,12 @@ from movimento_flat.tagged_tsv import NULL, ROW_SEPARATOR
 BUCKET = 1000
 #: Keys of rows whose id is NULL, which come first, and of reports about anything but movements, which come last.
 NO_ID, REPORTS = b"-", b"~"
-#: Bytes of rows that are looked at together, and of those of one bucket that are sorted in memory.
-BATCH, ROOM = 4 << 20, 8 << 20
-#: Bytes of rows that a task gathers before it sends them as records.
-HELD = 8 << 20
+#: Bytes that a frame takes for a row beyond its text: short rows need more memory than their text says.
+ROW_BYTES = 32
+#: Bytes of rows, these included, that are looked at together, and of those of one bucket that are sorted in memory.
+BATCH, ROOM = 6 << 20, 12 << 20
+#: Bytes of rows, these included, that a task gathers before it sends them as records.
+HELD = 12 << 20
 #: Bytes of a record: whoever merges runs holds one of each.
 PACK = 256 << 10
 
@@ -59,6 +61,11 @@ def packs_in(values: Iterable[bytes]) -> Iterator[Pack]:
     for value in values:
         tag, _, rows = value.partition(b"\t")
         yield tag, rows
+
+
+def size_of(rows: bytes) -> int:
+    """Return about the bytes of memory that rows of a pack take."""
+    return len(rows) + ROW_BYTES * (rows.count(ROW_SEPARATOR) + 1)
 
 
 def lines_of(block: bytes) -> pl.Series:
@@ -139,7 +146,7 @@ class RecordBuffer:
             if some.rows.is_empty():
                 continue
             self._held[some.prefix, some.tag].append(some.rows)
-            self._size += int(some.rows["row"].str.len_bytes().sum())
+            self._size += int(some.rows["row"].str.len_bytes().sum()) + ROW_BYTES * len(some.rows)
             if self._size > self._room:
                 yield from self.flush()
 

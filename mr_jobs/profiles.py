@@ -33,6 +33,7 @@ from mr_jobs.frames import (
     frame_of,
     lines_of,
     row_of,
+    size_of,
     sorted_on_disk,
 )
 from mr_jobs.quality_checks import fails_luhn, is_odd_age, warning_row
@@ -148,13 +149,13 @@ class ParentsAndCards:
         own: list[bytes] = []
         own_size = 0
         for tag, rows in packs:
-            self._size += len(rows)
+            self._size += size_of(rows)
             if tag == self._tag:
                 own.append(rows)
-                own_size += len(rows)
+                own_size += size_of(rows)
                 if own_size > self._room:
                     own = few_of_each(own)
-                    own_size = sum(map(len, own))
+                    own_size = sum(map(size_of, own))
                 continue
             self._cards.append(rows)
             if self._size > self._batch:
@@ -201,7 +202,7 @@ class CardNumbers:
         packs = iter(packs)
         for _, rows in packs:
             own.append(rows)
-            size += len(rows)
+            size += size_of(rows)
             if size > self._room:
                 yield from self._of_large_bucket(own, (rows for _, rows in packs))
                 return

@@ -57,7 +57,7 @@ def pyspark(database: Database, output: Path, partitions: int) -> Timing:
     """Measure one run of PySpark on this machine."""
     submit = [
         f"--master local[{CORES}]",
-        f"--jars {jdbc_driver(JDBC_DRIVERS[database.scheme])}",
+        f"--jars {jdbc_driver(JDBC_DRIVERS[database.scheme.name])}",
         "--driver-memory 4g",
         f"--driver-java-options {JAVA_OPTIONS}",
         "--conf spark.ui.enabled=false",
@@ -129,7 +129,7 @@ def prepare(contestants: Contestants, scheme: Scheme = MYSQL) -> None:
     """Fetch what the contestants need, before any clock runs."""
     if contestants.keys() & SPARKS.keys():
         spark_python()
-        jdbc_driver(JDBC_DRIVERS[scheme])
+        jdbc_driver(JDBC_DRIVERS[scheme.name])
     if contestants.keys() & BASELINES.keys():
         python_with("baselines", PACKAGES)
 

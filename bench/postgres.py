@@ -55,7 +55,7 @@ def script() -> bool:
     right = all_equal(contents)
     right = database.all_in(contents[OURS]) and right
     if arguments.record and right:
-        versions |= pinned(PYSPARK, JDBC_DRIVERS[POSTGRESQL])
+        versions |= pinned(PYSPARK, JDBC_DRIVERS[POSTGRESQL.name])
         record("postgres", results, versions, movements=plan.movements)
     return right
 

@@ -11,7 +11,7 @@ from movimento_flat.errors import UserError
 PYSPARK = "pyspark==4.0.1"
 JDBC_DRIVER = "org.mariadb.jdbc:mariadb-java-client:3.5.3"
 POSTGRES_JDBC_DRIVER = "org.postgresql:postgresql:42.7.4"
-JDBC_DRIVERS = {MYSQL: JDBC_DRIVER, POSTGRESQL: POSTGRES_JDBC_DRIVER}
+JDBC_DRIVERS = {MYSQL.name: JDBC_DRIVER, POSTGRESQL.name: POSTGRES_JDBC_DRIVER}
 COPY_ARTIFACT = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 JOIN = ROOT / "bench" / "spark_join.py"
 #: What that imports of the project: it runs in PySpark's environment, and needs its standard library only.

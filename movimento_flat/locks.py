@@ -3,7 +3,11 @@
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from movimento_flat.errors import UserError
 
 _POLL_SECONDS = 0.05
 
@@ -31,3 +35,36 @@ def open_locked(path: Path, flags: int = os.O_RDWR | os.O_CREAT, wait_seconds: f
     except BaseException:
         os.close(descriptor)
         raise
+
+
+@contextmanager
+def hold_folder(path: Path, what: str, holder: Path) -> Iterator[None]:
+    """Hold a folder that one run alone may publish to.
+
+    Args:
+        path: the folder.
+        what: it is, as a message calls it.
+        holder: file with the process id of the run that holds it; it need not be there.
+
+    Raises:
+        UserError: another run holds it, or its file system has no locks.
+    """
+    try:
+        descriptor = open_locked(path, os.O_RDONLY | os.O_DIRECTORY)
+    except BlockingIOError as error:
+        try:
+            process = f"process {holder.read_text().strip()}"
+        except OSError:
+            process = "another process"
+        raise UserError(
+            f"{what} {path} is in use by a run of {process}.", "Wait for it to end, or name another folder."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{what} {path} cannot be locked: {error.strerror}. Two runs could publish there at the same time.",
+            "Name a folder on another file system.",
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -23,7 +23,11 @@ _READ = 1 << 20
 
 
 class Auditing:
-    """Audits a CSV and adds up its figures."""
+    """Audits a CSV and adds up its figures.
+
+    Attributes:
+        spans: bytes of the file that tasks audit, whole rows each.
+    """
 
     def __init__(self, csv: Path, columns: tuple[str, ...], with_figures: bool, workers: Workers) -> None:
         """Args:
@@ -41,6 +45,7 @@ class Auditing:
         self._hashed: list[Future[None]] = []
         self._audited: list[Future[tuple[Totals, Part | None]]] = []
         self._begun = 0
+        self.spans: list[tuple[int, int]] = []
 
     def __enter__(self) -> "Auditing":
         return self
@@ -87,6 +92,7 @@ class Auditing:
         except BrokenProcessPool as error:
             raise self._why_broken() from error
         self._hashed.append(self._hashing.submit(self._hash, self._begun, end))
+        self.spans.append((self._begun, end))
         self._begun = end
 
     def _result(self, audited: "Future[tuple[Totals, Part | None]]") -> tuple[Totals, Part | None]:

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from movimento_flat.cli.auditing import Auditing
+from movimento_flat.cli.lake import write_lake
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.exports.parquet import parquet_totals, write_parquet
 from movimento_flat.exports.spreadsheet import write_spreadsheet
+from movimento_flat.lake.folder import Change, LakeFolder
 from movimento_flat.privacy import Privacy
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.accounting import Audit, check_identity
@@ -20,6 +22,14 @@ from movimento_flat.publish.manifest import MANIFEST_NAME, ExtraFile, Manifest, 
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
 from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
 from movimento_flat.workers import Workers
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a run has published: the manifest of OUTPUT, and what it has changed in a lake, if there is one."""
+
+    manifest: Manifest
+    lake: Change | None
 
 
 def merge_and_publish(
@@ -32,11 +42,13 @@ def merge_and_publish(
     key_fingerprint: str | None,
     workers: Workers,
     console: Console,
-) -> Manifest:
-    """Merge the join's parts, prove that nothing is missing, publish, and return the manifest.
+    lake: LakeFolder | None = None,
+) -> Delivered:
+    """Merge the join's parts, prove that nothing is missing, publish, and return what was published.
 
     The manifest knows each file that is published: those beside the CSV, and whatever lies in the run's folder when
-    it is written. The workers are closed once they have audited the CSV.
+    it is written. The workers are closed once they have audited the CSV and made the months of the lake. The lake is
+    published after OUTPUT.
 
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
@@ -51,10 +63,11 @@ def merge_and_publish(
         with console.stage("audit", total=movements) as progress:
             audited, figures = auditing.result(progress)
             check_identity(source.movements, audited.totals, merged.rejected.movements)
-    workers.close()
     csv = merging.rename(folder.work / CSV_NAME)
     manifest = Manifest.of(audited, merged, privacy, key_fingerprint, source, engine, console.seconds)
     _refuse_beyond(publishing.limits, folder, manifest, results, console)
+    change = write_lake(lake, csv, auditing.spans, manifest, workers, console) if lake else None
+    workers.close()
     beside = [make_private_file(folder.work / PACKAGE_NAME)]
     beside[0].write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.zone)))
     left_out: dict[str, Counter[str]] = {}
@@ -77,7 +90,9 @@ def merge_and_publish(
     manifest = replace(manifest, files=files)
     manifest.write(results)
     folder.publish([csv, *beside], results)
-    return manifest
+    if lake and change:
+        lake.publish(change)
+    return Delivered(manifest, change)
 
 
 def _write_parquet(

@@ -37,6 +37,8 @@ from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key,
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop
 from movimento_flat.interrupts import has_come, hear_signals
+from movimento_flat.lake.folder import is_lake
+from movimento_flat.lake.window import check_months
 from movimento_flat.publish.manifest import EXTRACTION_NAME, SourceEntry, json_bytes
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.sample_data.plan import Plan
@@ -110,9 +112,11 @@ def run(
         # The user chose its number of rows: fewer than before are no loss.
         publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
     source = _source(database, plan, window, console)
-    manifest = pipeline.run(source, output, engine, connections, job_options, publishing, console)
+    if publishing.lake:
+        check_months(window, job_options.privacy.columns)
+    delivered = pipeline.run(source, output, engine, connections, job_options, publishing, console)
     phases = console.phases if profile else ()
-    _conclude(summary.of_delivery(manifest, _shown(output), console.verbose, phases), console, as_json)
+    _conclude(summary.of_delivery(delivered, _shown(output), console.verbose, phases), console, as_json)
 
 
 @contextmanager
@@ -312,11 +316,13 @@ def merge(
     from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # Polars is slow to import
 
     source = SourceEntry.read(tsv / EXTRACTION_NAME)
+    if publishing.lake:
+        check_months(source.window, job_options.privacy.columns)
     key_fingerprint = key_fingerprint_of(with_kept_key(job_options, console.say))
-    with open_output(output) as folder, Workers() as workers:
+    with open_output(output) as folder, pipeline.lake_of(publishing) as lake, Workers() as workers:
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         part_files = sorted(parts.glob("part-*"))
-        manifest = merge_and_publish(
+        delivered = merge_and_publish(
             folder,
             part_files,
             source,
@@ -326,8 +332,9 @@ def merge(
             key_fingerprint,
             workers,
             console,
+            lake,
         )
-    _conclude(summary.of_delivery(manifest, _shown(output), console.verbose), console, as_json)
+    _conclude(summary.of_delivery(delivered, _shown(output), console.verbose), console, as_json)
 
 
 @cli.command()
@@ -336,17 +343,24 @@ def merge(
 @options.console
 @options.as_json
 def verify(output: Path, database: Source | None, console: Console, as_json: bool) -> None:
-    """Compare OUTPUT with its manifest, and by --source also with the database.
+    """Compare OUTPUT with its manifest, or a lake with its record; by --source OUTPUT also with the database.
 
     The database counts, adds up and hashes its rows in plain SQL; it is only read.
 
     \b
     movimento-flat verify ./out
     movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
+    movimento-flat verify ./lake
     """
+    if is_lake(output):
+        from movimento_flat.verify.lake import verify_lake  # noqa: PLC0415  # Polars is slow to import
+
+        if database:
+            raise click.UsageError("A lake is compared with its record; --source is for an OUTPUT folder.")
+        return _conclude(verify_lake(output, console), console, as_json)
     from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # Polars is slow to import
 
-    _conclude(verify_delivery(output, database, console), console, as_json)
+    return _conclude(verify_delivery(output, database, console), console, as_json)
 
 
 @cli.command(epilog="Exit status: 0 make run would work, 1 it would not, 2 wrong options, 130 interrupted.")

@@ -1,5 +1,6 @@
 """Options of the command line that several commands share, in groups. A command gets each group as one object."""
 
+import grp
 import inspect
 import stat
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
-from movimento_flat.cli.folders import FolderOrUri
+from movimento_flat.cli.folders import FolderOrUri, LocalFolder
 from movimento_flat.cli.help import SECTIONS, Choice, one_of
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
@@ -314,12 +315,27 @@ def _publishing(
     excel: bool,
     parquet: bool,
     report: bool,
+    lake: Path | None,
+    lake_group: int | None,
     max_rejected: Limit | None,
     strict: tuple[Strict, ...],
     allow_shrink: bool,
     allow_new_key: bool,
 ) -> Publishing:
-    return Publishing(excel, parquet, report, Limits(max_rejected, strict, allow_shrink), allow_new_key)
+    if lake_group is not None and not lake:
+        raise click.UsageError("--lake-group is of --lake.")
+    limits = Limits(max_rejected, strict, allow_shrink)
+    return Publishing(excel, parquet, report, lake, lake_group, limits, allow_new_key)
+
+
+def _group_id(name: str) -> int:
+    """Raises:
+    ValueError: this machine has no such group.
+    """
+    try:
+        return int(grp.getgrnam(name).gr_gid)
+    except KeyError as error:
+        raise ValueError(f"there is no group {name} on this machine") from error
 
 
 #: Gives `publishing`: what is published, and within which limits.
@@ -335,13 +351,25 @@ publishing = group(
     click.option(
         "--parquet",
         is_flag=True,
-        help="Write a Parquet file beside the CSV; needs PyArrow.",
+        help="Write a Parquet file beside the CSV.",
     ),
     click.option(
         "--report/--no-report",
         default=True,
         show_default=True,
         help="Write relatorio.html, a page in Portuguese for managers, beside the CSV.",
+    ),
+    click.option(
+        "--lake",
+        type=LocalFolder(),
+        help="Write the flat table into this folder as well, as Parquet by month; with --since and --until, the months"
+        " between them alone.",
+    ),
+    click.option(
+        "--lake-group",
+        metavar="NAME",
+        callback=_limit(_group_id),
+        help="Let this group read the lake; without it, only you may.",
     ),
     click.option(
         "--max-rejected",

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from extract.extraction import Extraction, SmallTables, extract
 from extract.source import Source
@@ -13,11 +14,15 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_key
 from movimento_flat.imports import import_for_good
-from movimento_flat.publish.manifest import Manifest, SourceEntry
+from movimento_flat.lake.folder import LakeFolder, open_lake
+from movimento_flat.publish.manifest import SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
 from movimento_flat.workers import Workers
 from mr_jobs.job_options import JobOptions
+
+if TYPE_CHECKING:
+    from movimento_flat.cli.delivery import Delivered
 
 
 def run(
@@ -28,10 +33,11 @@ def run(
     job_options: JobOptions,
     publishing: Publishing,
     console: Console,
-) -> Manifest:
-    """Deliver a database to OUTPUT, and return the manifest.
+) -> "Delivered":
+    """Deliver a database to OUTPUT, and to a lake if one is asked for; return what was published.
 
-    OUTPUT and the engine are checked before the context `database` is entered, which may have to make the database.
+    OUTPUT, the lake and the engine are checked before the context `database` is entered, which may have to make
+    the database.
 
     Raises:
         UserError: something that the user can fix; OUTPUT is as it was.
@@ -41,7 +47,7 @@ def run(
         job_options = with_key(job_options, folder.work, console.say)
         key_fingerprint = key_fingerprint_of(job_options)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
-        with Workers(engine.cores) as workers:
+        with lake_of(publishing) as lake, Workers(engine.cores) as workers:
             with engine.open(folder.work, workers, console) as workspace, database as source:
                 extraction, parts = _extract_and_join(
                     source, workspace, connections, job_options, publishing.report, console
@@ -58,7 +64,13 @@ def run(
                 key_fingerprint,
                 workers,
                 console,
+                lake,
             )
+
+
+def lake_of(publishing: Publishing) -> AbstractContextManager[LakeFolder | None]:
+    """Open the lake that is asked for, if one is."""
+    return open_lake(publishing.lake, publishing.lake_group) if publishing.lake else nullcontext()
 
 
 def _extract_and_join(

@@ -4,15 +4,19 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movimento_flat.cli.progress import broken
+from movimento_flat.lake.folder import Change
 from movimento_flat.money import reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
 from movimento_flat.publish.manifest import CsvEntry, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME
 from mr_jobs.phases import Phase
+
+if TYPE_CHECKING:
+    from movimento_flat.cli.delivery import Delivered
 
 #: Columns of the labels, and the least of the text beside them.
 _LABEL, _TEXT = 17, 20
@@ -50,9 +54,10 @@ class Summary:
 
 
 def of_delivery(
-    manifest: Manifest, output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
+    delivered: "Delivered", output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
 ) -> Summary:
     """Return what was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
+    manifest = delivered.manifest
     warnings, key_fingerprint = manifest.warned, manifest.privacy.key_fingerprint
     seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in manifest.seconds.items())
     lines = [
@@ -71,6 +76,7 @@ def of_delivery(
         *(("too small", f"{what}: check digits not looked at") for what in manifest.source.too_small),
         ("shows", f"{_what_shows(manifest.shown)}; only its owner may read it (mode 0600)"),
         *of_key(key_fingerprint),
+        *([("lake", _what_changed(delivered.lake))] if delivered.lake else []),
         ("details", f"{output / RUN_NAME}/"),
         *(_details(manifest) if verbose else ()),
         *of_phases(phases),
@@ -85,8 +91,19 @@ def of_delivery(
             for name in ("rejected", "warnings", "holder_owner_mismatches", "files", "engine", "seconds")
         },
         **({"phases": [asdict(phase) for phase in phases]} if phases else {}),
+        **(
+            {"lake": {"replaced": delivered.lake.replaced, "removed": delivered.lake.removed}}
+            if delivered.lake
+            else {}
+        ),
     }
     return Summary(str(output / CSV_NAME), lines, facts)
+
+
+def _what_changed(change: Change) -> str:
+    count, removed = len(change.replaced), len(change.removed)
+    written = f"{count:,} month{'s' * (count != 1)} written"
+    return f"{written}, {removed:,} without rows removed" if removed else written
 
 
 def _time_zone(manifest: Manifest) -> str:

@@ -31,7 +31,7 @@ MONEY = pl.Decimal(38, 2)
 _TYPES = {Kind.MONEY: MONEY, Kind.MOMENT: pl.Datetime("us"), Kind.WHOLE: pl.Int64(), Kind.ID: pl.UInt64()}
 _TOO_LONG = "^-?[0-9]{37}"
 #: Of the CSV, in a row group at most, which is held in memory; and of its rows.
-_GROUP_BYTES, _GROUP_ROWS = 32 << 20, 250_000
+GROUP_BYTES, GROUP_ROWS = 32 << 20, 250_000
 
 
 def column_type(kind: Kind) -> pl.DataType:
@@ -61,7 +61,7 @@ def write_parquet(
             for texts in frames(file.read, columns, columns):
                 if stopping.is_set():
                     raise InterruptedError
-                yield pl.DataFrame([_typed(texts[name], kind, left_out) for name, kind in types.items()])
+                yield pl.DataFrame([typed(texts[name], kind, left_out) for name, kind in types.items()])
                 progress(len(texts))
 
     rows = register_io_source(typed_frames, schema=types)
@@ -75,19 +75,19 @@ def write_parquet(
 def parquet_totals(path: Path) -> Totals:
     """Read the amounts once more, and return the rows and their sum."""
     totals, amounts = Totals(), pl.scan_parquet(path).select(pl.col(AMOUNT).cast(pl.String))
-    while len(some := amounts.slice(totals.rows, _GROUP_ROWS).collect()):
+    while len(some := amounts.slice(totals.rows, GROUP_ROWS).collect()):
         totals += totals_of(pieces(some[AMOUNT]))
     return totals
 
 
 def _rows_of_a_group(flat: Path, columns: tuple[str, ...]) -> int:
-    """Return how many rows have _GROUP_BYTES at most, wherever in the CSV they are."""
+    """Return how many rows have GROUP_BYTES at most, wherever in the CSV they are."""
     with flat.open("rb") as file:
         widest = max((len(rows) / rows_in(rows) for rows in blocks(file.read, columns)), default=1)
-    return max(1, min(_GROUP_ROWS, int(_GROUP_BYTES / widest)))
+    return max(1, min(GROUP_ROWS, int(GROUP_BYTES / widest)))
 
 
-def _typed(texts: pl.Series, kind: pl.DataType, left_out: Counter[str]) -> pl.Series:
+def typed(texts: pl.Series, kind: pl.DataType, left_out: Counter[str]) -> pl.Series:
     """Return a column of text as its type; what is none of its values is null, and counted.
 
     Raises:
@@ -96,7 +96,7 @@ def _typed(texts: pl.Series, kind: pl.DataType, left_out: Counter[str]) -> pl.Se
     if kind == MONEY and texts.str.contains(_TOO_LONG).any():
         raise UserError(
             f"{AMOUNT} has an amount of more than 36 digits before its point, which Parquet does not hold.",
-            "Run without --parquet.",
+            "Run without --parquet and --lake.",
         )
     column = moments(texts) if isinstance(kind, pl.Datetime) else texts.cast(kind, strict=False)
     if lost := column.null_count() - texts.null_count():

@@ -79,7 +79,7 @@ class ExtraFile:
 
 
 @dataclass(frozen=True)
-class _Counted:
+class Counted:
     """Movements, and the sum of their amounts."""
 
     rows: int
@@ -92,7 +92,7 @@ class _Counted:
 
 
 @dataclass(frozen=True)
-class CsvEntry(_Counted):
+class CsvEntry(Counted):
     """The CSV."""
 
     columns: tuple[str, ...]
@@ -111,7 +111,7 @@ class PrivacyEntry:
 
 
 @dataclass(frozen=True)
-class RejectedEntry(_Counted):
+class RejectedEntry(Counted):
     """Movements that the CSV does not hold, and rows of the list by reason."""
 
     by_reason: Mapping[str, int]
@@ -183,7 +183,7 @@ class SourceEntry:
             OSError: it cannot be read.
         """
         try:
-            return _entry(cls, json.loads(path.read_bytes()), FORMAT)
+            return entry_of(cls, json.loads(path.read_bytes()), FORMAT)
         except (ValueError, LookupError, TypeError) as error:
             raise UserError(f"{path} is damaged: {error}.", "Extract again into a new folder.") from error
 
@@ -287,7 +287,7 @@ class Manifest:
                 "Use the version that has written it, or a later one.",
             )
         try:
-            manifest = _entry(cls, content, number)
+            manifest = entry_of(cls, content, number)
             _ = (
                 manifest.shown,
                 manifest.source.movements,
@@ -347,8 +347,8 @@ def _damaged(path: Path, why: object) -> UserError:
     return UserError(f"{path} is damaged: {why!r}.", "Take it from a backup, or run again.")
 
 
-def _entry(kind: type[_Entry], content: object, number: int) -> _Entry:
-    """Return a JSON value of a manifest of format `number` as a value of this type.
+def entry_of(kind: type[_Entry], content: object, number: int = FORMAT) -> _Entry:
+    """Return a JSON value, of a manifest of format `number`, as a value of this type.
 
     Raises:
         LookupError: a key is missing.
@@ -366,13 +366,13 @@ def _entry(kind: type[_Entry], content: object, number: int) -> _Entry:
                 elif number < mark.first_format:
                     values.setdefault(name, mark.before)
         types = get_type_hints(wanted)
-        made = wanted(**{name: _entry(types[name], values[name], number) for name in types})
+        made = wanted(**{name: entry_of(types[name], values[name], number) for name in types})
     elif get_origin(wanted) is UnionType:
-        made = None if content is None else _entry(inner[0], content, number)
+        made = None if content is None else entry_of(inner[0], content, number)
     elif get_origin(wanted) is tuple and isinstance(content, list):
-        made = tuple(_entry(inner[0], value, number) for value in content)
+        made = tuple(entry_of(inner[0], value, number) for value in content)
     elif get_origin(wanted) is Mapping:
-        made = {name: _entry(inner[1], value, number) for name, value in _object(content).items()}
+        made = {name: entry_of(inner[1], value, number) for name, value in _object(content).items()}
     elif type(content) is not wanted:
         raise TypeError(f"{content!r} is no {wanted.__name__}")
     result: _Entry = made

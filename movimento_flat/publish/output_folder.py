@@ -3,13 +3,13 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from movimento_flat.errors import UserError
-from movimento_flat.locks import open_locked
+from movimento_flat.locks import hold_folder
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
 from movimento_flat.publish.manifest import FILES_BESIDE, MANIFEST_NAME, Manifest
@@ -18,7 +18,8 @@ from movimento_flat.publish.parts import CSV_NAME
 RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
-_HOLDER_NAME = "pid"
+#: File with the id of the process that holds a folder.
+HOLDER_NAME = "pid"
 _OF_OTHERS = 0o077
 _CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
@@ -54,12 +55,12 @@ class OutputFolder:
         """
         _refuse_foreign_files(self.path)
         for path in (*files, *run.iterdir(), run):
-            _flush_to_disk(path)
+            flush_to_disk(path)
         for path in files:
             path.rename(self.work / _new(path.name))
-        _flush_to_disk(self.work)
+        flush_to_disk(self.work)
         run.rename(self.work / _new(RUN_NAME))
-        _flush_to_disk(self.work)
+        flush_to_disk(self.work)
         for name in (*FILES_BESIDE, RUN_NAME):
             if (self.path / name).exists():
                 (self.path / name).rename(self.work / _previous(name))
@@ -88,7 +89,7 @@ def settle(path: Path) -> None:
     """
     work = path.resolve() / _WORK_NAME
     if (work / _new(RUN_NAME)).exists():
-        with _locked(path, work):
+        with hold_folder(path, "OUTPUT", work / HOLDER_NAME):
             _settle(path, work)
 
 
@@ -166,13 +167,13 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
             f"OUTPUT {path} may not be written to.", "Name another folder, or change its permissions."
         )
     work = path.resolve() / _WORK_NAME
-    with _locked(path, work):
+    with hold_folder(path, "OUTPUT", work / HOLDER_NAME):
         _settle(path, work)
         shutil.rmtree(work, ignore_errors=True)
         make_private_folder(work)
-        make_private_file(work / _HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        make_private_file(work / HOLDER_NAME).write_text(f"{os.getpid()}\n")
         try:
-            _check_private(path, work)
+            check_private(f"OUTPUT {path}", (work, work / HOLDER_NAME))
             _refuse_foreign_files(path)
             yield OutputFolder(path.resolve(), work)
         finally:
@@ -180,16 +181,20 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_private(path: Path, work: Path) -> None:
+def check_private(what: str, made: Iterable[Path]) -> None:
     """Refuse a file system that has no permissions, as exFAT, or another one's, if it gives them to everybody.
 
+    Args:
+        what: the folder, as the message names it.
+        made: private files and folders that were made in it.
+
     Raises:
-        UserError: other users could read what is written to OUTPUT.
+        UserError: other users could read what is written there.
     """
-    for private in (work, work / _HOLDER_NAME):
+    for private in made:
         if private.stat().st_mode & _OF_OTHERS:
             raise UserError(
-                f"Other users of this machine could read what is written to OUTPUT {path}: its file system does not"
+                f"Other users of this machine could read what is written to {what}: its file system does not"
                 f" keep files private.",
                 "Name a folder on another one, or mount this one for you alone (umask=077 or"
                 " file_mode=0600,dir_mode=0700).",
@@ -226,36 +231,14 @@ def _is_ours(file: Path) -> bool:
         return False
 
 
-@contextmanager
-def _locked(path: Path, work: Path) -> Iterator[None]:
-    try:
-        descriptor = open_locked(path, os.O_RDONLY | os.O_DIRECTORY)
-    except BlockingIOError as error:
-        try:
-            holder = f"process {(work / _HOLDER_NAME).read_text().strip()}"
-        except OSError:
-            holder = "another process"
-        raise UserError(
-            f"OUTPUT {path} is in use by a run of {holder}.", "Wait for it to end, or name another folder."
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"OUTPUT {path} cannot be locked: {error.strerror}. Two runs could publish there at the same time.",
-            "Name a folder on another file system.",
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _flush_names(path: Path, work: Path) -> None:
     """Let no later step reach the disk before those that were taken."""
-    _flush_to_disk(work)
-    _flush_to_disk(path)
+    flush_to_disk(work)
+    flush_to_disk(path)
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before anything else is done."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,207 @@
+"""The stage that makes the months of a lake from the finished CSV, and proves them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from extract.window import Window
+from movimento_flat.cli.progress import Console
+from movimento_flat.errors import UserError
+from movimento_flat.lake.folder import Change, LakeFolder
+from movimento_flat.lake.months import Piece, Split, column_types, split, write_month
+from movimento_flat.lake.record import FORMAT, UNDATED, FileEntry, LakeRecord, MonthEntry
+from movimento_flat.lake.window import covers
+from movimento_flat.money import Totals
+from movimento_flat.private_files import make_private_folder
+from movimento_flat.publish.manifest import Manifest
+from movimento_flat.workers import Workers
+
+#: Rows of one file at the most: some 300 MB.
+FILE_ROWS = 10_000_000
+FILE_NAME = "movimentos.parquet"
+
+
+def refuse_other(lake: LakeFolder, new: LakeRecord) -> None:
+    """Raises:
+    UserError: what a run gives has other columns, or was made otherwise, than what the lake has.
+    """
+    if not (record := lake.record):
+        return
+    old_facts, new_facts = _facts(record), _facts(new)
+    differences = [
+        f"  {name}: the lake has {old_facts[name]!r}, the run {new_facts[name]!r}"
+        for name in old_facts
+        if old_facts[name] != new_facts[name]
+    ]
+    if differences:
+        raise UserError(
+            "\n".join([f"The lake {lake.path} was made otherwise, and is one table.", *differences]),
+            "Run by the lake's options, or name a new folder.",
+        )
+
+
+def _facts(record: LakeRecord) -> dict[str, object]:
+    facts = asdict(record)
+    return {
+        "columns": list(record.columns),
+        **facts["privacy"],
+        **{name: facts[name] for name in ("source", "tables", "time_zone")},
+    }
+
+
+def write_lake(
+    lake: LakeFolder,
+    csv: Path,
+    spans: Sequence[tuple[int, int]],
+    manifest: Manifest,
+    workers: Workers,
+    console: Console,
+) -> Change:
+    """Make the files of the months, and return what they are to change in the lake.
+
+    Args:
+        lake: where they are made.
+        csv: the finished CSV.
+        spans: bytes of the CSV, whole rows each.
+        manifest: of the CSV.
+        workers: what makes them.
+        console: told how far it is.
+
+    Raises:
+        UserError: the lake was made otherwise, or what was written is not what the CSV has.
+        OSError: a disk is full.
+    """
+    record = LakeRecord(
+        FORMAT,
+        column_types(manifest.csv.columns),
+        manifest.privacy,
+        manifest.source.address,
+        manifest.source.tables,
+        manifest.source.zone,
+        {},
+    )
+    refuse_other(lake, record)
+    with console.stage("lake", total=2 * manifest.csv.rows) as progress:
+        splits = _split(lake, csv, spans, manifest.csv.columns, workers, progress)
+        record = _typed(record, lake, manifest.source.window, splits)
+        found = _write(lake, record, manifest, splits, workers, progress)
+    window = manifest.source.window
+    for name, count in sum((each.left_out for each in splits), Counter[str]()).items():
+        console.say(f"{lake.path}: {count:,} values of {name} are none that a lake has, and null in it.")
+    if any(window.span) and (undated := found.pop(UNDATED, None)):
+        console.say(
+            f"{lake.path}: {undated.rows:,} rows of the window have a date that is none; they change by a run"
+            " without a window."
+        )
+    old = lake.record.months if lake.record else {}
+    removed = [month for month in old if month not in found and covers(window, month)]
+    kept = {month: entry for month, entry in old.items() if month not in removed}
+    return Change(record.with_months({**kept, **found}), tuple(found), tuple(removed))
+
+
+def _split(
+    lake: LakeFolder,
+    csv: Path,
+    spans: Sequence[tuple[int, int]],
+    columns: tuple[str, ...],
+    workers: Workers,
+    progress: Callable[[int], None],
+) -> list[Split]:
+    folder = make_private_folder(lake.work / "pieces")
+    tasks = [
+        workers.submit(split, csv, columns, start, end, folder / f"{number}.arrows")
+        for number, (start, end) in enumerate(spans)
+    ]
+    splits = []
+    for task in tasks:
+        splits.append(task.result())
+        progress(sum(piece.totals.rows for pieces in splits[-1].months.values() for piece in pieces))
+    return splits
+
+
+def _typed(record: LakeRecord, lake: LakeFolder, window: Window, splits: Sequence[Split]) -> LakeRecord:
+    """Return the record with the types that the values need; those of other months stay as they are.
+
+    Raises:
+        UserError: a month needs another type than the months that stay.
+    """
+    wide = {name for each in splits for name in each.wide}
+    types = column_types(record.columns, wide)
+    if any(window.span) and lake.record:
+        columns = lake.record.columns
+        if odd := [name for name in wide if columns[name] != types[name]]:
+            raise UserError(
+                f"A value of {odd[0]} needs {types[odd[0]]}, and the lake has {columns[odd[0]]}.",
+                "Run once without --since and --until: all months are written anew then.",
+            )
+        types = dict(columns)
+    return replace(record, columns=types)
+
+
+def _write(
+    lake: LakeFolder,
+    record: LakeRecord,
+    manifest: Manifest,
+    splits: Sequence[Split],
+    workers: Workers,
+    progress: Callable[[int], None],
+) -> dict[str, MonthEntry]:
+    """Write the files of all months, each read again, and return what is in them.
+
+    Raises:
+        UserError: it is not what the CSV has.
+    """
+    months = sorted({month for each in splits for month in each.months})
+    widest = max((each.widest for each in splits), default=0.0)
+    metadata = {"snapshot_utc": manifest.source.snapshot_utc, "csv_sha256": manifest.csv.sha256}
+    tasks = []
+    for month in months:
+        pieces = [piece for each in splits for piece in each.months.get(month, ())]
+        files = list(_files_of(pieces))
+        for number, of_file in enumerate(files, start=1):
+            name = FILE_NAME if len(files) == 1 else _name(number, len(files), manifest)
+            path = lake.new_file(month, name)
+            expected = sum((piece.totals for piece in of_file), Totals())
+            task = workers.submit(write_month, of_file, path, record.columns, widest, metadata)
+            tasks.append((month, name, expected, task))
+    entries: dict[str, dict[str, FileEntry]] = {}
+    totals: dict[str, Totals] = {}
+    for month, name, expected, task in tasks:
+        found, entry = task.result()
+        if found != expected:
+            raise UserError(
+                f"{name} of {month} has {found}, the CSV {expected}, so nothing is published.",
+                "Please report this, with the version of Polars.",
+            )
+        entries.setdefault(month, {})[name] = entry
+        totals[month] = totals.get(month, Totals()) + found
+        progress(found.rows)
+    if (of_all := sum(totals.values(), Totals())) != manifest.csv.totals:
+        raise UserError(
+            f"The months have {of_all}, the CSV {manifest.csv.totals}, so nothing is published.",
+            "Please report this.",
+        )
+    snapshot, checksum = manifest.source.snapshot_utc, manifest.csv.sha256
+    return {
+        month: MonthEntry(totals[month].rows, totals[month].centavos, files, snapshot, checksum)
+        for month, files in entries.items()
+    }
+
+
+def _files_of(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Yield the pieces of each file, FILE_ROWS rows at the most unless one piece has more."""
+    held: list[Piece] = []
+    rows = 0
+    for piece in pieces:
+        if held and rows + piece.totals.rows > FILE_ROWS:
+            yield held
+            held, rows = [], 0
+        held.append(piece)
+        rows += piece.totals.rows
+    yield held
+
+
+def _name(number: int, count: int, manifest: Manifest) -> str:
+    """Return the name of one of several files; no reader takes those of two runs for one month."""
+    return f"movimentos-{number:04d}-of-{count:04d}-{manifest.csv.sha256[:8]}.parquet"

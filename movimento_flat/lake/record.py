@@ -1,0 +1,137 @@
+"""_lake.json: what a lake holds, month by month, and by which options it was made.
+
+The classes here declare its keys, as `movimento_flat.publish.manifest` does for a delivery.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from movimento_flat.errors import UserError
+from movimento_flat.money import Totals
+from movimento_flat.publish.accounting import sha256
+from movimento_flat.publish.manifest import Counted, PrivacyEntry, entry_of, json_bytes
+
+RECORD_NAME = "_lake.json"
+#: Column of the table that its folders are named by, and the value of rows whose moment is none.
+PARTITION, UNDATED = "ano_mes", "__HIVE_DEFAULT_PARTITION__"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A Parquet file."""
+
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Return what lies there.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return cls(sha256(path), path.stat().st_size)
+
+
+@dataclass(frozen=True)
+class MonthEntry(Counted):
+    """The rows of a month, and of which CSV they are.
+
+    Attributes:
+        files: by name.
+        snapshot_utc: moment of the database.
+        csv_sha256: of the CSV that the rows are from.
+    """
+
+    files: Mapping[str, FileEntry]
+    snapshot_utc: str
+    csv_sha256: str
+
+    def is_in(self, folder: Path) -> bool:
+        """Return whether a folder has these files, and no others, byte by byte.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        return names_in(folder) == self.files.keys() and all(
+            FileEntry.of(folder / name) == file for name, file in self.files.items()
+        )
+
+
+@dataclass(frozen=True)
+class LakeRecord:
+    """What is known of a lake.
+
+    Attributes:
+        columns: the type of each column, as SQL has it.
+        source: address of the database.
+        tables: text of the tables file; empty where there was none.
+        time_zone: in which TIMESTAMP columns were read.
+        months: by their name, as 2024-02, or UNDATED.
+    """
+
+    format: int
+    columns: Mapping[str, str]
+    privacy: PrivacyEntry
+    source: str
+    tables: str
+    time_zone: str
+    months: Mapping[str, MonthEntry]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Read a lake's record; None where there is none.
+
+        Raises:
+            UserError: it is damaged, or a later version has written it.
+        """
+        try:
+            return cls.of(json.loads((folder / RECORD_NAME).read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (LookupError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder / RECORD_NAME} is damaged, or of a later version: {error!r}.",
+                "Take the lake from a backup, or name a new folder.",
+            ) from error
+
+    @classmethod
+    def of(cls, content: object) -> Self:
+        """Return the record that this JSON value is.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is none.
+        """
+        record = entry_of(cls, content)
+        if record.format != FORMAT:
+            raise ValueError(f"format {record.format}")
+        return record
+
+    def as_bytes(self) -> bytes:
+        """Return it as JSON."""
+        return json_bytes(asdict(self))
+
+    def with_months(self, months: Mapping[str, MonthEntry]) -> Self:
+        """Return the same with these months alone, in their order."""
+        return replace(self, months=dict(sorted(months.items())))
+
+    @property
+    def totals(self) -> Totals:
+        """Rows and centavos of all months."""
+        return sum((month.totals for month in self.months.values()), Totals())
+
+
+def folder_of(month: str) -> str:
+    """Return the name of a month's folder."""
+    return f"{PARTITION}={month}"
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names in a folder that are not hidden from readers, as `_lake.json` is; none where it is not there."""
+    if not folder.is_dir():
+        return set()
+    return {path.name for path in folder.iterdir() if not path.name.startswith(("_", "."))}

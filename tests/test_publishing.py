@@ -13,6 +13,7 @@ import pytest
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
+from movimento_flat.lake import folder as lake_folder
 from movimento_flat.publish.datapackage import PACKAGE_NAME
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
@@ -62,8 +63,8 @@ def publish(output: Path, delivery: Path) -> None:
         folder.publish(files, folder.work / "run")
 
 
-def publish_and_die(output: Path, delivery: Path, step: int) -> bool:
-    """Publish in a process that ends before the step of that number; return whether it had so many.
+def dies_before(step: int, work: Callable[[], None]) -> bool:
+    """Work in a process that ends before the step of that number; return whether it had so many.
 
     Nothing cleans up behind it, as after SIGKILL.
     """
@@ -85,10 +86,16 @@ def publish_and_die(output: Path, delivery: Path, step: int) -> bool:
 
         for name in STEPS:
             setattr(os, name, dying(getattr(os, name)))
-        publish(output, delivery)
+        lake_folder.exchange = dying(lake_folder.exchange)
+        work()
         os._exit(0)
     finally:
         os._exit(1)
+
+
+def publish_and_die(output: Path, delivery: Path, step: int) -> bool:
+    """Publish in such a process."""
+    return dies_before(step, lambda: publish(output, delivery))
 
 
 def open_and_fail(output: Path) -> None:

@@ -222,8 +222,8 @@ def test_a_full_disk_while_writing_is_one_message_and_the_previous_csv_stays(
         assert [path.name for path in tmp_path.iterdir()] == [CSV]
 
 
-def assert_user_error(result: Result, said: str) -> None:
-    assert result.returncode == 1, result.stderr
+def assert_user_error(result: Result, said: str, status: int = 1) -> None:
+    assert result.returncode == status, result.stderr
     assert said in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.splitlines()) < 24

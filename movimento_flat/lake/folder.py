@@ -179,7 +179,7 @@ def _finish(path: Path, work: Path, change: Change, is_again: bool) -> None:
         if is_again and change.record.months[month].is_in(there):
             continue
         if there.exists():
-            _exchange(new, there)
+            exchange(new, there)
         else:
             new.rename(there)
     for month in change.removed:
@@ -224,7 +224,7 @@ def _check_exchange(path: Path, work: Path) -> None:
     """
     pair = [make_private_folder(work / name) for name in ("one", "other")]
     try:
-        _exchange(*pair)
+        exchange(*pair)
     except OSError as error:
         raise UserError(
             f"The lake {path} lies on a file system on which two folders cannot change places in one step"
@@ -235,7 +235,7 @@ def _check_exchange(path: Path, work: Path) -> None:
         folder.rmdir()
 
 
-def _exchange(one: Path, other: Path) -> None:
+def exchange(one: Path, other: Path) -> None:
     """Let two folders change places in one step.
 
     Raises:

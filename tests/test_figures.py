@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from movimento_flat.money import Totals
 from movimento_flat.publish import csv_audit
-from movimento_flat.publish.csv_audit import frames
+from movimento_flat.publish.csv_audit import frames, moments_in, pieces
 from movimento_flat.report import figures
 from movimento_flat.report.adding import BINS, Card, Part, part_of
 from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures, Figuring
@@ -78,7 +78,7 @@ def figures_of(
     figuring, part = Figuring(), Part()
     with csv_file.open("rb") as file:
         for number, rows in enumerate(frames(file.read, columns, columns), start=1):
-            part.add(part_of(rows))
+            part.add(part_of(rows, pieces(rows[AMOUNT]), moments_in(rows)))
             if number % blocks_of_a_part == 0:
                 figuring.add(part)
                 part = Part()

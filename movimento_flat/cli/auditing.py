@@ -4,14 +4,16 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from movimento_flat.errors import UserError
+from movimento_flat.lake.months import Split, Splitter
 from movimento_flat.money import Totals
 from movimento_flat.publish.accounting import Audit
-from movimento_flat.publish.csv_audit import frames, pieces, totals_of
+from movimento_flat.publish.csv_audit import frames, moments_in, pieces, totals_of
 from movimento_flat.report.adding import COLUMNS, Part, part_of
 from movimento_flat.report.figures import Figures, Figuring
 from movimento_flat.schema import AMOUNT
@@ -22,30 +24,53 @@ SPAN = 8 << 20
 _READ = 1 << 20
 
 
-class Auditing:
-    """Audits a CSV and adds up its figures.
+@dataclass(frozen=True)
+class _Audited:
+    """What the rows of a span are.
 
     Attributes:
-        spans: bytes of the file that tasks audit, whole rows each.
+        totals: of the rows.
+        part: their figures, where they are wanted.
+        split: where they are by month, where a lake is wanted.
     """
 
-    def __init__(self, csv: Path, columns: tuple[str, ...], with_figures: bool, workers: Workers) -> None:
+    totals: Totals
+    part: Part | None
+    split: Split | None
+
+
+class Auditing:
+    """Audits a CSV, adds up its figures, and splits it by months.
+
+    Attributes:
+        splits: of the spans, in their order, once there is a result and if a lake is wanted.
+    """
+
+    def __init__(
+        self,
+        csv: Path,
+        columns: tuple[str, ...],
+        with_figures: bool,
+        workers: Workers,
+        split_into: Path | None = None,
+    ) -> None:
         """Args:
         csv: the file; it need not be there before `has_written` is called.
         columns: that it must have.
         with_figures: whether its figures are wanted as well.
         workers: what audits it.
+        split_into: folder for its pieces by month, where a lake is wanted.
         """
         self._csv = csv.resolve()
         self._with_figures = with_figures
-        self._audit = partial(_audit, self._csv, columns, with_figures)
+        self._audit = partial(_audit, self._csv, columns, with_figures, split_into)
+        self.splits: list[Split] = []
         self._workers = workers
         self._hashing = ThreadPoolExecutor(1)
         self._digest = hashlib.sha256()
         self._hashed: list[Future[None]] = []
-        self._audited: list[Future[tuple[Totals, Part | None]]] = []
+        self._audited: list[Future[_Audited]] = []
         self._begun = 0
-        self.spans: list[tuple[int, int]] = []
 
     def __enter__(self) -> "Auditing":
         return self
@@ -74,12 +99,14 @@ class Auditing:
         size = self._csv.stat().st_size
         self._hand_out(size)
         totals, figuring = Totals(), Figuring()
-        for audited in self._audited:
-            of_part, part = self._result(audited)
-            progress(of_part.rows)
-            totals += of_part
-            if part:
-                figuring.add(part)
+        for future in self._audited:
+            audited = self._result(future)
+            progress(audited.totals.rows)
+            totals += audited.totals
+            if audited.part:
+                figuring.add(audited.part)
+            if audited.split:
+                self.splits.append(audited.split)
         for hashed in self._hashed:
             hashed.result()
         figures = figuring.figures() if self._with_figures else None
@@ -92,10 +119,9 @@ class Auditing:
         except BrokenProcessPool as error:
             raise self._why_broken() from error
         self._hashed.append(self._hashing.submit(self._hash, self._begun, end))
-        self.spans.append((self._begun, end))
         self._begun = end
 
-    def _result(self, audited: "Future[tuple[Totals, Part | None]]") -> tuple[Totals, Part | None]:
+    def _result(self, audited: "Future[_Audited]") -> _Audited:
         try:
             return audited.result()
         except BrokenProcessPool as error:
@@ -123,20 +149,25 @@ class Auditing:
 
 
 def _audit(
-    csv: Path, columns: tuple[str, ...], with_figures: bool, start: int, end: int
-) -> tuple[Totals, Part | None]:
-    """Return what the rows in these bytes of the file add up to, and their figures if they are wanted."""
+    csv: Path, columns: tuple[str, ...], with_figures: bool, split_into: Path | None, start: int, end: int
+) -> _Audited:
+    """Audit the rows in these bytes of the file."""
     wanted = [AMOUNT, *(name for name in COLUMNS if with_figures and name in columns)]
     totals, part = Totals(), Part()
+    splitter = Splitter(split_into / f"{start}.arrows") if split_into else None
     with csv.open("rb") as file:
         file.seek(start)
 
         def read(length: int) -> bytes:
             return file.read(min(length, end - file.tell()))
 
-        for rows in frames(read, columns, wanted, has_header=start == 0):
+        for rows in frames(read, columns, columns if splitter else wanted, has_header=start == 0):
+            amounts, at = pieces(rows[AMOUNT]), moments_in(rows)
             if with_figures:
-                part.add(part_of(rows))
+                part.add(part_of(rows.select(wanted), amounts, at))
             else:
-                totals += totals_of(pieces(rows[AMOUNT]))
-    return (part.totals, part) if with_figures else (totals, None)
+                totals += totals_of(amounts)
+            if splitter:
+                splitter.add(rows, amounts, at)
+    split = splitter.close(end - start) if splitter else None
+    return _Audited(part.totals, part, split) if with_figures else _Audited(totals, None, split)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from movimento_flat.cli.auditing import Auditing
-from movimento_flat.cli.lake import write_lake
+from movimento_flat.cli.lake import record_of, refuse_other, write_lake
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
@@ -18,7 +18,14 @@ from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.accounting import Audit, check_identity
 from movimento_flat.publish.datapackage import PACKAGE_NAME, datapackage
 from movimento_flat.publish.limits import Limits, too_few_rows
-from movimento_flat.publish.manifest import MANIFEST_NAME, ExtraFile, Manifest, SourceEntry, json_bytes
+from movimento_flat.publish.manifest import (
+    MANIFEST_NAME,
+    ExtraFile,
+    Manifest,
+    PrivacyEntry,
+    SourceEntry,
+    json_bytes,
+)
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
 from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
 from movimento_flat.workers import Workers
@@ -53,10 +60,14 @@ def merge_and_publish(
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
     """
+    record = record_of(PrivacyEntry.of(privacy, key_fingerprint), privacy.columns, source)
+    if lake:
+        refuse_other(lake, record)
     results = make_private_folder(folder.work / "run")
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)
-    with Auditing(merging, privacy.columns, publishing.report, workers) as auditing:
+    split_into = make_private_folder(lake.work / "pieces") if lake else None
+    with Auditing(merging, privacy.columns, publishing.report, workers, split_into) as auditing:
         with console.stage("merge", unit="B", total=size) as progress:
             merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
         movements = source.movements.rows - merged.rejected.movements.rows
@@ -66,7 +77,7 @@ def merge_and_publish(
     csv = merging.rename(folder.work / CSV_NAME)
     manifest = Manifest.of(audited, merged, privacy, key_fingerprint, source, engine, console.seconds)
     _refuse_beyond(publishing.limits, folder, manifest, results, console)
-    change = write_lake(lake, csv, auditing.spans, manifest, workers, console) if lake else None
+    change = write_lake(lake, record, auditing.splits, manifest, workers, console) if lake else None
     workers.close()
     beside = [make_private_file(folder.work / PACKAGE_NAME)]
     beside[0].write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.zone)))

@@ -3,18 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from extract.window import Window
 from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.lake.folder import Change, LakeFolder
-from movimento_flat.lake.months import Piece, Split, column_types, split, write_month
+from movimento_flat.lake.months import Piece, Split, column_types, write_month
 from movimento_flat.lake.record import FORMAT, UNDATED, FileEntry, LakeRecord, MonthEntry
 from movimento_flat.lake.window import covers
 from movimento_flat.money import Totals
-from movimento_flat.private_files import make_private_folder
-from movimento_flat.publish.manifest import Manifest
+from movimento_flat.publish.manifest import Manifest, PrivacyEntry, SourceEntry
 from movimento_flat.workers import Workers
 
 #: Rows of one file at the most: some 300 MB.
@@ -22,19 +20,20 @@ FILE_ROWS = 10_000_000
 FILE_NAME = "movimentos.parquet"
 
 
-def refuse_other(lake: LakeFolder, new: LakeRecord) -> None:
-    """Raises:
-    UserError: what a run gives has other columns, or was made otherwise, than what the lake has.
+def refuse_other(lake: LakeFolder, record: LakeRecord) -> None:
+    """Refuse what has other columns, or was made otherwise, than what the lake has.
+
+    Raises:
+        UserError: it has or was.
     """
-    if not (record := lake.record):
+    if not lake.record:
         return
-    old_facts, new_facts = _facts(record), _facts(new)
-    differences = [
-        f"  {name}: the lake has {old_facts[name]!r}, the run {new_facts[name]!r}"
-        for name in old_facts
-        if old_facts[name] != new_facts[name]
-    ]
-    if differences:
+    ours, new = _facts(lake.record), _facts(record)
+    if differences := [
+        f"  {name}: the lake has {ours[name]!r}, the run {new[name]!r}"
+        for name in ours
+        if ours[name] != new[name]
+    ]:
         raise UserError(
             "\n".join([f"The lake {lake.path} was made otherwise, and is one table.", *differences]),
             "Run by the lake's options, or name a new folder.",
@@ -50,10 +49,16 @@ def _facts(record: LakeRecord) -> dict[str, object]:
     }
 
 
+def record_of(privacy: PrivacyEntry, columns: Sequence[str], source: SourceEntry) -> LakeRecord:
+    """Return the record of a lake that a run would make, yet without months."""
+    types = column_types(columns)
+    return LakeRecord(FORMAT, types, privacy, source.address, source.tables, source.zone, {})
+
+
 def write_lake(
     lake: LakeFolder,
-    csv: Path,
-    spans: Sequence[tuple[int, int]],
+    record: LakeRecord,
+    splits: Sequence[Split],
     manifest: Manifest,
     workers: Workers,
     console: Console,
@@ -62,31 +67,20 @@ def write_lake(
 
     Args:
         lake: where they are made.
-        csv: the finished CSV.
-        spans: bytes of the CSV, whole rows each.
+        record: of the lake, yet without months.
+        splits: of the CSV.
         manifest: of the CSV.
         workers: what makes them.
         console: told how far it is.
 
     Raises:
-        UserError: the lake was made otherwise, or what was written is not what the CSV has.
+        UserError: a value needs another type than the lake has, or what was written is not what the CSV has.
         OSError: a disk is full.
     """
-    record = LakeRecord(
-        FORMAT,
-        column_types(manifest.csv.columns),
-        manifest.privacy,
-        manifest.source.address,
-        manifest.source.tables,
-        manifest.source.zone,
-        {},
-    )
-    refuse_other(lake, record)
-    with console.stage("lake", total=2 * manifest.csv.rows) as progress:
-        splits = _split(lake, csv, spans, manifest.csv.columns, workers, progress)
-        record = _typed(record, lake, manifest.source.window, splits)
-        found = _write(lake, record, manifest, splits, workers, progress)
     window = manifest.source.window
+    record = _typed(record, lake, window, splits)
+    with console.stage("lake", total=manifest.csv.rows) as progress:
+        found = _write(lake, record, manifest, splits, workers, progress)
     for name, count in sum((each.left_out for each in splits), Counter[str]()).items():
         console.say(f"{lake.path}: {count:,} values of {name} are none that a lake has, and null in it.")
     if any(window.span) and (undated := found.pop(UNDATED, None)):
@@ -98,26 +92,6 @@ def write_lake(
     removed = [month for month in old if month not in found and covers(window, month)]
     kept = {month: entry for month, entry in old.items() if month not in removed}
     return Change(record.with_months({**kept, **found}), tuple(found), tuple(removed))
-
-
-def _split(
-    lake: LakeFolder,
-    csv: Path,
-    spans: Sequence[tuple[int, int]],
-    columns: tuple[str, ...],
-    workers: Workers,
-    progress: Callable[[int], None],
-) -> list[Split]:
-    folder = make_private_folder(lake.work / "pieces")
-    tasks = [
-        workers.submit(split, csv, columns, start, end, folder / f"{number}.arrows")
-        for number, (start, end) in enumerate(spans)
-    ]
-    splits = []
-    for task in tasks:
-        splits.append(task.result())
-        progress(sum(piece.totals.rows for pieces in splits[-1].months.values() for piece in pieces))
-    return splits
 
 
 def _typed(record: LakeRecord, lake: LakeFolder, window: Window, splits: Sequence[Split]) -> LakeRecord:
@@ -153,7 +127,7 @@ def _write(
         UserError: it is not what the CSV has.
     """
     months = sorted({month for each in splits for month in each.months})
-    widest = max((each.widest for each in splits), default=0.0)
+    widest = max((each.width for each in splits), default=0.0)
     metadata = {"snapshot_utc": manifest.source.snapshot_utc, "csv_sha256": manifest.csv.sha256}
     tasks = []
     for month in months:

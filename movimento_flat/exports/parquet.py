@@ -23,12 +23,15 @@ from movimento_flat.errors import UserError
 from movimento_flat.interrupts import ended_by_interrupts
 from movimento_flat.money import Totals
 from movimento_flat.private_files import make_private_file
-from movimento_flat.publish.csv_audit import blocks, frames, moments, pieces, rows_in, totals_of
+from movimento_flat.publish.csv_audit import blocks, frames, moments, rows_in
 from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import AMOUNT, FLAT_BY_NAME, Kind
 
 MONEY = pl.Decimal(38, 2)
+#: Of zstd: it takes a fifth less time than 3, and 2 % more bytes.
+LEVEL = 1
 _TYPES = {Kind.MONEY: MONEY, Kind.MOMENT: pl.Datetime("us"), Kind.WHOLE: pl.Int64(), Kind.ID: pl.UInt64()}
+_PIECE = 10**18
 _TOO_LONG = "^-?[0-9]{37}"
 #: Of the CSV, in a row group at most, which is held in memory; and of its rows.
 GROUP_BYTES, GROUP_ROWS = 32 << 20, 250_000
@@ -68,16 +71,18 @@ def write_parquet(
     size = _rows_of_a_group(flat, columns)
     # A signal is heard by this thread only where it does not wait within Polars.
     with ThreadPoolExecutor(1) as pool, ended_by_interrupts(stopping.set):
-        pool.submit(rows.sink_parquet, path, compression="zstd", row_group_size=size).result()
+        pool.submit(rows.sink_parquet, path, compression_level=LEVEL, row_group_size=size).result()
     return left_out
 
 
 def parquet_totals(path: Path) -> Totals:
-    """Read the amounts once more, and return the rows and their sum."""
-    totals, amounts = Totals(), pl.scan_parquet(path).select(pl.col(AMOUNT).cast(pl.String))
-    while len(some := amounts.slice(totals.rows, GROUP_ROWS).collect()):
-        totals += totals_of(pieces(some[AMOUNT]))
-    return totals
+    """Read the amounts once more, and return the rows and their sum: that of no piece needs more than 128 bits."""
+    centavos = pl.col(AMOUNT).cast(MONEY).to_physical()
+    query = pl.scan_parquet(path).select(
+        pl.len(), (centavos // _PIECE).sum().alias("high"), (centavos % _PIECE).sum().alias("low")
+    )
+    rows, high, low = query.collect(engine="streaming").row(0)
+    return Totals(rows, high * _PIECE + low)
 
 
 def _rows_of_a_group(flat: Path, columns: tuple[str, ...]) -> int:
@@ -87,8 +92,16 @@ def _rows_of_a_group(flat: Path, columns: tuple[str, ...]) -> int:
     return max(1, min(GROUP_ROWS, int(GROUP_BYTES / widest)))
 
 
-def typed(texts: pl.Series, kind: pl.DataType, left_out: Counter[str]) -> pl.Series:
+def typed(
+    texts: pl.Series, kind: pl.DataType, left_out: Counter[str], at: pl.Series | None = None
+) -> pl.Series:
     """Return a column of text as its type; what is none of its values is null, and counted.
+
+    Args:
+        texts: the column.
+        kind: its type.
+        left_out: counts, by column.
+        at: the moments that the texts are, where they are known.
 
     Raises:
         UserError: an amount is too long.
@@ -98,7 +111,9 @@ def typed(texts: pl.Series, kind: pl.DataType, left_out: Counter[str]) -> pl.Ser
             f"{AMOUNT} has an amount of more than 36 digits before its point, which Parquet does not hold.",
             "Run without --parquet and --lake.",
         )
-    column = moments(texts) if isinstance(kind, pl.Datetime) else texts.cast(kind, strict=False)
+    if at is None:
+        at = moments(texts) if isinstance(kind, pl.Datetime) else None
+    column = texts.cast(kind, strict=False) if at is None else at
     if lost := column.null_count() - texts.null_count():
         left_out[texts.name] += lost
     return column.alias(texts.name)

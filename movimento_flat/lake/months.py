@@ -6,9 +6,9 @@
     dates     timestamp in microseconds without a zone
     others    varchar
 
-Spans of the CSV are split by processes: each writes its rows' pieces, by month, into a file. Then processes make each
-month's files of the pieces of all spans. So no process holds more than a piece and a row group, however many months
-there are.
+Whoever audits a span of the CSV splits it as well: its rows' pieces, by month, go into a file. Then processes make
+each month's files of the pieces of all spans. So no process holds more than a piece and a row group, however many
+months there are.
 """
 
 import io
@@ -20,11 +20,18 @@ from pathlib import Path
 from polars.io.plugins import register_io_source
 
 from movimento_flat.columnar import pl
-from movimento_flat.exports.parquet import GROUP_BYTES, GROUP_ROWS, column_type, parquet_totals, typed
+from movimento_flat.exports.parquet import (
+    GROUP_BYTES,
+    GROUP_ROWS,
+    LEVEL,
+    column_type,
+    parquet_totals,
+    typed,
+)
 from movimento_flat.lake.record import UNDATED, FileEntry
 from movimento_flat.money import Totals
-from movimento_flat.publish.csv_audit import frames, pieces, totals_of
-from movimento_flat.schema import AMOUNT, FLAT_BY_NAME, MOMENT, Kind
+from movimento_flat.publish.csv_audit import PIECES, of_pieces
+from movimento_flat.schema import FLAT_BY_NAME, MOMENT, Kind
 
 #: The first and the wider type of amounts and of ids, as SQL and as Polars have them.
 MONEY, WIDE_MONEY = "decimal(18,2)", "decimal(38,2)"
@@ -48,7 +55,7 @@ _WIDER = {MONEY: WIDE_MONEY, ID: WIDE_ID}
 _LONG_AMOUNT = "^-?[0-9]{17}"
 _LARGEST_ID = (1 << 63) - 1
 _MONTH_CHARACTERS = len("2024-02")
-_TEXT_OF_AMOUNT = "amount as text"
+_MONTH = "month"
 
 
 @dataclass(frozen=True)
@@ -73,13 +80,13 @@ class Split:
 
     Attributes:
         months: its pieces by month.
-        widest: bytes of a row of the CSV, at the most an average of some megabytes.
+        width: bytes of a row of the CSV, on average.
         wide: columns in which a value needs the wider type.
         left_out: fields that are no value of their type, by column.
     """
 
     months: Mapping[str, Sequence[Piece]]
-    widest: float
+    width: float
     wide: frozenset[str]
     left_out: Counter[str]
 
@@ -90,50 +97,69 @@ def column_types(columns: Iterable[str], wide: Iterable[str] = ()) -> dict[str, 
     return {name: _WIDER[kind] if name in wide else kind for name, kind in types.items()}
 
 
-def split(csv: Path, columns: tuple[str, ...], start: int, end: int, file: Path) -> Split:
-    """Split the rows in these bytes of a CSV; `file` is where their pieces go.
+class Splitter:
+    """Splits the rows of a span by their months."""
 
-    Raises:
-        UserError: an amount has more than 36 digits before its point.
-        OSError: a file cannot be read or written.
-    """
-    months: dict[str, list[Piece]] = {}
-    wide, left_out, widest = set[str](), Counter[str](), 0.0
-    with csv.open("rb") as text, file.open("xb") as written:
-        text.seek(start)
+    def __init__(self, file: Path) -> None:
+        """Args:
+        file: new file, where their pieces go.
+        """
+        self._file = file
+        self._written = file.open("xb")
+        self._months: dict[str, list[Piece]] = {}
+        self._wide, self._left_out = set[str](), Counter[str]()
 
-        def read(length: int) -> bytes:
-            return text.read(min(length, end - text.tell()))
+    def add(self, rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series) -> None:
+        """Write the next rows.
 
-        at = start
-        for rows in frames(read, columns, columns, has_header=start == 0):
-            widest, at = max(widest, (text.tell() - at) / max(1, len(rows))), text.tell()
-            for month, part in _by_month(rows, wide, left_out):
-                begun = written.tell()
-                totals = totals_of(pieces(part[_TEXT_OF_AMOUNT]))
-                part.drop(_TEXT_OF_AMOUNT).write_ipc_stream(written)
-                months.setdefault(month, []).append(Piece(file, begun, written.tell() - begun, totals))
-    return Split(months, widest, frozenset(wide), left_out)
+        Args:
+            rows: all columns of the CSV, as text.
+            amounts: theirs, in pieces.
+            at: their moments, null where they have none.
+
+        Raises:
+            UserError: an amount has more than 36 digits before its point.
+            OSError: the disk is full.
+        """
+        typed_rows = self._typed(rows, at)
+        month = pl.select(
+            pl.when(at.is_not_null())
+            .then(rows[MOMENT].str.head(_MONTH_CHARACTERS))
+            .otherwise(pl.lit(UNDATED))
+        )
+        by_month = typed_rows.with_columns(month.to_series().alias(_MONTH)).partition_by(
+            _MONTH, maintain_order=True, include_key=False, as_dict=True
+        )
+        totals = _totals_by_month(amounts, month.to_series())
+        for (name,), part in by_month.items():
+            start = self._written.tell()
+            part.write_ipc_stream(self._written)
+            piece = Piece(self._file, start, self._written.tell() - start, totals[name])
+            self._months.setdefault(name, []).append(piece)
+
+    def _typed(self, rows: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
+        columns = []
+        for name in rows.columns:
+            kind = FLAT_BY_NAME[name].kind
+            column = typed(rows[name], column_type(kind), self._left_out, at if name == MOMENT else None)
+            if (kind is Kind.MONEY and rows[name].str.contains(_LONG_AMOUNT).any()) or (
+                kind is Kind.ID and (column > _LARGEST_ID).any()
+            ):
+                self._wide.add(name)
+            columns.append(column)
+        return pl.DataFrame(columns)
+
+    def close(self, size: int) -> Split:
+        """Return what was split; `size` is the bytes of the CSV that the rows had."""
+        self._written.close()
+        rows = sum(piece.totals.rows for of_month in self._months.values() for piece in of_month)
+        return Split(self._months, size / max(1, rows), frozenset(self._wide), self._left_out)
 
 
-def _by_month(
-    rows: pl.DataFrame, wide: set[str], left_out: Counter[str]
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the rows of each month, typed; the text of the amount stands beside it."""
-    kinds = {name: FLAT_BY_NAME[name].kind for name in rows.columns}
-    made = pl.DataFrame([typed(rows[name], column_type(kind), left_out) for name, kind in kinds.items()])
-    wide |= {
-        name
-        for name, kind in kinds.items()
-        if (kind is Kind.MONEY and rows[name].str.contains(_LONG_AMOUNT).any())
-        or (kind is Kind.ID and (made[name] > _LARGEST_ID).any())
-    }
-    month = pl.when(made[MOMENT].is_not_null()).then(rows[MOMENT].str.head(_MONTH_CHARACTERS))
-    made = made.with_columns(month=month.fill_null(UNDATED), **{_TEXT_OF_AMOUNT: rows[AMOUNT]})
-    for (name,), part in made.partition_by(
-        "month", maintain_order=True, include_key=False, as_dict=True
-    ).items():
-        yield name, part
+def _totals_by_month(amounts: pl.DataFrame, month: pl.Series) -> dict[str, Totals]:
+    """Return rows and sum of amounts, which are in pieces, by month."""
+    sums = amounts.with_columns(month.alias(_MONTH)).group_by(_MONTH).agg(pl.len(), PIECES.sum())
+    return {name: Totals(rows, of_pieces(of_month)) for name, rows, *of_month in sums.iter_rows()}
 
 
 def write_month(
@@ -158,6 +184,6 @@ def write_month(
 
     size = max(1, min(GROUP_ROWS, int(GROUP_BYTES / max(1.0, widest))))
     register_io_source(rows, schema=schema).sink_parquet(
-        path, compression="zstd", row_group_size=size, metadata=metadata
+        path, compression_level=LEVEL, row_group_size=size, metadata=metadata
     )
     return parquet_totals(path), FileEntry.of(path)

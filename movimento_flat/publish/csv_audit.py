@@ -11,7 +11,7 @@ from movimento_flat.columnar import pl
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
 from movimento_flat.publish.accounting import Audit
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
+from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, MOMENT
 
 #: Bytes that are read at once: with less, the calls cost more than the work in them.
 CHUNK = 10 << 20
@@ -166,8 +166,25 @@ def totals_of(amounts: pl.DataFrame) -> Totals:
     return Totals(len(amounts), of_pieces(amounts.sum().row(0)))
 
 
+def moments_in(rows: pl.DataFrame) -> pl.Series:
+    """Return the moments of rows; all are null where the rows have no such column."""
+    return moments(
+        rows[MOMENT] if MOMENT in rows.columns else pl.repeat(None, len(rows), dtype=pl.String, eager=True)
+    )
+
+
 def moments(texts: pl.Series) -> pl.Series:
-    """Return texts as moments of the calendar; others are null, as MySQL's 0000-00-00 and 2024-02-30."""
+    """Return texts as moments of the calendar; others are null, as MySQL's 0000-00-00 and 2024-02-30.
+
+    The rows of a card come together, so most of a card's and an account's moments are those of the row before.
+    """
+    runs = texts.rle_id()
+    if len(runs) and runs[-1] < len(runs) // 2:
+        return _moments(texts.filter(runs.is_first_distinct())).gather(runs)
+    return _moments(texts)
+
+
+def _moments(texts: pl.Series) -> pl.Series:
     fraction = "%.f" if texts.str.contains(".", literal=True).any() else ""  # it takes four times as long
     found = texts.str.to_datetime(f"%Y-%m-%d %H:%M:%S{fraction}", time_unit="us", strict=False, cache=False)
     is_moment = texts.str.contains(_MOMENT) & (found.dt.year() > 0)

@@ -109,6 +109,11 @@ class PrivacyEntry:
     dropped: tuple[str, ...]
     key_fingerprint: Annotated[str | None, _Since(3, None)]
 
+    @classmethod
+    def of(cls, privacy: Privacy, key_fingerprint: str | None) -> Self:
+        """Return what a run shows."""
+        return cls(privacy.card, privacy.people, tuple(sorted(privacy.dropped)), key_fingerprint)
+
 
 @dataclass(frozen=True)
 class RejectedEntry(Counted):
@@ -245,9 +250,7 @@ class Manifest:
             csv=CsvEntry(
                 **vars(audit.totals), columns=privacy.columns, sha256=audit.sha256, bytes=audit.bytes
             ),
-            privacy=PrivacyEntry(
-                privacy.card, privacy.people, tuple(sorted(privacy.dropped)), key_fingerprint
-            ),
+            privacy=PrivacyEntry.of(privacy, key_fingerprint),
             rejected=RejectedEntry(
                 **vars(rejected.movements), by_reason=dict(sorted(rejected.reasons.items()))
             ),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from movimento_flat.columnar import pl
 from movimento_flat.money import Totals
-from movimento_flat.publish.csv_audit import PIECES, moments, of_pieces, pieces, totals_of
+from movimento_flat.publish.csv_audit import PIECES, of_pieces, totals_of
 from movimento_flat.schema import ACCOUNT_KIND, AMOUNT, CARD, MOMENT
 
 #: Columns of the flat table that figures need beside the amounts.
@@ -101,36 +101,36 @@ class Part:
         self.cards.add(more.cards)
 
 
-def part_of(rows: pl.DataFrame) -> Part:
+def part_of(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series) -> Part:
     """Return what some rows of a CSV add up to.
 
     Args:
         rows: text columns of the CSV: the amounts, and of COLUMNS those that there are. Without cards there are no
             cards, without kinds of account or moments there is one cell.
-
-    Raises:
-        UserError: an amount is written otherwise than with a point and two digits.
+        amounts: in pieces.
+        at: moments of the rows, null where they have none.
     """
-    amounts = pieces(rows[AMOUNT])
     absent = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns]
     texts = rows.select(pl.col(AMOUNT), pl.exclude(AMOUNT).fill_null("")).with_columns(absent)
     table = texts.select(
         *amounts,
         card=CARD,
         kind=pl.when(pl.col(ACCOUNT_KIND).str.len_bytes() <= LONGEST_KIND).then(pl.col(ACCOUNT_KIND)),
-        at=moments(texts[MOMENT]),
+        at=at,
         month=pl.col(MOMENT).str.head(len("2024-02")),
         bin=_BINS.search_sorted(rows[AMOUNT].cast(pl.Float64), side="right"),
         has_amount=pl.col(AMOUNT).is_not_null(),
     ).with_columns(
         month=pl.when(pl.col("at").is_not_null()).then("month"), bin=pl.when("has_amount").then("bin")
     )
-    at = pl.col("at").dt
+    of_moment = pl.col("at").dt
     first, last = table.select(first=pl.col("at").min().dt.date(), last=pl.col("at").max().dt.date()).row(0)
     hours = Counter(
         {
             row[:2]: row[2]
-            for row in table.group_by(weekday=at.weekday() - 1, hour=at.hour()).len().iter_rows()
+            for row in table.group_by(weekday=of_moment.weekday() - 1, hour=of_moment.hour())
+            .len()
+            .iter_rows()
         }
     )
     bins = dict(_sums(table, "bin"))

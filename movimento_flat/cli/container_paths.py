@@ -7,6 +7,7 @@ from collections.abc import Mapping
 #: By path in the container, where `hadoop-docker/cluster` mounts it: the variable with the path as the user wrote it.
 _SHOWN = {
     "/output": "MOVIMENTO_FLAT_OUTPUT_SHOWN",
+    "/lake": "MOVIMENTO_FLAT_LAKE_SHOWN",
     "/run/password": "MOVIMENTO_FLAT_PASSWORD_SHOWN",
     "/run/tls_ca": "MOVIMENTO_FLAT_TLS_CA_SHOWN",
     "/run/tables": "MOVIMENTO_FLAT_TABLES_SHOWN",

@@ -1,6 +1,7 @@
 """Folders that a user names, on this machine or in HDFS. No name is a pattern, whatever characters it has."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,21 @@ from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import refuse_patterns
 
 _find_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match
-#: By scheme: the command that copies a file there.
-_COPIES = {
-    **dict.fromkeys(("hdfs", "viewfs", "webhdfs"), "hadoop fs -put ./out/movimento_flat.csv {uri}"),
-    **dict.fromkeys(("s3", "s3a", "s3n"), "aws s3 cp ./out/movimento_flat.csv {uri}"),
+_HDFS, _S3 = ("hdfs", "viewfs", "webhdfs"), ("s3", "s3a", "s3n")
+_AZURE = ("abfs", "abfss", "wasb", "wasbs")
+#: By scheme: the command that copies the CSV there.
+CSV_COPIES = {
+    **dict.fromkeys(_HDFS, "hadoop fs -put ./out/movimento_flat.csv {uri}"),
+    **dict.fromkeys(_S3, "aws s3 cp ./out/movimento_flat.csv {uri}"),
     "gs": "gcloud storage cp ./out/movimento_flat.csv {uri}",
-    **dict.fromkeys(("abfs", "abfss", "wasb", "wasbs"), "azcopy copy ./out/movimento_flat.csv {uri}"),
+    **dict.fromkeys(_AZURE, "azcopy copy ./out/movimento_flat.csv {uri}"),
+}
+#: By scheme: the command that makes it like a lake of this machine.
+LAKE_COPIES = {
+    **dict.fromkeys(_HDFS, "hadoop distcp -update -delete file://$PWD/lake {uri}"),
+    **dict.fromkeys(_S3, "aws s3 sync --delete ./lake {uri}"),
+    "gs": "gcloud storage rsync --recursive --delete-unmatched-destination-objects ./lake {uri}",
+    **dict.fromkeys(_AZURE, "azcopy sync --delete-destination=true ./lake {uri}"),
 }
 
 
@@ -27,8 +37,12 @@ def is_uri(folder: str) -> bool:
 class LocalFolder(click.Path):
     """A folder of this machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, copies: Mapping[str, str] = CSV_COPIES) -> None:
+        """Args:
+        copies: by scheme, the command that copies what is in it to a URI.
+        """
         super().__init__(path_type=Path)
+        self._copies = copies
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; an empty value and a URI are usage errors."""
@@ -36,8 +50,8 @@ class LocalFolder(click.Path):
             self.fail("The folder's name is empty.", param, ctx)
         if found := _find_scheme(str(value)):
             scheme = found[1].lower()
-            copy = _COPIES.get(scheme, "").format(uri=value)
-            next_step = f"Name a folder, and copy the file afterwards: {copy}" if copy else "Name a folder."
+            copy = self._copies.get(scheme, "").format(uri=value)
+            next_step = f"Name a folder, and copy afterwards: {copy}" if copy else "Name a folder."
             self.fail(f"'{value}' is a URI ({scheme}), not a folder of this machine. {next_step}", param, ctx)
         return super().convert(value, param, ctx)
 

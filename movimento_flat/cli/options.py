@@ -21,7 +21,7 @@ from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
-from movimento_flat.cli.folders import FolderOrUri, LocalFolder
+from movimento_flat.cli.folders import LAKE_COPIES, FolderOrUri, LocalFolder
 from movimento_flat.cli.help import SECTIONS, Choice, one_of
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
@@ -361,7 +361,7 @@ publishing = group(
     ),
     click.option(
         "--lake",
-        type=LocalFolder(),
+        type=LocalFolder(LAKE_COPIES),
         help="Write the flat table into this folder as well, as Parquet by month; with --since and --until, the months"
         " between them alone.",
     ),

@@ -8,6 +8,7 @@
 #   SEED       the same seed gives the same fictitious database        [1]
 #   OPTIONS    more of `movimento-flat run --help`, as in OPTIONS="--card mask --since '2024-01-01 12:00:00'"
 #   LAKE       folder for the same rows as Parquet by month
+#   METRICS    file for the run's figures, as Prometheus text
 #   TABLES     a file that says how SOURCE calls its tables and columns: docs/your_own_database.md
 #   PASSWORD_FILE, TLS_CA, KEY_FILE   files for --password-file, --tls-ca and --key-file
 #
@@ -24,11 +25,11 @@ BENCH_ROUNDS ?= 3
 export MOVIMENTO_FLAT_HOME ?= $(CURDIR)/.movimento-flat
 
 # Values reach the shell as variables of the environment: spaces and quotes in them mean nothing.
-export OUTPUT LAKE ENGINE SOURCE MOVEMENTS SEED OPTIONS TABLES PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE UPGRADE VENV
+export OUTPUT LAKE METRICS ENGINE SOURCE MOVEMENTS SEED OPTIONS TABLES PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE UPGRADE VENV
 export BENCH_ROUNDS BENCH_OPTIONS
 
 # A misspelt parameter would leave something out without a word, such as a mask of card numbers.
-PARAMETERS := OUTPUT LAKE ENGINE SOURCE MOVEMENTS SEED OPTIONS TABLES PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE UPGRADE VENV PYTHON \
+PARAMETERS := OUTPUT LAKE METRICS ENGINE SOURCE MOVEMENTS SEED OPTIONS TABLES PASSWORD_FILE TLS_CA KEY_FILE SERVICE SUITE UPGRADE VENV PYTHON \
 	BENCH_SIZES BENCH_ROUNDS BENCH_OPTIONS MOVIMENTO_FLAT_HOME HDFS_WEB_PORT YARN_WEB_PORT HISTORY_WEB_PORT \
 	HDFS_RESERVED_BYTES NODE_MEMORY_MB HADOOP_VERSION DATABASE_IMAGE COMPOSE_PROJECT_NAME CA_CERTIFICATES
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 _SHOWN = {
     "/output": "MOVIMENTO_FLAT_OUTPUT_SHOWN",
     "/lake": "MOVIMENTO_FLAT_LAKE_SHOWN",
+    "/metrics": "MOVIMENTO_FLAT_METRICS_SHOWN",
     "/run/password": "MOVIMENTO_FLAT_PASSWORD_SHOWN",
     "/run/tls_ca": "MOVIMENTO_FLAT_TLS_CA_SHOWN",
     "/run/tables": "MOVIMENTO_FLAT_TABLES_SHOWN",

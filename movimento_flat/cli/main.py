@@ -1,10 +1,11 @@
 """The command line `movimento-flat`: runs one stage or all, and ends with a message and an exit status."""
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
@@ -29,6 +30,7 @@ from movimento_flat.cli.engines.local import join_here
 from movimento_flat.cli.fictitious import fictitious_database
 from movimento_flat.cli.folders import FolderOrUri, LocalFolder, is_uri
 from movimento_flat.cli.help import EXIT_STATUS, Choice, Group
+from movimento_flat.cli.metrics import write_metrics
 from movimento_flat.cli.progress import Console, paint
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.streams import open_closed_streams
@@ -84,6 +86,7 @@ def cli() -> None:
 @options.plan
 @options.console
 @options.profile
+@options.metrics
 @options.as_json
 def run(
     output: Path,
@@ -96,6 +99,7 @@ def run(
     plan: Plan,
     console: Console,
     profile: bool,
+    metrics: Path | None,
     as_json: bool,
 ) -> None:
     """Run all stages: from a database to OUTPUT/movimento_flat.csv.
@@ -115,6 +119,8 @@ def run(
     if publishing.lake:
         check_months(window, job_options.privacy.columns)
     delivered = pipeline.run(source, output, engine, connections, job_options, publishing, console)
+    if metrics:
+        write_metrics(metrics, delivered.manifest)
     phases = console.phases if profile else ()
     _conclude(summary.of_delivery(delivered, _shown(output), console.verbose, phases), console, as_json)
 
@@ -367,7 +373,8 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
 @click.option("--output", default="out", show_default=True, type=OUTPUT, help="Folder for the CSV.")
 @options.database_to_read
 @options.console
-def doctor(output: Path, database: Source | None, console: Console) -> int:
+@options.as_json
+def doctor(output: Path, database: Source | None, console: Console, as_json: bool) -> int:
     """Say whether a run would work here, and what to do where it would not; nothing is installed or written.
 
     It checks each engine, memory and disk; and with --source the database: TLS, account, tables, columns, and whether
@@ -378,6 +385,9 @@ def doctor(output: Path, database: Source | None, console: Console) -> int:
     movimento-flat doctor --output ./out --source mysql://reader@db.example/sicooperative
     """
     findings = examine(output, database)
+    if as_json:
+        print(json.dumps({"works": works(findings), "findings": [asdict(finding) for finding in findings]}))
+        return 0 if works(findings) else USER_ERROR
     console.show(as_text(findings, console.width, paint))
     console.say(verdict(findings))
     if works(findings):
@@ -453,6 +463,7 @@ def main() -> None:
         said = StringIO()
         error.show(said)
         print(as_the_user_wrote(said.getvalue()), end="", file=sys.stderr)
+        _tell_machine(UserError(error.format_message(), "See --help."), error.exit_code)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail(INTERRUPTION, INTERRUPTED)
@@ -479,7 +490,16 @@ def _fail(error: UserError, status: int) -> None:
     if has_come() and status == USER_ERROR:
         error, status = INTERRUPTION, INTERRUPTED
     print(f"{paint(f'{PROGRAM}:', fg='red', bold=True)} {as_the_user_wrote(str(error))}", file=sys.stderr)
+    _tell_machine(error, status)
     sys.exit(status)
+
+
+def _tell_machine(error: UserError, status: int) -> None:
+    """Say an error as one JSON object to standard output, where --json asks for one."""
+    if "--json" in sys.argv[1:] and sys.stdout:
+        facts = {"error": error.what, "next": error.next_step, "status": status}
+        with suppress(OSError):  # the message is on standard error
+            print(as_the_user_wrote(json.dumps(facts)), flush=True)
 
 
 if __name__ == "__main__":

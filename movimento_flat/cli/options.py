@@ -463,6 +463,16 @@ profile = click.option(
 )
 SECTIONS["profile"] = _MESSAGES
 as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Write the summary as one JSON object to standard output."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the summary, or the error, as one JSON object to standard output.",
 )
 SECTIONS["as_json"] = _MESSAGES
+metrics = click.option(
+    "--metrics",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the run's figures to this file as Prometheus text, for everybody to read.",
+)
+SECTIONS["metrics"] = _MESSAGES

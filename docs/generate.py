@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from movimento_flat.lake.months import column_types
 from movimento_flat.sample_data.generate import Generator
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import (
@@ -47,6 +48,8 @@ DUCKDB_TYPES = {
     Kind.MONEY: "DECIMAL(38, 2)",
     Kind.MOMENT: "VARCHAR",
 }
+#: Of a lake's types those that Trino calls otherwise.
+TRINO_TYPES = {"timestamp": "timestamp(6)"}
 #: All others are read as text.
 R_TYPES = {Kind.WHOLE: "col_integer()", Kind.MOMENT: 'col_datetime("%Y-%m-%d %H:%M:%S")'}
 
@@ -61,6 +64,7 @@ def documents() -> dict[str, str]:
         "docs/recipes/load_pandas.py": {"kinds": _python_lists()},
         "docs/recipes/load_polars.py": {"kinds": _python_lists()},
         "docs/recipes/load_readr.R": {"columns": _r_columns()},
+        "docs/recipes/lake/trino.sql": {"columns": _trino_columns()},
         "sql/mysql/tables.sql": {"tables": "\n\n".join(map(_create_table, TABLES))},
         "sql/postgres/tables.sql": {"tables": "\n\n".join(map(_create_postgres_table, TABLES))},
     }
@@ -199,6 +203,11 @@ def _duckdb_columns() -> str:
     columns = ",\n".join(f"{flat.name}: '{DUCKDB_TYPES[flat.kind]}'" for flat in FLAT_TABLE)
     ids = "".join(f", {flat.name}: '{DUCKDB_TYPES[flat.kind]}'" for flat in FLAT_IDS)
     return f"{columns}\n-- {ids}"
+
+
+def _trino_columns() -> str:
+    types = column_types(FLAT_COLUMNS)
+    return "".join(f"{name} {TRINO_TYPES.get(kind, kind)},\n" for name, kind in types.items()).rstrip("\n")
 
 
 def _r_columns() -> str:

@@ -17,11 +17,14 @@ import pytest
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.publish.manifest import checksum
+from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
+from movimento_flat.verify.lake import verify_lake
 from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
 from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS
 from tests.test_interrupts import stops_workers
 from tests.test_join import SAMPLE
+from tests.test_lake import lake_by_month
 from tests.test_run import COMMAND, CSV, PUBLISHED, RUN
 
 #: Every process of a run inherits it, however it was started.
@@ -113,6 +116,44 @@ def test_a_run_that_reads_a_server(server: Server, tmp_path: Path) -> None:
     variants = [common, [*common, "--card", "mask"]]
     environment = {"MYSQL_PWD": PASSWORD, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
     kill_at_random(tmp_path / "out", variants, environment, KILLS)
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_a_run_that_writes_a_lake(server: Server, tmp_path: Path) -> None:
+    """At once each month is of the run before or of the killed one; after `verify` all are of the same."""
+    database, lake = filled_database(server, 5_000), tmp_path / "lake"
+    database.reader()
+    arguments = ["run", "--no-report", "--output", str(tmp_path / "out"), "--lake", str(lake)]
+    arguments += ["--source", database.url()]
+    environment = {"MYSQL_PWD": PASSWORD, "MOVIMENTO_FLAT_HOME": str(tmp_path / "state"), MARK: str(tmp_path)}
+    place = FLAT_COLUMNS.index("des_transacao_movimento")
+
+    def texts() -> dict[str, set[str | None]]:
+        months = lake_by_month(lake)
+        assert {month: len(rows) for month, rows in months.items()} == sizes
+        return {month: {row[place] for row in rows} for month, rows in months.items()}
+
+    database.execute("UPDATE movimento SET des_transacao = 'before'")
+    seconds = finish(arguments, environment)
+    sizes = {month: len(rows) for month, rows in lake_by_month(lake).items()}
+    chance, before, died = random.Random(6), "before", 0
+    for number in range(KILLS):
+        after = f"after {number}"
+        database.execute(f"UPDATE movimento SET des_transacao = '{after}'")
+        process = start(arguments, environment)
+        time.sleep(seconds * chance.uniform(*SPANS[number % len(SPANS)]))
+        process.kill()
+        process.communicate()
+        died += process.returncode == -signal.SIGKILL
+        found = set(map(frozenset, texts().values()))
+        assert found <= {frozenset({before}), frozenset({after})}
+        wait_for_the_end_of(str(tmp_path))
+        assert verify_lake(lake, Console(quiet=True))
+        assert len(set(map(frozenset, texts().values()))) == 1
+        seconds = finish(arguments, environment)
+        assert set(map(frozenset, texts().values())) == {frozenset({after})}
+        before = after
+    assert died >= max(1, KILLS // 4), "most runs ended before they were killed"
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)

@@ -26,6 +26,7 @@ HERE = [
     "make run OUTPUT=./out SOURCE=mysql://user@host:3306/database",
     ".venv/bin/movimento-flat verify ./out",
     "make run OUTPUT=./out",
+    "make run OUTPUT=./out LAKE=./lake",
     "make run OUTPUT=./out OPTIONS=--parquet",
     ".venv/bin/python mr_jobs/join.py -r inline docs/sample/*.tsv",
     ".venv/bin/movimento-flat --help",
@@ -101,6 +102,7 @@ def test_they_do_what_is_said(checkout: Path, filled: Database) -> None:
     (shown,) = [block for block in find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
     assert without_moments(said["make run OUTPUT=./out"].stderr).endswith(without_moments(shown))
     assert (checkout / "out" / PARQUET_NAME).exists()
+    assert (checkout / "lake" / "_lake.json").exists()
     (joined,) = [result for command, result in said.items() if "docs/sample" in command]
     assert joined.stdout.count("\tF\t") > 0
     assert "--output" in said["movimento-flat run --help"].stdout

@@ -44,12 +44,10 @@ class Database:
     movements: Totals
     scheme: Scheme = MYSQL
 
-    def flatten(self, output: Path) -> Timing:
+    def flatten(self, output: Path, *options: str) -> Timing:
         """Measure one run of this project: from the database to `output`/movimento_flat.csv, by the local engine."""
-        command = movimento_flat(
-            "run", "--engine", "local", "--source", str(self.source), "--output", str(fresh(output))
-        )
-        return run(command, self.environment, self.process)
+        command = movimento_flat("run", "--engine", "local", "--source", str(self.source), *options)
+        return run([*command, "--output", str(fresh(output))], self.environment, self.process)
 
     def all_in(self, found: Content) -> bool:
         """Return whether a CSV holds every movement; say so where it does not."""

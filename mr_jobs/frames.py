@@ -22,7 +22,7 @@ NO_ID, REPORTS = b"-", b"~"
 #: Bytes that a frame takes for a row beyond its text: short rows need more memory than their text says.
 ROW_BYTES = 32
 #: Bytes of rows, these included, that are looked at together, and of those of one bucket that are sorted in memory.
-BATCH, ROOM = 5 << 20, 10 << 20
+BATCH, ROOM = 4 << 20, 8 << 20
 #: Bytes of rows, these included, that a task gathers before it sends them as records.
 HELD = 10 << 20
 #: Bytes of a record: whoever merges runs holds one of each.

@@ -25,14 +25,14 @@ from movimento_flat.cli import pipeline
 from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
+from movimento_flat.cli.verify_command import verify_lake
 from movimento_flat.errors import UserError
 from movimento_flat.lake.folder import Change, is_lake, open_lake, settle
-from movimento_flat.lake.record import FORMAT, UNDATED, FileEntry, LakeRecord, MonthEntry, folder_of
+from movimento_flat.lake.record import FORMAT, UNDATED, LakeRecord, MonthEntry, folder_of
 from movimento_flat.locks import open_locked
-from movimento_flat.publish.manifest import PrivacyEntry
+from movimento_flat.publish.manifest import FileEntry, PrivacyEntry
 from movimento_flat.schema import AMOUNT, MOMENT
 from movimento_flat.sql_files import expected_rows
-from movimento_flat.verify.lake import verify_lake
 from mr_jobs.job_options import JobOptions
 from tests.conftest import PASSWORD, Database, Server, filled_database
 from tests.nasty import nasty_database

@@ -95,7 +95,7 @@ def merge_and_publish(
         with console.stage("report"):
             beside.append(write_report(folder.work, results, figures, asdict(manifest)))
     files = {
-        file.name: ExtraFile.of(file, left_out.get(file.name, Counter()))
+        file.name: ExtraFile.of(file, left_out=dict(sorted(left_out.get(file.name, Counter()).items())))
         for file in (*beside, *sorted(results.iterdir()))
     }
     manifest = replace(manifest, files=files)

@@ -9,10 +9,10 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.lake.folder import Change, LakeFolder
 from movimento_flat.lake.months import Piece, Split, column_types, write_month
-from movimento_flat.lake.record import FORMAT, UNDATED, FileEntry, LakeRecord, MonthEntry
+from movimento_flat.lake.record import FORMAT, UNDATED, LakeRecord, MonthEntry
 from movimento_flat.lake.window import covers
 from movimento_flat.money import Totals
-from movimento_flat.publish.manifest import Manifest, PrivacyEntry, SourceEntry
+from movimento_flat.publish.manifest import FileEntry, Manifest, PrivacyEntry, SourceEntry
 from movimento_flat.workers import Workers
 
 #: Rows of one file at the most: some 300 MB.

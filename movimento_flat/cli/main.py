@@ -358,14 +358,12 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
     movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
     movimento-flat verify ./lake
     """
-    if is_lake(output):
-        from movimento_flat.verify.lake import verify_lake  # noqa: PLC0415  # Polars is slow to import
+    from movimento_flat.cli.verify_command import verify_delivery, verify_lake  # noqa: PLC0415  # Polars is slow to import
 
+    if is_lake(output):
         if database:
             raise click.UsageError("A lake is compared with its record; --source is for an OUTPUT folder.")
         return _conclude(verify_lake(output, console), console, as_json)
-    from movimento_flat.cli.verify_command import verify_delivery  # noqa: PLC0415  # Polars is slow to import
-
     return _conclude(verify_delivery(output, database, console), console, as_json)
 
 

@@ -8,11 +8,15 @@ from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.summary import Summary, of_csv, of_key
 from movimento_flat.errors import UserError
+from movimento_flat.lake import folder as lake_folder
+from movimento_flat.lake.record import LakeRecord
+from movimento_flat.money import reais
 from movimento_flat.publish.manifest import MANIFEST_NAME, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME, settle
 from movimento_flat.publish.parts import CSV_NAME
 from movimento_flat.verify.database import compared_columns, masked_columns, verify_database
 from movimento_flat.verify.delivery import Comparison, verify_files
+from movimento_flat.verify.lake import verify_months
 
 
 def verify_delivery(output: Path, database: Source | None, console: Console) -> Summary:
@@ -30,13 +34,33 @@ def verify_delivery(output: Path, database: Source | None, console: Console) -> 
     if audited and database:
         with console.stage("compare", total=audited.totals.rows) as progress:
             verify_database(output, manifest, audited, database, comparison, progress)
-    if comparison.differences:
-        raise UserError(
-            f"{output} is not what it should be.\n"
-            + "\n".join(f"  {line}" for line in comparison.differences),
-            _next_step(manifest, database, asked=bool(audited)),
-        )
+    _refuse_differences(str(output), comparison, _next_step(manifest, database, asked=bool(audited)))
     return _summary(output, manifest, database)
+
+
+def verify_lake(path: Path, console: Console) -> Summary:
+    """Compare a lake with its record, and return the summary. What a killed run has left is finished first.
+
+    Raises:
+        UserError: something differs, or there is no record to compare with.
+        OSError: a file cannot be read.
+    """
+    record = lake_folder.settle(path)
+    comparison = Comparison()
+    with console.stage("audit", total=record.totals.rows) as progress:
+        verify_months(path, record, comparison, progress)
+    _refuse_differences(
+        f"The lake {path}",
+        comparison,
+        "Run again without --since and --until: all months are written anew.",
+    )
+    return _summary_of_lake(path, record)
+
+
+def _refuse_differences(what: str, comparison: Comparison, next_step: str) -> None:
+    if comparison.differences:
+        lines = "\n".join(f"  {line}" for line in comparison.differences)
+        raise UserError(f"{what} is not what it should be.\n{lines}", next_step)
 
 
 def _next_step(manifest: Manifest, database: Source | None, asked: bool) -> str:
@@ -69,6 +93,25 @@ def _summary(output: Path, manifest: Manifest, database: Source | None) -> Summa
         "database": str(database) if database else None,
     }
     return Summary(f"{path}: as its manifest says", lines, facts)
+
+
+def _summary_of_lake(path: Path, record: LakeRecord) -> Summary:
+    totals = record.totals
+    snapshots = [month.snapshot_utc for month in record.months.values()]
+    lines = [
+        ("months", f"{len(record.months):,}"),
+        ("rows", f"{totals.rows:,}"),
+        ("total", reais(totals.centavos)),
+        *([("snapshots", f"{min(snapshots)[:19]} to {max(snapshots)[:19]} UTC")] if snapshots else []),
+        *of_key(record.privacy.key_fingerprint),
+    ]
+    facts = {
+        "path": str(path),
+        **vars(totals),
+        "months": {month: vars(entry.totals) for month, entry in record.months.items()},
+        "key_fingerprint": record.privacy.key_fingerprint,
+    }
+    return Summary(f"{path}: as its record says", lines, facts)
 
 
 def _but_for(manifest: Manifest) -> str:

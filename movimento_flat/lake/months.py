@@ -28,9 +28,10 @@ from movimento_flat.exports.parquet import (
     parquet_totals,
     typed,
 )
-from movimento_flat.lake.record import UNDATED, FileEntry
+from movimento_flat.lake.record import UNDATED
 from movimento_flat.money import Totals
 from movimento_flat.publish.csv_audit import PIECES, of_pieces
+from movimento_flat.publish.manifest import FileEntry
 from movimento_flat.schema import FLAT_BY_NAME, MOMENT, Kind
 
 #: The first and the wider type of amounts and of ids, as SQL and as Polars have them.

@@ -11,30 +11,12 @@ from typing import Self
 
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.publish.accounting import sha256
-from movimento_flat.publish.manifest import Counted, PrivacyEntry, entry_of, json_bytes
+from movimento_flat.publish.manifest import Counted, FileEntry, PrivacyEntry, entry_of, json_bytes
 
 RECORD_NAME = "_lake.json"
 #: Column of the table that its folders are named by, and the value of rows whose moment is none.
 PARTITION, UNDATED = "ano_mes", "__HIVE_DEFAULT_PARTITION__"
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A Parquet file."""
-
-    sha256: str
-    bytes: int
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        """Return what lies there.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        return cls(sha256(path), path.stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -90,7 +72,9 @@ class LakeRecord:
             UserError: it is damaged, or a later version has written it.
         """
         try:
-            return cls.of(json.loads((folder / RECORD_NAME).read_bytes()))
+            record = entry_of(cls, json.loads((folder / RECORD_NAME).read_bytes()))
+            if record.format != FORMAT:
+                raise ValueError(f"format {record.format}")
         except FileNotFoundError:
             return None
         except (LookupError, TypeError, ValueError) as error:
@@ -98,17 +82,6 @@ class LakeRecord:
                 f"{folder / RECORD_NAME} is damaged, or of a later version: {error!r}.",
                 "Take the lake from a backup, or name a new folder.",
             ) from error
-
-    @classmethod
-    def of(cls, content: object) -> Self:
-        """Return the record that this JSON value is.
-
-        Raises:
-            LookupError, TypeError, ValueError: it is none.
-        """
-        record = entry_of(cls, content)
-        if record.format != FORMAT:
-            raise ValueError(f"format {record.format}")
         return record
 
     def as_bytes(self) -> bytes:

@@ -57,25 +57,31 @@ class _Renamed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ExtraFile:
-    """A file that is delivered with the CSV, and must stay as it is.
+class FileEntry:
+    """A file that must stay as it is."""
+
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path, **more: Any) -> Self:
+        """Return what lies there; `more` is what else is known of it.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return cls(sha256(path), path.stat().st_size, **more)
+
+
+@dataclass(frozen=True)
+class ExtraFile(FileEntry):
+    """A file that is delivered with the CSV.
 
     Attributes:
         left_out: fields of the CSV that its format cannot hold, by column.
     """
 
-    sha256: str
-    bytes: int
     left_out: Annotated[Mapping[str, int], _Since(3, {})]
-
-    @classmethod
-    def of(cls, path: Path, left_out: Mapping[str, int]) -> Self:
-        """Return what lies there.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        return cls(sha256(path), path.stat().st_size, dict(sorted(left_out.items())))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from movimento_flat.publish.manifest import (
     CHECKSUM_NAME,
     MANIFEST_NAME,
     WHOLE_FORMAT,
-    ExtraFile,
+    FileEntry,
     Manifest,
     checksum,
 )
@@ -93,7 +93,7 @@ def verify_files(
         ):
             comparison.same_reasons(WARNINGS_NAME, manifest.warned, warnings)
     for name, file in manifest.files.items():
-        _compare_file((output if name in manifest.beside else run) / name, file, comparison)
+        compare_file((output if name in manifest.beside else run) / name, name, file, comparison)
     if audited:
         found = audited.totals + rejected.movements
         comparison.same_totals("database = CSV + rejected", manifest.source.movements, found)
@@ -144,20 +144,22 @@ def _has_our_name(path: Path, manifest: Manifest) -> bool:
     return path.name.startswith(_OUR_PREFIX)
 
 
-def _is_file(path: Path, comparison: Comparison) -> bool:
-    """Return whether it is a file that can be read to its end; note it where it is not."""
+def _is_file(path: Path, comparison: Comparison, what: str = "") -> bool:
+    """Return whether it is a file that can be read to its end; note it, as `what` or by its name, where it is not."""
     if path.is_file():
         return True
-    comparison.same(path.name, "a file", "something else" if path.exists() else "none")
+    comparison.same(what or path.name, "a file", "something else" if path.exists() else "none")
     return False
 
 
-def _compare_file(path: Path, expected: ExtraFile, comparison: Comparison) -> None:
-    if not _is_file(path, comparison):
-        return
-    found = ExtraFile.of(path, {})
-    comparison.same(f"SHA-256 of {path.name}", expected.sha256, found.sha256)
-    comparison.same(f"bytes of {path.name}", expected.bytes, found.bytes)
+def compare_file(path: Path, what: str, expected: FileEntry, comparison: Comparison) -> bool:
+    """Compare a file's bytes with what they must be; return whether there is a file. `what` is how it is called."""
+    if not _is_file(path, comparison, what):
+        return False
+    found = FileEntry.of(path)
+    comparison.same(f"SHA-256 of {what}", expected.sha256, found.sha256)
+    comparison.same(f"bytes of {what}", expected.bytes, found.bytes)
+    return True
 
 
 def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], comparison: Comparison) -> bool:

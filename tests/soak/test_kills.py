@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from movimento_flat.cli.progress import Console
-from movimento_flat.cli.verify_command import verify_delivery
+from movimento_flat.cli.verify_command import verify_delivery, verify_lake
 from movimento_flat.publish.manifest import checksum
 from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.state import state_dir
-from movimento_flat.verify.lake import verify_lake
 from tests.conftest import PASSWORD, ROOT, Database, Server, filled_database, hear_interrupts
 from tests.soak import KILLS, KILLS_WITH_A_SERVER, TIMEOUT_SECONDS
 from tests.test_interrupts import stops_workers

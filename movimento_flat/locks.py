@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from movimento_flat.errors import UserError
+from movimento_flat.private_files import make_private_file
 
 _POLL_SECONDS = 0.05
+#: File in a work folder with the id of the process that holds the folder.
+_HOLDER_NAME = "pid"
 
 
 def open_locked(path: Path, flags: int = os.O_RDWR | os.O_CREAT, wait_seconds: float = 0) -> int:
@@ -38,13 +41,13 @@ def open_locked(path: Path, flags: int = os.O_RDWR | os.O_CREAT, wait_seconds: f
 
 
 @contextmanager
-def hold_folder(path: Path, what: str, holder: Path) -> Iterator[None]:
+def hold_folder(path: Path, what: str, work: Path) -> Iterator[None]:
     """Hold a folder that one run alone may publish to.
 
     Args:
         path: the folder.
         what: it is, as a message calls it.
-        holder: file with the process id of the run that holds it; it need not be there.
+        work: its work folder, in which the run that holds it has named itself; it need not be there.
 
     Raises:
         UserError: another run holds it, or its file system has no locks.
@@ -53,7 +56,7 @@ def hold_folder(path: Path, what: str, holder: Path) -> Iterator[None]:
         descriptor = open_locked(path, os.O_RDONLY | os.O_DIRECTORY)
     except BlockingIOError as error:
         try:
-            process = f"process {holder.read_text().strip()}"
+            process = f"process {(work / _HOLDER_NAME).read_text().strip()}"
         except OSError:
             process = "another process"
         raise UserError(
@@ -68,3 +71,10 @@ def hold_folder(path: Path, what: str, holder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def name_holder(work: Path) -> Path:
+    """Write this process's id into the work folder of a folder that it holds, and return the new file."""
+    holder = make_private_file(work / _HOLDER_NAME)
+    holder.write_text(f"{os.getpid()}\n")
+    return holder

@@ -148,7 +148,7 @@ def test_three_readers_see_the_csv_however_it_is_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(csv_audit, "CHUNK", chunk)
-    monkeypatch.setattr(parquet, "GROUP_BYTES", group)
+    monkeypatch.setattr(parquet, "_GROUP_BYTES", group)
     file, left_out = written(rows, tmp_path_factory.mktemp("parquet"))
     values, lost = expected(rows)
     assert left_out == lost
@@ -187,7 +187,7 @@ def test_an_amount_that_does_not_fit_ends_it(sign: str, tmp_path: Path) -> None:
 
 def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_audit, "CHUNK", 1000)
-    monkeypatch.setattr(parquet, "GROUP_BYTES", 10_000)
+    monkeypatch.setattr(parquet, "_GROUP_BYTES", 10_000)
     file, _ = written([(f"{number}.00",) for number in range(20_000)], tmp_path, (AMOUNT,))
     metadata = pq.read_metadata(file)
     assert max(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)) < 3000

@@ -67,11 +67,12 @@ _FIND_COLUMNS = """
     SELECT attname, atttypid::bigint, atttypmod FROM pg_attribute
     WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """
-_FIND_TABLES = f"""
-    SELECT c.relname FROM pg_class c WHERE c.relkind IN {RELATIONS} AND pg_table_is_visible(c.oid)
-        AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
-        AND has_any_column_privilege(c.oid, 'SELECT') ORDER BY c.relname
+#: Condition of relations that the role may read and that are not the server's own.
+READABLE = f"""
+    c.relkind IN {RELATIONS} AND pg_table_is_visible(c.oid) AND has_any_column_privilege(c.oid, 'SELECT')
+    AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
 """
+_FIND_TABLES = f"SELECT c.relname FROM pg_class c WHERE {READABLE} ORDER BY c.relname"
 
 
 @dataclass(frozen=True)

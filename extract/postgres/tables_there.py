@@ -3,18 +3,14 @@
 from collections.abc import Mapping
 
 from extract.columns import TheirTable
-from extract.postgres.columns import RELATIONS, of_types
+from extract.postgres.columns import READABLE, of_types
 from extract.postgres.session import connect
 from extract.source import Source
 
-_OURS = f"""
-    c.relkind IN {RELATIONS} AND pg_table_is_visible(c.oid) AND has_any_column_privilege(c.oid, 'SELECT')
-    AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
-"""
 _FIND_COLUMNS = f"""
     SELECT c.relname, a.attname, a.atttypid::bigint, a.atttypmod
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE {_OURS} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
+    WHERE {READABLE} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
 _FIND_KEYS = f"""
     SELECT c.relname, a.attname, CASE WHEN k.contype = 'f' THEN o.relname END
@@ -22,7 +18,7 @@ _FIND_KEYS = f"""
     JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
     LEFT JOIN pg_class o ON o.oid = k.confrelid
-    WHERE {_OURS} AND (k.contype = 'p' OR (k.contype = 'f' AND array_length(k.conkey, 1) = 1))
+    WHERE {READABLE} AND (k.contype = 'p' OR (k.contype = 'f' AND array_length(k.conkey, 1) = 1))
 """
 
 

@@ -128,13 +128,14 @@ def _write(
     """
     months = sorted({month for each in splits for month in each.months})
     widest = max((each.width for each in splits), default=0.0)
-    metadata = {"snapshot_utc": manifest.source.snapshot_utc, "csv_sha256": manifest.csv.sha256}
+    snapshot, checksum = manifest.source.snapshot_utc, manifest.csv.sha256
+    metadata = {"snapshot_utc": snapshot, "csv_sha256": checksum}
     tasks = []
     for month in months:
         pieces = [piece for each in splits for piece in each.months.get(month, ())]
         files = list(_files_of(pieces))
         for number, of_file in enumerate(files, start=1):
-            name = FILE_NAME if len(files) == 1 else _name(number, len(files), manifest)
+            name = FILE_NAME if len(files) == 1 else _name(number, len(files), checksum)
             path = lake.new_file(month, name)
             expected = sum((piece.totals for piece in of_file), Totals())
             task = workers.submit(write_month, of_file, path, record.columns, widest, metadata)
@@ -156,7 +157,6 @@ def _write(
             f"The months have {of_all}, the CSV {manifest.csv.totals}, so nothing is published.",
             "Please report this.",
         )
-    snapshot, checksum = manifest.source.snapshot_utc, manifest.csv.sha256
     return {
         month: MonthEntry(totals[month].rows, totals[month].centavos, files, snapshot, checksum)
         for month, files in entries.items()
@@ -176,6 +176,6 @@ def _files_of(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     yield held
 
 
-def _name(number: int, count: int, manifest: Manifest) -> str:
+def _name(number: int, count: int, checksum: str) -> str:
     """Return the name of one of several files; no reader takes those of two runs for one month."""
-    return f"movimentos-{number:04d}-of-{count:04d}-{manifest.csv.sha256[:8]}.parquet"
+    return f"movimentos-{number:04d}-of-{count:04d}-{checksum[:8]}.parquet"

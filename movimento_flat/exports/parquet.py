@@ -34,7 +34,7 @@ _TYPES = {Kind.MONEY: MONEY, Kind.MOMENT: pl.Datetime("us"), Kind.WHOLE: pl.Int6
 _PIECE = 10**18
 _TOO_LONG = "^-?[0-9]{37}"
 #: Of the CSV, in a row group at most, which is held in memory; and of its rows.
-GROUP_BYTES, GROUP_ROWS = 32 << 20, 250_000
+_GROUP_BYTES, _GROUP_ROWS = 32 << 20, 250_000
 
 
 def column_type(kind: Kind) -> pl.DataType:
@@ -86,10 +86,15 @@ def parquet_totals(path: Path) -> Totals:
 
 
 def _rows_of_a_group(flat: Path, columns: tuple[str, ...]) -> int:
-    """Return how many rows have GROUP_BYTES at most, wherever in the CSV they are."""
+    """Return how many rows have _GROUP_BYTES at most, wherever in the CSV they are."""
     with flat.open("rb") as file:
         widest = max((len(rows) / rows_in(rows) for rows in blocks(file.read, columns)), default=1)
-    return max(1, min(GROUP_ROWS, int(GROUP_BYTES / widest)))
+    return group_rows(widest)
+
+
+def group_rows(width: float) -> int:
+    """Return how many rows a row group has, each of so many bytes of the CSV."""
+    return max(1, min(_GROUP_ROWS, int(_GROUP_BYTES / width)))
 
 
 def typed(

@@ -1,7 +1,8 @@
 """The lake's folder: one run at a time, and a reader sees each month as it was or as it is.
 
-A month's folder is made in `_work`, and changes places with the one before in one step (renameat2(2)). What is to be
-done is written to a journal first. While there is one, all of it is done by the next run, or by `verify`; before, none.
+A month's folder is made in `_work`, and changes places with the one before in one step (renameat2(2)). The change is
+written to a journal first: a run that is killed before that changes nothing, and one that is killed later is finished
+by the next run, or by `verify`.
 """
 
 import ctypes
@@ -17,10 +18,10 @@ from typing import Self
 
 from movimento_flat.errors import UserError
 from movimento_flat.lake.record import RECORD_NAME, LakeRecord, folder_of, names_in
-from movimento_flat.locks import hold_folder
+from movimento_flat.locks import hold_folder, name_holder
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.manifest import entry_of, json_bytes
-from movimento_flat.publish.output_folder import HOLDER_NAME, check_private, flush_to_disk
+from movimento_flat.publish.output_folder import check_private, flush_to_disk
 
 _WORK_NAME, _JOURNAL_NAME = "_work", "journal.json"
 #: What a Parquet file's name ends with until its month is published: a pattern of readers does not match it.
@@ -114,15 +115,13 @@ def open_lake(path: Path, group: int | None = None) -> Iterator[LakeFolder]:
             f"The lake {path} cannot be made: {error.strerror}.", "Name another folder."
         ) from error
     path = path.resolve()
-    with hold_folder(path, "The lake", path / _WORK_NAME / HOLDER_NAME):
+    with hold_folder(path, "The lake", path / _WORK_NAME):
         _settle(path)
         record = LakeRecord.read(path)
         _refuse_foreign(path, record)
         work = make_private_folder(path / _WORK_NAME)
         try:
-            holder = make_private_file(work / HOLDER_NAME)
-            holder.write_text(f"{os.getpid()}\n")
-            check_private(f"the lake {path}", (work, holder))
+            check_private(f"the lake {path}", (work, name_holder(work)))
             _check_exchange(path, work)
             if group is not None:
                 _share(path, group)
@@ -138,7 +137,7 @@ def settle(path: Path) -> LakeRecord:
         UserError: a run holds the lake now, or it is none.
     """
     if (path / _WORK_NAME).exists():
-        with hold_folder(path, "The lake", path / _WORK_NAME / HOLDER_NAME):
+        with hold_folder(path, "The lake", path / _WORK_NAME):
             _settle(path)
     record = LakeRecord.read(path)
     if not record:

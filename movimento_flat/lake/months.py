@@ -21,10 +21,9 @@ from polars.io.plugins import register_io_source
 
 from movimento_flat.columnar import pl
 from movimento_flat.exports.parquet import (
-    GROUP_BYTES,
-    GROUP_ROWS,
     LEVEL,
     column_type,
+    group_rows,
     parquet_totals,
     typed,
 )
@@ -164,7 +163,7 @@ def _totals_by_month(amounts: pl.DataFrame, month: pl.Series) -> dict[str, Total
 
 
 def write_month(
-    parts: Sequence[Piece], path: Path, types: Mapping[str, str], widest: float, metadata: dict[str, str]
+    parts: Sequence[Piece], path: Path, types: Mapping[str, str], width: float, metadata: dict[str, str]
 ) -> tuple[Totals, FileEntry]:
     """Write a Parquet file of pieces, in their order; return what is in it when it is read again.
 
@@ -172,7 +171,7 @@ def write_month(
         parts: the pieces.
         path: an empty file.
         types: of the columns, as SQL has them.
-        widest: bytes of a row of the CSV.
+        width: bytes of a row of the CSV.
         metadata: of the file.
     """
     schema = {name: _TYPES[kind] for name, kind in types.items()}
@@ -183,8 +182,7 @@ def write_month(
                 file.seek(part.start)
                 yield pl.read_ipc_stream(io.BytesIO(file.read(part.size))).cast(schema)  # type: ignore[arg-type]
 
-    size = max(1, min(GROUP_ROWS, int(GROUP_BYTES / max(1.0, widest))))
     register_io_source(rows, schema=schema).sink_parquet(
-        path, compression_level=LEVEL, row_group_size=size, metadata=metadata
+        path, compression_level=LEVEL, row_group_size=group_rows(width), metadata=metadata
     )
     return parquet_totals(path), FileEntry.of(path)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movimento_flat.errors import UserError
-from movimento_flat.locks import hold_folder
-from movimento_flat.private_files import make_private_file, make_private_folder
+from movimento_flat.locks import hold_folder, name_holder
+from movimento_flat.private_files import make_private_folder
 from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
 from movimento_flat.publish.manifest import FILES_BESIDE, MANIFEST_NAME, Manifest
 from movimento_flat.publish.parts import CSV_NAME
@@ -18,8 +18,6 @@ from movimento_flat.publish.parts import CSV_NAME
 RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"
 _WORK_NAME = ".movimento_flat.work"
-#: File with the id of the process that holds a folder.
-HOLDER_NAME = "pid"
 _OF_OTHERS = 0o077
 _CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
@@ -89,7 +87,7 @@ def settle(path: Path) -> None:
     """
     work = path.resolve() / _WORK_NAME
     if (work / _new(RUN_NAME)).exists():
-        with hold_folder(path, "OUTPUT", work / HOLDER_NAME):
+        with hold_folder(path, "OUTPUT", work):
             _settle(path, work)
 
 
@@ -167,13 +165,13 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
             f"OUTPUT {path} may not be written to.", "Name another folder, or change its permissions."
         )
     work = path.resolve() / _WORK_NAME
-    with hold_folder(path, "OUTPUT", work / HOLDER_NAME):
+    with hold_folder(path, "OUTPUT", work):
         _settle(path, work)
         shutil.rmtree(work, ignore_errors=True)
         make_private_folder(work)
-        make_private_file(work / HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        holder = name_holder(work)
         try:
-            check_private(f"OUTPUT {path}", (work, work / HOLDER_NAME))
+            check_private(f"OUTPUT {path}", (work, holder))
             _refuse_foreign_files(path)
             yield OutputFolder(path.resolve(), work)
         finally:

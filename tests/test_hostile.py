@@ -133,15 +133,7 @@ def test_a_connection_killed_at_a_page_is_one_message(page: int, server: Server,
     with account(database, DatabaseCase(name="", why="")) as source, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages_module, "ROWS_PER_PAGE", 100)
         with pytest.raises(UserError, match=r"(Lost connection|gone away|killed|interrupted)"):
-            pipeline.run(
-                nullcontext(source),
-                tmp_path,
-                HereEngine(kill, 1),
-                2,
-                JobOptions(),
-                Publishing(),
-                Remembering(),
-            )
+            deliver_here(source, tmp_path, HereEngine(kill, 1), 2, Remembering())
     assert [path.name for path in tmp_path.iterdir()] == [CSV_NAME]
     assert (tmp_path / CSV_NAME).read_text() == PREVIOUS
 
@@ -347,20 +339,18 @@ class HereEngine:
         yield HereWorkspace(work, sink)
 
 
+def deliver_here(
+    source: Source, output: Path, engine: HereEngine, connections: int, console: Remembering
+) -> None:
+    pipeline.run(nullcontext(source), output, engine, connections, JobOptions(), Publishing(), console)
+
+
 def run_here(source: Source, output: Path, case: DatabaseCase) -> tuple[str, str]:
     """-> the error's text or none, and what was said."""
     console = Remembering()
     engine = HereEngine(lambda name: time.sleep(case.slow))
     try:
-        pipeline.run(
-            nullcontext(source),
-            output,
-            engine,
-            case.connections,
-            JobOptions(),
-            Publishing(),
-            console,
-        )
+        deliver_here(source, output, engine, case.connections, console)
     except UserError as error:
         return str(error), "\n".join(console.said)
     return "", "\n".join(console.said)

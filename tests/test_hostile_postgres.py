@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,20 @@ from psycopg import sql
 
 from extract.postgres import pages
 from extract.source import Source
-from movimento_flat.cli import pipeline
-from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.publish.parts import CSV_NAME
 from movimento_flat.sql_files import statements
-from mr_jobs.job_options import JobOptions
 from tests.hostile import PROFILE, DatabaseCase, postgres_cases
 from tests.postgres import PASSWORD, PostgresDatabase, PostgresServer
-from tests.test_hostile import PREVIOUS, HereEngine, Remembering, by_name, check_outcome, run_here
+from tests.test_hostile import (
+    PREVIOUS,
+    HereEngine,
+    Remembering,
+    by_name,
+    check_outcome,
+    deliver_here,
+    run_here,
+)
 from tests.test_run import command
 
 READER = "hostile_reader"
@@ -69,15 +74,7 @@ def test_a_session_ended_at_a_page_is_one_message(
     with account(database, DatabaseCase(name="", why="")) as source, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "PAGE_BYTES", 1 << 16)
         with pytest.raises(UserError, match=r"(terminating connection|connection broke|closed)"):
-            pipeline.run(
-                nullcontext(source),
-                tmp_path,
-                HereEngine(end, 1),
-                2,
-                JobOptions(),
-                Publishing(),
-                Remembering(),
-            )
+            deliver_here(source, tmp_path, HereEngine(end, 1), 2, Remembering())
     assert [path.name for path in tmp_path.iterdir()] == [CSV_NAME]
     assert (tmp_path / CSV_NAME).read_text() == PREVIOUS
 

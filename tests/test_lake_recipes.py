@@ -1,10 +1,8 @@
 """docs/recipes/lake: each reader finds all rows of a lake and each centavo, and reads the files of a month alone."""
 
-import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +43,12 @@ def lake(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def record(lake: Path) -> Iterator[LakeRecord]:
+def record(lake: Path, monkeypatch: pytest.MonkeyPatch) -> LakeRecord:
     """What the lake says of itself; the recipes are run in the folder that it lies in."""
-    before = Path.cwd()
-    os.chdir(lake)
+    monkeypatch.chdir(lake)
     record = LakeRecord.read(lake / "lake")
     assert record
-    yield record
-    os.chdir(before)
+    return record
 
 
 def found_by(name: str) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_ports_that_the_user_has_chosen_are_not_replaced(other: Checkout) -> Non
 
 def test_the_one_cluster_of_earlier_versions_is_named(other: Checkout, cluster: Cluster) -> None:
     label = "com.docker.compose.project=movimento-flat"
-    container = docker("create", "--label", label, "debian:bookworm-slim", "true").strip()
+    container = docker("create", "--label", label, "debian:trixie-slim", "true").strip()
     try:
         said = other.script("status").stdout
         assert "COMPOSE_PROJECT_NAME=movimento-flat hadoop-docker/cluster clean" in said

@@ -1,4 +1,4 @@
-# Card movements from MySQL, joined by Hadoop MapReduce, as one CSV.
+# Card movements from MySQL or PostgreSQL, joined by Hadoop MapReduce, as one CSV.
 #
 # Parameters of run, as in `make run OUTPUT=./out MOVEMENTS=1000000`:
 #   OUTPUT     folder for movimento_flat.csv (needed)
@@ -89,7 +89,7 @@ test-cluster: install-test ## the tests of the cluster, on one of their own in D
 .PHONY: soak
 soak: install-test ## what must hold at every moment, asked at very many: half an hour
 	@MOVIMENTO_FLAT_SOAK=yes $(VENV)/bin/python -m pytest -q -m "machine or not machine" tests/soak \
-		tests/test_readers.py tests/test_tagged_tsv.py
+		tests/test_packaging.py tests/test_readers.py tests/test_tagged_tsv.py
 
 .PHONY: bench
 bench: install ## every benchmark, recorded in docs/benchmark.md and docs/growth.md (hours; bench/README.md has each)

@@ -1,3 +1,3 @@
-"""Card movements from MySQL, joined by Hadoop MapReduce, as one CSV."""
+"""Card movements from MySQL or PostgreSQL, joined by Hadoop MapReduce, as one CSV."""
 
 __version__ = "0.1.0"

@@ -14,9 +14,15 @@ from tests.conftest import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: Each lock, and the group of optional dependencies that it has beside the project's own.
 LOCKS = {"runtime": "", "postgres": "postgres", "test": "test", "lock": "lock", "audit": "audit"}
+#: Those that pyproject.toml names.
+PYTHONS = [
+    name.rpartition(" ")[2]
+    for name in PROJECT["project"]["classifiers"]
+    if name.startswith("Programming Language :: Python :: 3.")
+]
 ENVIRONMENTS = [
     {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": platform}
-    for python, platform in product(("3.11", "3.12", "3.13"), ("linux", "darwin"))
+    for python, platform in product(PYTHONS, ("linux", "darwin"))
 ]
 
 lock = pytest.mark.parametrize("name", LOCKS)

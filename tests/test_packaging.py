@@ -1,9 +1,13 @@
-"""The wheel is the whole program: it runs where there is no checkout, on each Python, with the locked packages."""
+"""The wheel is the whole program: it runs where there is no checkout, on each Python, with the locked packages.
+
+It is built from the source distribution, which is the whole checkout.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -22,6 +26,7 @@ from tests.brute_force import as_csv
 from tests.conftest import PASSWORD, ROOT, Database, filled_database
 from tests.mysql9 import free_port
 from tests.other_debian import in_machine, machine
+from tests.soak import LONG
 from tests.test_run import CSV
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -30,7 +35,13 @@ PACKAGES = {
     name: name.replace("movimento_flat.sql", "sql").replace(".", "/")
     for name in PROJECT["tool"]["setuptools"]["packages"]
 }
-RUNTIME = ROOT / "requirements" / "runtime.txt"
+LOCKS = ROOT / "requirements"
+RUNTIME = LOCKS / "runtime.txt"
+BUILD_SDIST = "import setuptools.build_meta as backend; backend.build_sdist('dist')"
+#: Debian's release and one of its Pythons; `make soak` tries all.
+PYTHONS = [("trixie", "python3.13"), ("unstable", "python3.15")]
+if LONG:
+    PYTHONS += [("bookworm", "python3.11"), ("unstable", "python3.14")]
 #: What is for the checkout alone.
 NOT_SHIPPED = {"bench", "tests"}
 SAMPLE = sorted((ROOT / "docs" / "sample").glob("*.tsv"))
@@ -50,6 +61,12 @@ def output_of(*command: str | Path, folder: Path, **environment: str) -> str:
     return result.stdout
 
 
+def in_git() -> set[str]:
+    """Return the names of the files that git has or would take."""
+    listed = output_of("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=ROOT)
+    return {name for name in listed.split("\0") if name and (ROOT / name).exists()}
+
+
 def pip() -> list[str]:
     """That of this environment, else the one that bootstrap/venv has fetched."""
     if find_spec("pip"):
@@ -58,17 +75,30 @@ def pip() -> list[str]:
     return [sys.executable, f"{wheel}/pip"]
 
 
+def debian(suite: str, *packages: str) -> Path:
+    """-> a machine in a folder."""
+    if os.geteuid():
+        pytest.skip("only root can make a machine in a folder (chroot)")
+    return machine(state_dir(), suite, *packages)
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of what git has or would take: nothing that an earlier build has left."""
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built of what git has or would take, and of one authority that a build of the image has left."""
     clone = tmp_path_factory.mktemp("clone")
-    listed = output_of("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=ROOT)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
-    dist = clone / "dist"
-    output_of(*pip(), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, ".", folder=clone)
+    for name in in_git():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clone / name)
+    (clone / "hadoop-docker" / "ca-certificates" / "of-this-machine.crt").touch()
+    output_of(sys.executable, "-c", BUILD_SDIST, folder=clone)
+    (built,) = (clone / "dist").iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    dist = tmp_path_factory.mktemp("dist")
+    output_of(*pip(), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", dist, sdist, folder=dist)
     (built,) = dist.iterdir()
     return built
 
@@ -95,6 +125,14 @@ def test_the_changelog_begins_with_the_version() -> None:
 
 
 @pytest.mark.machine
+def test_the_source_distribution_is_the_checkout(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        files = {member.name.split("/", 1)[1] for member in archive if member.isfile()}
+    made = {name for name in files if ".egg-info/" in name} | {"PKG-INFO", "setup.cfg", "MANIFEST.in"}
+    assert files - made == in_git() - {"MANIFEST.in"}
+
+
+@pytest.mark.machine
 def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -104,12 +142,15 @@ def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
         f"{name.replace('.', '/')}/{path.name}"
         for name, folder in PACKAGES.items()
         for path in (ROOT / folder).iterdir()
-        if path.suffix in (".css", ".html", ".py", ".sql")
+        if path.suffix in (".css", ".html", ".py", ".sql", ".typed")
     }
     assert {name.split("/")[0] for name in shipped} == {"extract", "movimento_flat", "mr_jobs"}
     assert f"Version: {__version__}\n" in metadata
     assert "License-Expression: MIT\n" in metadata
     assert any(name.endswith("/LICENSE") for name in names)
+    assert {name for name in names if name.endswith("/py.typed")} == {
+        f"{package}/py.typed" for package in ("extract", "movimento_flat", "mr_jobs")
+    }
 
 
 @pytest.mark.machine
@@ -135,21 +176,19 @@ def test_the_wheel_runs_in_a_bare_environment_without_a_checkout(
 
 
 @pytest.mark.machine
-def test_the_wheel_runs_on_the_python_3_13_of_debian_trixie(
-    wheel: Path, small: Database, tmp_path: Path
+@pytest.mark.parametrize(("suite", "python"), PYTHONS)
+def test_the_wheel_runs_on_the_python_of_another_debian(
+    suite: str, python: str, wheel: Path, small: Database, tmp_path: Path
 ) -> None:
-    if os.geteuid():
-        pytest.skip("only root can make a machine in a folder (chroot)")
-    tree = machine(state_dir(), "trixie", "python3", "python3-venv")
+    tree = debian(suite, python, f"{python}-venv")
     for file in (wheel, RUNTIME, *SAMPLE):
         shutil.copy(file, tmp_path)
     in_machine(
         tree,
         tmp_path,
-        "python3 -m venv venv && venv/bin/pip install --quiet --require-hashes -r runtime.txt"
+        f"{python} -m venv venv && venv/bin/pip install --quiet --require-hashes -r runtime.txt"
         f" && venv/bin/pip install --quiet --no-deps --no-index {wheel.name}",
     )
-    assert in_machine(tree, tmp_path, "venv/bin/python --version").startswith("Python 3.13.")
     source = f"mysql://{READER}@127.0.0.1:{small.server.port}/{small.name}"
     in_machine(
         tree, tmp_path, f"venv/bin/movimento-flat run --output out --source {source}", MYSQL_PWD=PASSWORD
@@ -160,3 +199,26 @@ def test_the_wheel_runs_on_the_python_3_13_of_debian_trixie(
         sys.executable, ROOT / "mr_jobs" / "join.py", "-r", "inline", "--no-conf", *SAMPLE, folder=ROOT
     )
     assert joined == expected
+
+
+#: Tool -> what installs the wheel as a program of its own, with the newest packages that it allows.
+TOOLS = {
+    "pipx": "pipx install --quiet {wheel}",
+    "uv": "python3 -m venv venv && venv/bin/pip install --quiet --require-hashes -r lock.txt"
+    " && venv/bin/uv tool install --quiet --python /usr/bin/python3 {wheel}",
+}
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_for_programs_installs_the_wheel_from_nothing(
+    tool: str, wheel: Path, small: Database, tmp_path: Path
+) -> None:
+    tree = debian("trixie", "python3", "python3-venv", "pipx")
+    for file in (wheel, LOCKS / "lock.txt"):
+        shutil.copy(file, tmp_path)
+    home = {"HOME": "/mnt", "MYSQL_PWD": PASSWORD}
+    in_machine(tree, tmp_path, TOOLS[tool].format(wheel=f"./{wheel.name}"), **home)
+    source = f"mysql://{READER}@127.0.0.1:{small.server.port}/{small.name}"
+    in_machine(tree, tmp_path, f".local/bin/movimento-flat run --output out --source {source}", **home)
+    assert (tmp_path / "out" / CSV).read_bytes() == as_csv(FLAT_COLUMNS, small.expected())

@@ -65,7 +65,7 @@ OUTPUT = LocalFolder()
 )
 @click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
-    """Card movements from MySQL, joined by Hadoop MapReduce, as one CSV.
+    """Card movements from MySQL or PostgreSQL, joined by Hadoop MapReduce, as one CSV.
 
     \b
     movimento-flat run --output ./out

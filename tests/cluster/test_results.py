@@ -3,14 +3,17 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from movimento_flat import __version__
 from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
 from movimento_flat.sample_data.private_server import PrivateServer
 from movimento_flat.sample_data.private_server.programs import get_programs
@@ -212,7 +215,7 @@ hadoop fs -ls -C movimento-flat/packages
 def test_nodes_with_nothing_but_debians_python_get_polars_with_the_first_job_and_keep_it(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """SUITE=trixie in the environment tries it with Debian 13, whose Python is 3.13."""
+    """SUITE=bookworm in the environment tries it with Debian 12, whose Python is 3.11."""
     for sample in (ROOT / "docs" / "sample").glob("*.tsv"):
         (tmp_path / sample.name).write_bytes(sample.read_bytes())
     for _ in range(2):
@@ -269,6 +272,30 @@ def test_either_hadoop_has_a_nodemanager_that_starts_and_streaming_that_gives_th
     first, *records = said.splitlines()
     assert first.startswith(f"Hadoop {version}.")
     assert sorted(records) == inline_records()
+
+
+def test_a_jar_that_is_not_the_listed_one_ends_the_build(tmp_path: Path) -> None:
+    """All but the comparison comes from the cache."""
+    folder = tmp_path / "hadoop-docker"
+    shutil.copytree(ROOT / "hadoop-docker", folder)
+    (checksums,) = (folder / "checksums").glob("3.4.*")
+    listed = checksums.read_text()
+    checksums.write_text(listed.replace("  lib/hadoop-common-", "0  lib/hadoop-common-"))
+    build = ["docker", "build", "--file", str(folder / "Dockerfile"), "--target", "jars", str(tmp_path)]
+    result = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "  lib/hadoop-common-" in result.stdout + result.stderr
+    assert "  lib/hadoop-hdfs-" not in result.stdout + result.stderr
+
+
+def test_the_image_says_what_it_is(cluster: Cluster) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", PROJECT))
+    labels = {name.rpartition("image.")[2]: value for name, value in labels.items()}
+    assert labels["title"] == project["name"]
+    assert labels["description"] == project["description"]
+    assert labels["licenses"] == project["license"]
+    assert labels["version"] == __version__
 
 
 def test_the_doctor_finds_the_cluster(cluster: Cluster) -> None:

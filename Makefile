@@ -131,7 +131,7 @@ lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes th
 	@bootstrap/venv $(VENV) "$$MOVIMENTO_FLAT_HOME" lock
 	@for group in runtime postgres test lock audit; do \
 		[ "$$group" = runtime ] && extra= || extra="--extra $$group --constraint requirements/runtime.txt"; \
-		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+		$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy requires-python \
 			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $${UPGRADE:+--upgrade} \
 			$$extra --output-file "requirements/$$group.txt" pyproject.toml || exit 1; \
 	done

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -23,7 +23,10 @@ _BEGINNING, _LEFT_OUT, _END = 180, " ... ", 215
 #: Property of commands and jobs by which only this user may read what they write in HDFS.
 PRIVATE = "fs.permissions.umask-mode=077"
 #: Makes a command give up a host that does not answer after one minute instead of fifteen.
-_CLIENT_OPTIONS = ("-D", "ipc.client.connect.max.retries.on.timeouts=2", "-D", PRIVATE)
+_CLIENT_PROPERTIES = ("ipc.client.connect.max.retries.on.timeouts=2", PRIVATE)
+_CLIENT_OPTIONS = tuple(word for each in _CLIENT_PROPERTIES for word in ("-D", each))
+#: For a program that answers lines to end what it is doing, when it is asked nothing more.
+_END_SECONDS = 20
 
 _NEXT_STEPS = (
     (
@@ -161,6 +164,33 @@ class Hadoop:
             if status := process.wait():
                 raise _failure(command, status, _read(stderr))
 
+    @contextmanager
+    def program(self, jar: Path, main: str, uri: str, *properties: str) -> Iterator["JavaProgram"]:
+        """Run a program of Java that answers lines, in the folder of its jar, with a URI and properties (`key=value`).
+
+        It ends by itself once this one asks nothing more, however this one ends: what it does is done to its end.
+
+        Raises:
+            UserError: it cannot be started, or its URI is a pattern.
+        """
+        refuse_patterns(uri)
+        command = [str(self.binary), "jar", jar.name, main, uri, *_CLIENT_PROPERTIES, *properties]
+        with (
+            tempfile.TemporaryFile() as stderr,
+            _running(
+                command, stderr, subprocess.PIPE, subprocess.PIPE, jar.parent, ends_with_this=False
+            ) as process,
+        ):
+            try:
+                yield JavaProgram(command, process, stderr)
+            finally:
+                assert process.stdin
+                process.stdin.close()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
+                process.kill()
+                process.wait()
+
     def kill_jobs(self, tag: str) -> None:
         """End the applications on YARN that have a tag and still run.
 
@@ -200,6 +230,40 @@ class Hadoop:
             return _read(stdout)
 
 
+class JavaProgram:
+    """A program that answers each line of its input by one of its output: words with tabs between them."""
+
+    def __init__(self, command: list[str], process: "subprocess.Popen[bytes]", stderr: IO[bytes]) -> None:
+        self._command = command
+        self._process = process
+        self._stderr = stderr
+        self._is_interrupted = False
+
+    def ask(self, *words: str) -> list[str]:
+        """Return the words of its answer.
+
+        Raises:
+            UserError: it could not do it, has ended, or an earlier answer was not waited for.
+        """
+        assert self._process.stdin and self._process.stdout
+        shown = " ".join(words)
+        if self._is_interrupted:
+            raise UserError(f"`{shown}` is not asked: the program of Java is still at work.")
+        self._is_interrupted = True
+        with suppress(BrokenPipeError):
+            self._process.stdin.write("\t".join(words).encode() + b"\n")
+            self._process.stdin.flush()
+        # A JVM may write warnings of its own to its output.
+        lines = (line.decode(errors="replace").rstrip("\n").split("\t") for line in self._process.stdout)
+        status, *answer = next((line for line in lines if line[0] in ("ok", "error")), ["ended"])
+        self._is_interrupted = False
+        if status == "ended":
+            raise _failure(self._command, self._process.wait(), _read(self._stderr))
+        if status == "error":
+            raise UserError(f"`{shown}` in {self._command[4]} failed:\n  {answer[0]}", explain(answer[0]))
+        return answer
+
+
 def explain(text: str) -> str:
     """Return what the user can do about an error of Hadoop."""
     return next((step for pattern, step in _NEXT_STEPS if re.search(pattern, text)), _ANY_NEXT_STEP)
@@ -224,6 +288,7 @@ def _running(
     stdin: int = subprocess.DEVNULL,
     stdout: "IO[bytes] | int" = subprocess.DEVNULL,
     folder: Path | None = None,
+    ends_with_this: bool = True,
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """Start a command, and kill it if the block raises an error.
 
@@ -237,7 +302,7 @@ def _running(
             stderr=stderr,
             cwd=folder,
             process_group=0,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # it only calls prctl
+            preexec_fn=die_with_parent() if ends_with_this else None,  # noqa: PLW1509  # it only calls prctl
         )
     except OSError as error:
         raise UserError(f"{command[0]} cannot be started: {error.strerror}.") from error

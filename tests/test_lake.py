@@ -27,7 +27,8 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.verify_command import verify_lake
 from movimento_flat.errors import UserError
-from movimento_flat.lake.folder import Change, is_lake, open_lake, settle
+from movimento_flat.lake.folder import Change, open_lake, settle
+from movimento_flat.lake.local_store import LocalStore, is_lake
 from movimento_flat.lake.record import FORMAT, UNDATED, LakeRecord, MonthEntry, folder_of
 from movimento_flat.locks import open_locked
 from movimento_flat.publish.manifest import FileEntry, PrivacyEntry
@@ -232,7 +233,7 @@ def deliver(database: Database, folder: Path) -> None:
         LocalEngine(1),
         1,
         JobOptions(),
-        Publishing(lake=folder / "lake"),
+        Publishing(lake=str(folder / "lake")),
         Console(quiet=True),
     )
 
@@ -345,7 +346,7 @@ def parquet_of(rows: tuple[str, ...]) -> bytes:
 
 def publish(lake: Path, months: dict[str, list[list[str]]], removed: tuple[str, ...] = ()) -> None:
     """Publish months, each of some files with some rows."""
-    with open_lake(lake) as folder:
+    with open_lake(LocalStore(lake)) as folder:
         entries = dict(folder.record.months) if folder.record else {}
         for month, files in months.items():
             made = {}
@@ -392,19 +393,19 @@ def test_a_run_killed_at_any_step_shows_each_month_as_it_was_or_as_it_is(
         for month in old.keys() | new.keys() | found.keys():
             assert found.get(month) in (old.get(month), new.get(month)), (step, month)
         if recover == "verify" and is_lake(lake):
-            verify_lake(lake, Console(quiet=True))
+            verify_lake(str(lake), Console(quiet=True))
         elif recover == "next run":
-            with open_lake(lake):
+            with open_lake(LocalStore(lake)):
                 pass
         else:
             with pytest.raises(UserError):
-                settle(lake)
+                settle(LocalStore(lake))
         after = lake_by_month_of(lake)
         assert after in (old, new), step
         assert not (lake / "_work").exists() or after == old
         states.append(after == new)
         if after:
-            assert verify_lake(lake, Console(quiet=True))
+            assert verify_lake(str(lake), Console(quiet=True))
         shutil.rmtree(lake)
     assert states == sorted(states)
     assert len(set(states)) == 2

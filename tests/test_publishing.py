@@ -13,7 +13,7 @@ import pytest
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
-from movimento_flat.lake import folder as lake_folder
+from movimento_flat.lake import local_store
 from movimento_flat.publish.datapackage import PACKAGE_NAME
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
@@ -86,7 +86,7 @@ def dies_before(step: int, work: Callable[[], None]) -> bool:
 
         for name in STEPS:
             setattr(os, name, dying(getattr(os, name)))
-        lake_folder.exchange = dying(lake_folder.exchange)
+        local_store.exchange = dying(local_store.exchange)
         work()
         os._exit(0)
     finally:

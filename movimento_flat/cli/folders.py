@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import refuse_patterns
+from movimento_flat.lake.stores import is_in_hdfs
 
 _find_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/").match
 _HDFS, _S3 = ("hdfs", "viewfs", "webhdfs"), ("s3", "s3a", "s3n")
@@ -22,7 +24,7 @@ CSV_COPIES = {
 }
 #: By scheme: the command that makes it like a lake of this machine.
 LAKE_COPIES = {
-    **dict.fromkeys(_HDFS, "hadoop distcp -update -delete file://$PWD/lake {uri}"),
+    **dict.fromkeys(_HDFS[1:], "hadoop fs -put ./lake {uri}"),
     **dict.fromkeys(_S3, "aws s3 sync --delete ./lake {uri}"),
     "gs": "gcloud storage rsync --recursive --delete-unmatched-destination-objects ./lake {uri}",
     **dict.fromkeys(_AZURE, "azcopy sync --delete-destination=true ./lake {uri}"),
@@ -37,11 +39,12 @@ def is_uri(folder: str) -> bool:
 class LocalFolder(click.Path):
     """A folder of this machine."""
 
-    def __init__(self, copies: Mapping[str, str] = CSV_COPIES) -> None:
+    def __init__(self, copies: Mapping[str, str] = CSV_COPIES, exists: bool = False) -> None:
         """Args:
         copies: by scheme, the command that copies what is in it to a URI.
+        exists: whether it must be there.
         """
-        super().__init__(path_type=Path)
+        super().__init__(path_type=Path, exists=exists, file_okay=not exists)
         self._copies = copies
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -54,6 +57,20 @@ class LocalFolder(click.Path):
             next_step = f"Name a folder, and copy afterwards: {copy}" if copy else "Name a folder."
             self.fail(f"'{value}' is a URI ({scheme}), not a folder of this machine. {next_step}", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class LakePlace(LocalFolder):
+    """A lake: a folder of this machine, or its URI in HDFS."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path or the URI, as text; another URI, and HDFS's own root, are usage errors."""
+        if not is_in_hdfs(str(value)):
+            return str(super().convert(value, param, ctx))
+        if not urlsplit(value).path.strip("/"):
+            self.fail(f"'{value}' names no folder in HDFS, such as hdfs:///user/me/lake.", param, ctx)
+        return FolderOrUri().convert(value, param, ctx)
 
 
 class FolderOrUri(click.ParamType):  # type: ignore[type-arg]

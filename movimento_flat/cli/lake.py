@@ -9,15 +9,14 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.errors import UserError
 from movimento_flat.lake.folder import Change, LakeFolder
 from movimento_flat.lake.months import Piece, Split, column_types, write_month
-from movimento_flat.lake.record import FORMAT, UNDATED, LakeRecord, MonthEntry
+from movimento_flat.lake.record import FILE_NAME, FORMAT, UNDATED, LakeRecord, MonthEntry
 from movimento_flat.lake.window import covers
 from movimento_flat.money import Totals
 from movimento_flat.publish.manifest import FileEntry, Manifest, PrivacyEntry, SourceEntry
 from movimento_flat.workers import Workers
 
-#: Rows of one file at the most: some 300 MB.
+#: Rows of one file at the most, where a month may have several: some 300 MB.
 FILE_ROWS = 10_000_000
-FILE_NAME = "movimentos.parquet"
 
 
 def refuse_other(lake: LakeFolder, record: LakeRecord) -> None:
@@ -35,7 +34,7 @@ def refuse_other(lake: LakeFolder, record: LakeRecord) -> None:
         if ours[name] != new[name]
     ]:
         raise UserError(
-            "\n".join([f"The lake {lake.path} was made otherwise, and is one table.", *differences]),
+            "\n".join([f"The lake {lake.name} was made otherwise, and is one table.", *differences]),
             "Run by the lake's options, or name a new folder.",
         )
 
@@ -82,10 +81,10 @@ def write_lake(
     with console.stage("lake", total=manifest.csv.rows) as progress:
         found = _write(lake, record, manifest, splits, workers, progress)
     for name, count in sum((each.left_out for each in splits), Counter[str]()).items():
-        console.say(f"{lake.path}: {count:,} values of {name} are none that a lake has, and null in it.")
+        console.say(f"{lake.name}: {count:,} values of {name} are none that a lake has, and null in it.")
     if any(window.span) and (undated := found.pop(UNDATED, None)):
         console.say(
-            f"{lake.path}: {undated.rows:,} rows of the window have a date that is none; they change by a run"
+            f"{lake.name}: {undated.rows:,} rows of the window have a date that is none; they change by a run"
             " without a window."
         )
     old = lake.record.months if lake.record else {}
@@ -133,7 +132,7 @@ def _write(
     tasks = []
     for month in months:
         pieces = [piece for each in splits for piece in each.months.get(month, ())]
-        files = list(_files_of(pieces))
+        files = [pieces] if lake.store.has_one_file else list(_files_of(pieces))
         for number, of_file in enumerate(files, start=1):
             name = FILE_NAME if len(files) == 1 else _name(number, len(files), checksum)
             path = lake.new_file(month, name)

@@ -28,7 +28,7 @@ from movimento_flat.cli.doctor import as_text, examine, verdict, works
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import join_here
 from movimento_flat.cli.fictitious import fictitious_database
-from movimento_flat.cli.folders import FolderOrUri, LocalFolder, is_uri
+from movimento_flat.cli.folders import FolderOrUri, LakePlace, LocalFolder, is_uri
 from movimento_flat.cli.help import EXIT_STATUS, Choice, Group
 from movimento_flat.cli.metrics import write_metrics
 from movimento_flat.cli.progress import Console, paint
@@ -39,7 +39,8 @@ from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key,
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop
 from movimento_flat.interrupts import has_come, hear_signals
-from movimento_flat.lake.folder import is_lake
+from movimento_flat.lake.local_store import is_lake
+from movimento_flat.lake.stores import is_in_hdfs
 from movimento_flat.lake.window import check_months
 from movimento_flat.publish.manifest import EXTRACTION_NAME, SourceEntry, json_bytes
 from movimento_flat.publish.output_folder import open_output
@@ -325,7 +326,11 @@ def merge(
     if publishing.lake:
         check_months(source.window, job_options.privacy.columns)
     key_fingerprint = key_fingerprint_of(with_kept_key(job_options, console.say))
-    with open_output(output) as folder, pipeline.lake_of(publishing) as lake, Workers() as workers:
+    with (
+        open_output(output) as folder,
+        pipeline.lake_of(publishing, folder.work, console) as lake,
+        Workers() as workers,
+    ):
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         part_files = sorted(parts.glob("part-*"))
         delivered = merge_and_publish(
@@ -344,11 +349,11 @@ def merge(
 
 
 @cli.command()
-@click.argument("output", type=options.EXISTING_FOLDER)
+@click.argument("output", type=LakePlace(exists=True))
 @options.database
 @options.console
 @options.as_json
-def verify(output: Path, database: Source | None, console: Console, as_json: bool) -> None:
+def verify(output: str, database: Source | None, console: Console, as_json: bool) -> None:
     """Compare OUTPUT with its manifest, or a lake with its record; by --source OUTPUT also with the database.
 
     The database counts, adds up and hashes its rows in plain SQL; it is only read.
@@ -357,14 +362,15 @@ def verify(output: Path, database: Source | None, console: Console, as_json: boo
     movimento-flat verify ./out
     movimento-flat verify ./out --source mysql://reader@db.example/sicooperative --json
     movimento-flat verify ./lake
+    movimento-flat verify hdfs:///user/me/lake
     """
     from movimento_flat.cli.verify_command import verify_delivery, verify_lake  # noqa: PLC0415  # Polars is slow to import
 
-    if is_lake(output):
+    if is_in_hdfs(output) or is_lake(Path(output)):
         if database:
             raise click.UsageError("A lake is compared with its record; --source is for an OUTPUT folder.")
         return _conclude(verify_lake(output, console), console, as_json)
-    return _conclude(verify_delivery(output, database, console), console, as_json)
+    return _conclude(verify_delivery(Path(output), database, console), console, as_json)
 
 
 @cli.command(epilog="Exit status: 0 make run would work, 1 it would not, 2 wrong options, 130 interrupted.")

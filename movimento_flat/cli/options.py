@@ -1,6 +1,5 @@
 """Options of the command line that several commands share, in groups. A command gets each group as one object."""
 
-import grp
 import inspect
 import stat
 from collections.abc import Callable
@@ -21,11 +20,13 @@ from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import LocalEngine
 from movimento_flat.cli.fictitious import DEFAULT_MOVEMENTS, DEFAULT_SEED
-from movimento_flat.cli.folders import LAKE_COPIES, FolderOrUri, LocalFolder
+from movimento_flat.cli.folders import LAKE_COPIES, FolderOrUri, LakePlace
 from movimento_flat.cli.help import SECTIONS, Choice, one_of
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
+from movimento_flat.lake.local_store import group_id
+from movimento_flat.lake.stores import is_in_hdfs
 from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
 from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
 from movimento_flat.sample_data.plan import Plan
@@ -315,8 +316,8 @@ def _publishing(
     excel: bool,
     parquet: bool,
     report: bool,
-    lake: Path | None,
-    lake_group: int | None,
+    lake: str | None,
+    lake_group: str | None,
     max_rejected: Limit | None,
     strict: tuple[Strict, ...],
     allow_shrink: bool,
@@ -324,18 +325,13 @@ def _publishing(
 ) -> Publishing:
     if lake_group is not None and not lake:
         raise click.UsageError("--lake-group is of --lake.")
+    if lake and lake_group and not is_in_hdfs(lake):
+        try:
+            group_id(lake_group)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
     limits = Limits(max_rejected, strict, allow_shrink)
     return Publishing(excel, parquet, report, lake, lake_group, limits, allow_new_key)
-
-
-def _group_id(name: str) -> int:
-    """Raises:
-    ValueError: this machine has no such group.
-    """
-    try:
-        return int(grp.getgrnam(name).gr_gid)
-    except KeyError as error:
-        raise ValueError(f"there is no group {name} on this machine") from error
 
 
 #: Gives `publishing`: what is published, and within which limits.
@@ -361,14 +357,14 @@ publishing = group(
     ),
     click.option(
         "--lake",
-        type=LocalFolder(LAKE_COPIES),
-        help="Write the flat table into this folder as well, as Parquet by month; with --since and --until, the months"
-        " between them alone.",
+        metavar="FOLDER",
+        type=LakePlace(LAKE_COPIES),
+        help="Write the flat table into this folder as well, here or in HDFS (hdfs:///...), as Parquet by month; with"
+        " --since and --until, the months between them alone.",
     ),
     click.option(
         "--lake-group",
         metavar="NAME",
-        callback=_limit(_group_id),
         help="Let this group read the lake; without it, only you may.",
     ),
     click.option(

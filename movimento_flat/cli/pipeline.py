@@ -1,8 +1,8 @@
 """Runs all stages: extract, join, merge, publish."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from movimento_flat.cli.publishing import Publishing
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_key
 from movimento_flat.imports import import_for_good
 from movimento_flat.lake.folder import LakeFolder, open_lake
+from movimento_flat.lake.stores import store_of
 from movimento_flat.publish.manifest import SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
@@ -47,7 +48,7 @@ def run(
         job_options = with_key(job_options, folder.work, console.say)
         key_fingerprint = key_fingerprint_of(job_options)
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
-        with lake_of(publishing) as lake, Workers(engine.cores) as workers:
+        with lake_of(publishing, folder.work, console) as lake, Workers(engine.cores) as workers:
             with engine.open(folder.work, workers, console) as workspace, database as source:
                 extraction, parts = _extract_and_join(
                     source, workspace, connections, job_options, publishing.report, console
@@ -68,9 +69,17 @@ def run(
             )
 
 
-def lake_of(publishing: Publishing) -> AbstractContextManager[LakeFolder | None]:
-    """Open the lake that is asked for, if one is."""
-    return open_lake(publishing.lake, publishing.lake_group) if publishing.lake else nullcontext()
+@contextmanager
+def lake_of(publishing: Publishing, work: Path, console: Console) -> Iterator[LakeFolder | None]:
+    """Open the lake that is asked for, if one is. What it needs on this machine goes into the folder `work`."""
+    if not publishing.lake:
+        yield None
+        return
+    with (
+        store_of(publishing.lake, publishing.lake_group, work / "lake", console.say) as store,
+        open_lake(store) as lake,
+    ):
+        yield lake
 
 
 def _extract_and_join(

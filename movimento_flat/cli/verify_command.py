@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from extract.source import Source
 from movimento_flat.cli.container_paths import as_the_user_wrote
@@ -10,6 +11,7 @@ from movimento_flat.cli.summary import Summary, of_csv, of_key
 from movimento_flat.errors import UserError
 from movimento_flat.lake import folder as lake_folder
 from movimento_flat.lake.record import LakeRecord
+from movimento_flat.lake.stores import store_of
 from movimento_flat.money import reais
 from movimento_flat.publish.manifest import MANIFEST_NAME, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME, settle
@@ -38,23 +40,31 @@ def verify_delivery(output: Path, database: Source | None, console: Console) -> 
     return _summary(output, manifest, database)
 
 
-def verify_lake(path: Path, console: Console) -> Summary:
+def verify_lake(lake: str, console: Console) -> Summary:
     """Compare a lake with its record, and return the summary. What a killed run has left is finished first.
+
+    Args:
+        lake: its folder, or its URI in HDFS.
+        console: told how far it is.
 
     Raises:
         UserError: something differs, or there is no record to compare with.
         OSError: a file cannot be read.
     """
-    record = lake_folder.settle(path)
     comparison = Comparison()
-    with console.stage("audit", total=record.totals.rows) as progress:
-        verify_months(path, record, comparison, progress)
+    with (
+        TemporaryDirectory(prefix="movimento-flat-") as work,
+        store_of(lake, None, Path(work) / "lake", console.say) as store,
+    ):
+        record = lake_folder.settle(store)
+        with console.stage("audit", total=record.totals.rows) as progress:
+            verify_months(store, record, comparison, progress)
     _refuse_differences(
-        f"The lake {path}",
+        f"The lake {lake}",
         comparison,
         "Run again without --since and --until: all months are written anew.",
     )
-    return _summary_of_lake(path, record)
+    return _summary_of_lake(lake, record)
 
 
 def _refuse_differences(what: str, comparison: Comparison, next_step: str) -> None:
@@ -95,7 +105,7 @@ def _summary(output: Path, manifest: Manifest, database: Source | None) -> Summa
     return Summary(f"{path}: as its manifest says", lines, facts)
 
 
-def _summary_of_lake(path: Path, record: LakeRecord) -> Summary:
+def _summary_of_lake(path: str, record: LakeRecord) -> Summary:
     totals = record.totals
     snapshots = [month.snapshot_utc for month in record.months.values()]
     lines = [
@@ -106,7 +116,7 @@ def _summary_of_lake(path: Path, record: LakeRecord) -> Summary:
         *of_key(record.privacy.key_fingerprint),
     ]
     facts = {
-        "path": str(path),
+        "path": path,
         **vars(totals),
         "months": {month: vars(entry.totals) for month, entry in record.months.items()},
         "key_fingerprint": record.privacy.key_fingerprint,

@@ -1,33 +1,25 @@
-"""The lake's folder: one run at a time, and a reader sees each month as it was or as it is.
+"""A lake: one run at a time, and a reader sees each month as it was or as it is.
 
-A month's folder is made in `_work`, and changes places with the one before in one step (renameat2(2)). The change is
-written to a journal first: a run that is killed before that changes nothing, and one that is killed later is finished
-by the next run, or by `verify`.
+The files of all months are made first, where no reader looks. The change is written to a journal then: a run that is
+killed before that changes nothing, and one that is killed later is finished by the next run, or by `verify`. A store
+knows how that is done where the lake lies.
 """
 
-import ctypes
-import errno
 import json
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from movimento_flat.errors import UserError
-from movimento_flat.lake.record import RECORD_NAME, LakeRecord, folder_of, names_in
-from movimento_flat.locks import hold_folder, name_holder
+from movimento_flat.lake.record import RECORD_NAME, LakeRecord, MonthEntry, folder_of
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.manifest import entry_of, json_bytes
-from movimento_flat.publish.output_folder import check_private, flush_to_disk
 
-_WORK_NAME, _JOURNAL_NAME = "_work", "journal.json"
+WORK_NAME, JOURNAL_NAME = "_work", "journal.json"
 #: What a Parquet file's name ends with until its month is published: a pattern of readers does not match it.
-_UNFINISHED = ".new"
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-_FILE_OF_GROUP, _FOLDER_OF_GROUP = 0o640, 0o750
+UNFINISHED = ".new"
 
 
 @dataclass(frozen=True)
@@ -44,10 +36,74 @@ class Change:
     replaced: tuple[str, ...]
     removed: tuple[str, ...]
 
+    def as_bytes(self) -> bytes:
+        """Return a journal."""
+        return json_bytes(asdict(self))
+
     @classmethod
-    def read(cls, journal: Path) -> Self:
+    def of_bytes(cls, journal: bytes) -> Self:
         """Read a journal."""
-        return entry_of(cls, json.loads(journal.read_bytes()))
+        return entry_of(cls, json.loads(journal))
+
+
+class Store(Protocol):
+    """Where a lake lies, and how its months change there."""
+
+    @property
+    def name(self) -> str:
+        """Return what the user calls the lake."""
+
+    @property
+    def work(self) -> Path:
+        """Return a private folder of this machine for what a run makes."""
+
+    @property
+    def has_one_file(self) -> bool:
+        """Return whether a month must be one file, however many rows it has."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold the lake, which is made if need be: this process alone may change it.
+
+        Raises:
+            UserError: another run holds it, or it cannot be made or held.
+        """
+
+    def is_in_use(self) -> bool:
+        """Return whether a run is changing the lake, or was killed while it did."""
+
+    def names(self, folder: str = "") -> set[str]:
+        """Return the names in the lake, or in a folder of it, that readers see; none where there is no such folder."""
+
+    def record(self) -> bytes | None:
+        """Return the record's content; None where there is none."""
+
+    def journal(self) -> bytes | None:
+        """Return the journal's content; None where there is none."""
+
+    def fetched(self, month: str, file: str) -> AbstractContextManager[Path]:
+        """Give a month's file, to be read on this machine; where there is none, a path without a file."""
+
+    def begin(self) -> None:
+        """Make the place for everything unfinished.
+
+        Raises:
+            UserError: the lake lies where its months could not be changed as they must be.
+        """
+
+    def prepare(self, change: Change) -> None:
+        """Bring the new files to where they can take their places, and then write the journal."""
+
+    def replace(self, month: str, entry: MonthEntry, is_again: bool) -> None:
+        """Put a month's new files in place, in one step. With `is_again` that may have been done before."""
+
+    def remove(self, month: str, is_again: bool) -> None:
+        """Remove a month, in one step."""
+
+    def put_record(self, change: Change, is_again: bool) -> None:
+        """Put the new record in place, in one step."""
+
+    def end(self) -> None:
+        """Remove everything unfinished, first the journal."""
 
 
 @dataclass(frozen=True)
@@ -55,194 +111,110 @@ class LakeFolder:
     """A lake that this process alone may change.
 
     Attributes:
-        path: the folder.
-        work: a private folder in it for everything unfinished; removed at the end.
+        store: where it lies.
         record: what the lake holds; None where it is new.
-        group: who may read the files beside their owner; None: nobody.
     """
 
-    path: Path
-    work: Path
+    store: Store
     record: LakeRecord | None
-    group: int | None
+
+    @property
+    def name(self) -> str:
+        """Return what the user calls it."""
+        return self.store.name
+
+    @property
+    def work(self) -> Path:
+        """Return a private folder of this machine for everything unfinished; removed at the end."""
+        return self.store.work
 
     def new_file(self, month: str, name: str) -> Path:
         """Make an empty file of a month that is to be published, and return its path."""
         folder = make_private_folder(self.work / folder_of(month), exist_ok=True)
-        return make_private_file(folder / f"{name}{_UNFINISHED}")
+        return make_private_file(folder / f"{name}{UNFINISHED}")
 
     def publish(self, change: Change) -> None:
         """Let readers see the months that were made, each in one step; a killed run is finished later.
 
         Raises:
             OSError: the disk does not take the journal; the lake is as it was.
+            UserError: HDFS does not.
         """
-        for month in change.replaced:
-            folder = self.work / folder_of(month)
-            for path in folder.iterdir():
-                flush_to_disk(path)
-                path.rename(path.with_suffix(""))
-            self._let_group_read(folder)
-            flush_to_disk(folder)
-        unfinished = make_private_file(self.work / f"{_JOURNAL_NAME}{_UNFINISHED}")
-        unfinished.write_bytes(json_bytes(asdict(change)))
-        flush_to_disk(unfinished)
-        unfinished.rename(self.work / _JOURNAL_NAME)
-        flush_to_disk(self.work)
-        _finish(self.path, self.work, change, is_again=False)
-
-    def _let_group_read(self, folder: Path) -> None:
-        if self.group is not None:
-            for path, mode in (
-                (folder, _FOLDER_OF_GROUP),
-                *((path, _FILE_OF_GROUP) for path in folder.iterdir()),
-            ):
-                os.chown(path, -1, self.group)
-                path.chmod(mode)
+        self.store.prepare(change)
+        _finish(self.store, change, is_again=False)
 
 
 @contextmanager
-def open_lake(path: Path, group: int | None = None) -> Iterator[LakeFolder]:
+def open_lake(store: Store) -> Iterator[LakeFolder]:
     """Hold a lake for this process, made if need be; what a killed run left is finished or removed.
 
     Raises:
-        UserError: it is no folder of a lake, another run holds it, or its file system cannot do what is needed.
+        UserError: it is no folder of a lake, another run holds it, or where it lies cannot do what is needed.
     """
-    try:
-        make_private_folder(path, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"The lake {path} cannot be made: {error.strerror}.", "Name another folder."
-        ) from error
-    path = path.resolve()
-    with hold_folder(path, "The lake", path / _WORK_NAME):
-        _settle(path)
-        record = LakeRecord.read(path)
-        _refuse_foreign(path, record)
-        work = make_private_folder(path / _WORK_NAME)
+    with store.hold():
+        _settle(store)
+        record = _record_of(store)
+        _refuse_foreign(store, record)
+        store.begin()
         try:
-            check_private(f"the lake {path}", (work, name_holder(work)))
-            _check_exchange(path, work)
-            if group is not None:
-                _share(path, group)
-            yield LakeFolder(path, work, record, group)
+            yield LakeFolder(store, record)
         finally:
-            _settle(path)
+            _settle(store)
 
 
-def settle(path: Path) -> LakeRecord:
+def settle(store: Store) -> LakeRecord:
     """Finish or undo what a killed run has left, and return the lake's record.
 
     Raises:
         UserError: a run holds the lake now, or it is none.
     """
-    if (path / _WORK_NAME).exists():
-        with hold_folder(path, "The lake", path / _WORK_NAME):
-            _settle(path)
-    record = LakeRecord.read(path)
+    if store.is_in_use():
+        with store.hold():
+            _settle(store)
+    record = _record_of(store)
     if not record:
         raise UserError(
-            f"{path} is no lake: it has no {RECORD_NAME}.", "Name a folder that --lake has written."
+            f"{store.name} is no lake: it has no {RECORD_NAME}.", "Name a folder that --lake has written."
         )
     return record
 
 
-def is_lake(path: Path) -> bool:
-    """Return whether a run has begun a lake in this folder."""
-    return (path / RECORD_NAME).exists() or (path / _WORK_NAME / _JOURNAL_NAME).exists()
-
-
-def foreign_names(path: Path, record: LakeRecord | None) -> list[str]:
+def foreign_names(store: Store, record: LakeRecord | None) -> list[str]:
     """Return what lies in a lake and is none of its files; readers would take it for its data."""
     months = {folder_of(month): entry for month, entry in record.months.items()} if record else {}
-    found = names_in(path) - months.keys()
+    found = store.names() - months.keys()
     found |= {
         f"{folder}/{name}"
         for folder, entry in months.items()
-        for name in names_in(path / folder) - entry.files.keys()
+        for name in store.names(folder) - entry.files.keys()
     }
     return sorted(found)
 
 
-def _settle(path: Path) -> None:
-    work = path / _WORK_NAME
-    if (work / _JOURNAL_NAME).exists():
-        _finish(path, work, Change.read(work / _JOURNAL_NAME), is_again=True)
-    shutil.rmtree(work, ignore_errors=True)
+def _record_of(store: Store) -> LakeRecord | None:
+    content = store.record()
+    return LakeRecord.of_bytes(content, store.name) if content else None
 
 
-def _finish(path: Path, work: Path, change: Change, is_again: bool) -> None:
+def _settle(store: Store) -> None:
+    if journal := store.journal():
+        _finish(store, Change.of_bytes(journal), is_again=True)
+    store.end()
+
+
+def _finish(store: Store, change: Change, is_again: bool) -> None:
     """Do what the journal says. With `is_again` each step may have been done before."""
     for month in change.replaced:
-        new, there = work / folder_of(month), path / folder_of(month)
-        if is_again and change.record.months[month].is_in(there):
-            continue
-        if there.exists():
-            exchange(new, there)
-        else:
-            new.rename(there)
+        store.replace(month, change.record.months[month], is_again)
     for month in change.removed:
-        if (there := path / folder_of(month)).exists():
-            there.rename(work / f"removed {month}")
-    flush_to_disk(path)
-    unfinished = work / RECORD_NAME
-    unfinished.unlink(missing_ok=True)
-    make_private_file(unfinished).write_bytes(change.record.as_bytes())
-    if path.stat().st_mode & 0o040:
-        os.chown(unfinished, -1, path.stat().st_gid)
-        unfinished.chmod(_FILE_OF_GROUP)
-    flush_to_disk(unfinished)
-    unfinished.replace(path / RECORD_NAME)
-    flush_to_disk(path)
-    (work / _JOURNAL_NAME).unlink()
+        store.remove(month, is_again)
+    store.put_record(change, is_again)
+    store.end()
 
 
-def _share(path: Path, group: int) -> None:
-    """Let a group look into the lake's folder."""
-    try:
-        os.chown(path, -1, group)
-        path.chmod(_FOLDER_OF_GROUP)
-    except PermissionError as error:
+def _refuse_foreign(store: Store, record: LakeRecord | None) -> None:
+    if foreign := foreign_names(store, record):
         raise UserError(
-            f"The lake {path} cannot be given to that group: {error.strerror}.",
-            "Name a group that you are a member of: --lake-group.",
-        ) from error
-
-
-def _refuse_foreign(path: Path, record: LakeRecord | None) -> None:
-    if foreign := foreign_names(path, record):
-        raise UserError(
-            f"The folder {path} has what is not of this lake: {', '.join(foreign[:5])}.",
+            f"The folder {store.name} has what is not of this lake: {', '.join(foreign[:5])}.",
             "Name another folder, or move it away.",
         )
-
-
-def _check_exchange(path: Path, work: Path) -> None:
-    """Raises:
-    UserError: the file system cannot let two folders change places.
-    """
-    pair = [make_private_folder(work / name) for name in ("one", "other")]
-    try:
-        exchange(*pair)
-    except OSError as error:
-        raise UserError(
-            f"The lake {path} lies on a file system on which two folders cannot change places in one step"
-            f" ({error.strerror}): a reader could see half a month.",
-            "Name a folder on a disk of this machine, and copy the lake from there.",
-        ) from error
-    for folder in pair:
-        folder.rmdir()
-
-
-def exchange(one: Path, other: Path) -> None:
-    """Let two folders change places in one step.
-
-    Raises:
-        OSError: the file system cannot do it.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if libc.renameat2(_AT_FDCWD, bytes(one), _AT_FDCWD, bytes(other), _RENAME_EXCHANGE):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(one), None, str(other))

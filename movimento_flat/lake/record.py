@@ -14,6 +14,8 @@ from movimento_flat.money import Totals
 from movimento_flat.publish.manifest import Counted, FileEntry, PrivacyEntry, entry_of, json_bytes
 
 RECORD_NAME = "_lake.json"
+#: Of the only file of a month.
+FILE_NAME = "movimentos.parquet"
 #: Column of the table that its folders are named by, and the value of rows whose moment is none.
 PARTITION, UNDATED = "ano_mes", "__HIVE_DEFAULT_PARTITION__"
 FORMAT = 1
@@ -65,21 +67,19 @@ class LakeRecord:
     months: Mapping[str, MonthEntry]
 
     @classmethod
-    def read(cls, folder: Path) -> Self | None:
-        """Read a lake's record; None where there is none.
+    def of_bytes(cls, content: bytes, lake: str) -> Self:
+        """Return the record that a lake has.
 
         Raises:
             UserError: it is damaged, or a later version has written it.
         """
         try:
-            record = entry_of(cls, json.loads((folder / RECORD_NAME).read_bytes()))
+            record = entry_of(cls, json.loads(content))
             if record.format != FORMAT:
                 raise ValueError(f"format {record.format}")
-        except FileNotFoundError:
-            return None
         except (LookupError, TypeError, ValueError) as error:
             raise UserError(
-                f"{folder / RECORD_NAME} is damaged, or of a later version: {error!r}.",
+                f"{RECORD_NAME} of the lake {lake} is damaged, or of a later version: {error!r}.",
                 "Take the lake from a backup, or name a new folder.",
             ) from error
         return record
@@ -103,8 +103,13 @@ def folder_of(month: str) -> str:
     return f"{PARTITION}={month}"
 
 
+def is_shown(name: str) -> bool:
+    """Return whether readers take what has this name for data, as they do not take `_lake.json`."""
+    return not name.startswith(("_", "."))
+
+
 def names_in(folder: Path) -> set[str]:
-    """Return the names in a folder that are not hidden from readers, as `_lake.json` is; none where it is not there."""
+    """Return the names in a folder that readers see; none where it is not there."""
     if not folder.is_dir():
         return set()
-    return {path.name for path in folder.iterdir() if not path.name.startswith(("_", "."))}
+    return {path.name for path in folder.iterdir() if is_shown(path.name)}

@@ -147,7 +147,7 @@ def test_a_run_that_writes_a_lake(server: Server, tmp_path: Path) -> None:
         found = set(map(frozenset, texts().values()))
         assert found <= {frozenset({before}), frozenset({after})}
         wait_for_the_end_of(str(tmp_path))
-        assert verify_lake(lake, Console(quiet=True))
+        assert verify_lake(str(lake), Console(quiet=True))
         assert len(set(map(frozenset, texts().values()))) == 1
         seconds = finish(arguments, environment)
         assert set(map(frozenset, texts().values())) == {frozenset({after})}

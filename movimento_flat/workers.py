@@ -9,12 +9,14 @@ import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
 from multiprocessing.sharedctypes import Synchronized
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from movimento_flat import interrupts
+from movimento_flat.errors import UserError
 from movimento_flat.imports import import_for_good
 from movimento_flat.processes import end_with_parent, keep_freed_memory
 
@@ -23,6 +25,10 @@ _MODULES = ("mr_jobs.join", "movimento_flat.cli.auditing")
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class ProcessEndedError(UserError):
+    """A process of the workers was ended, so their tasks are not done."""
 
 
 class Workers:
@@ -73,11 +79,33 @@ class Workers:
             process.kill()
 
     def submit(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Return what a task will give.
+        """Return what a task will give; once a process is killed, every result that is not there yet is an error.
 
-        Once a process is killed, this and every result that is not there yet is a BrokenProcessPool.
+        Raises:
+            ProcessEndedError: a process was killed.
         """
-        return self._pool.submit(task, *args, **kwargs)
+        try:
+            return self._pool.submit(task, *args, **kwargs)
+        except BrokenProcessPool as error:
+            raise self._why_broken() from error
+
+    def result(self, future: "Future[T]") -> T:
+        """Wait for what a task gives.
+
+        Raises:
+            ProcessEndedError: a process was killed.
+            Exception: what the task raises.
+        """
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise self._why_broken() from error
+
+    def _why_broken(self) -> ProcessEndedError:
+        return ProcessEndedError(
+            f"A process of this run ended with status {self.status_of_ended()}, so nothing is published.",
+            "Look above and in the system's log for why it was ended, and run again.",
+        )
 
     def status_of_ended(self) -> int:
         """Return the status of the process that ended by itself; the pool ends the others by SIGTERM then."""

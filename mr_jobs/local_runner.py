@@ -8,7 +8,6 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from heapq import merge
@@ -18,7 +17,7 @@ from zlib import crc32
 
 from movimento_flat.errors import UserError
 from movimento_flat.private_files import make_private_folder
-from movimento_flat.workers import Workers
+from movimento_flat.workers import ProcessEndedError, Workers
 from mr_jobs.blocks import BLOCK, new_record_mark
 from mr_jobs.frames import Record
 from mr_jobs.job_options import JobOptions
@@ -121,9 +120,9 @@ class _Steps:
         step = tasks[0].step
         self._phase = (step, name, size, self._workers.read)
         done: list[Done] = []
-        with suppress(BrokenProcessPool):  # a process was killed
+        with suppress(ProcessEndedError):  # what a task has said is told instead
             for future in [self._workers.submit(work, task) for task in tasks]:
-                if not (found := future.result()):
+                if not (found := self._workers.result(future)):
                     break
                 done.append(found)
         if len(done) < len(tasks):

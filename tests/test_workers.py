@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from movimento_flat.errors import UserError
 from movimento_flat.workers import Workers
 from tests.conftest import ROOT
 
 PROGRAM = """
 import time
 from multiprocessing import active_children
+from movimento_flat.errors import UserError
 from movimento_flat.workers import Workers
 workers = Workers(2)
 print(*(process.pid for process in active_children()), flush=True)
@@ -70,3 +72,14 @@ def test_an_interrupt_from_the_terminal_is_for_the_program_alone() -> None:
     with workers:
         os.kill(workers.submit(os.getpid).result(), signal.SIGINT)
         assert workers.submit(sum, [1, 2]).result() == 3
+
+
+def test_a_task_whose_process_is_killed_ends_with_one_message() -> None:
+    with Workers(1) as workers:
+        process = workers.submit(os.getpid).result()
+        task = workers.submit(time.sleep, 600)
+        os.kill(process, signal.SIGKILL)
+        with pytest.raises(UserError, match="ended with status -9, so nothing is published"):
+            workers.result(task)
+        with pytest.raises(UserError, match="ended with status -9"):
+            workers.submit(os.getpid)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,18 +113,13 @@ class Auditing:
 
     def _hand_out(self, end: int) -> None:
         """Have everything before `end` audited and hashed that is not yet."""
-        try:
-            self._audited.append(self._workers.submit(self._audit, self._begun, end))
-        except BrokenProcessPool as error:
-            raise self._why_broken() from error
+        self._audited.append(self._workers.submit(self._audit, self._begun, end))
         self._hashed.append(self._hashing.submit(self._hash, self._begun, end))
         self._begun = end
 
     def _result(self, audited: "Future[_Audited]") -> _Audited:
         try:
-            return audited.result()
-        except BrokenProcessPool as error:
-            raise self._why_broken() from error
+            return self._workers.result(audited)
         except (UserError, OSError):
             raise
         except Exception as error:
@@ -133,13 +127,6 @@ class Auditing:
                 f"The audit of the CSV failed, so nothing is published: {error!r}.",
                 "If memory was short, free some and run again; otherwise please report this.",
             ) from error
-
-    def _why_broken(self) -> UserError:
-        return UserError(
-            f"A process that audits the CSV ended with status {self._workers.status_of_ended()}, so nothing is"
-            " published.",
-            "Look above and in the system's log for why it was ended, and run again.",
-        )
 
     def _hash(self, start: int, end: int) -> None:
         with self._csv.open("rb") as file:

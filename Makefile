@@ -7,7 +7,7 @@
 #   MOVEMENTS  movements of the fictitious database                    [100000]
 #   SEED       the same seed gives the same fictitious database        [1]
 #   OPTIONS    more of `movimento-flat run --help`, as in OPTIONS="--card mask --since '2024-01-01 12:00:00'"
-#   LAKE       folder for the same rows as Parquet by month
+#   LAKE       folder for the same rows as Parquet by month, here or in HDFS (hdfs:///...)
 #   METRICS    file for the run's figures, as Prometheus text
 #   TABLES     a file that says how SOURCE calls its tables and columns: docs/your_own_database.md
 #   PASSWORD_FILE, TLS_CA, KEY_FILE   files for --password-file, --tls-ca and --key-file
@@ -135,6 +135,11 @@ lock: ## pin in requirements/ what pyproject.toml asks for; UPGRADE=yes takes th
 			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $${UPGRADE:+--upgrade} \
 			$$extra --output-file "requirements/$$group.txt" pyproject.toml || exit 1; \
 	done
+
+HADOOP_JARS ?= /opt/hadoop/lib
+.PHONY: lake-class
+lake-class: ## compile what changes a lake in HDFS (javac; HADOOP_JARS is a folder with Hadoop's jars)
+	@javac --release 8 -g:none -nowarn -d movimento_flat/lake -cp "$(HADOOP_JARS)/*" movimento_flat/lake/HdfsLake.java
 
 .PHONY: clean
 clean: ## remove the cluster with its data, the virtual environment and the fictitious database; no key of tokens

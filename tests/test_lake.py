@@ -265,7 +265,9 @@ def test_a_run_that_does_not_fit_changes_nothing(
 ) -> None:
     database, folder = lake
     before = contents(folder)
-    assert_user_error(run(database, folder, *options), said)
+    result = run(database, folder, *options)
+    assert_user_error(result, said)
+    assert "xtract" not in result.stderr
     assert contents(folder) == before
     assert not (folder / "lake" / "_work").exists()
 

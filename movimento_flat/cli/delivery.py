@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from movimento_flat.cli.auditing import Auditing
-from movimento_flat.cli.lake import record_of, refuse_other, write_lake
+from movimento_flat.cli.lake import record_of, write_lake
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
@@ -60,9 +60,10 @@ def merge_and_publish(
     Raises:
         UserError: the accounting identity does not hold, or a limit is broken.
     """
-    record = record_of(PrivacyEntry.of(privacy, key_fingerprint), privacy.columns, source)
+    shown = PrivacyEntry.of(privacy, key_fingerprint)
+    record = record_of(shown, privacy.columns, source)
     if lake:
-        refuse_other(lake, record)
+        lake.refuse_other(privacy.columns, shown, source.address, source.tables, source.zone)
     results = make_private_folder(folder.work / "run")
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from extract.window import Window
 from movimento_flat.cli.progress import Console
@@ -17,35 +17,6 @@ from movimento_flat.workers import Workers
 
 #: Rows of one file at the most, where a month may have several: some 300 MB.
 FILE_ROWS = 10_000_000
-
-
-def refuse_other(lake: LakeFolder, record: LakeRecord) -> None:
-    """Refuse what has other columns, or was made otherwise, than what the lake has.
-
-    Raises:
-        UserError: it has or was.
-    """
-    if not lake.record:
-        return
-    ours, new = _facts(lake.record), _facts(record)
-    if differences := [
-        f"  {name}: the lake has {ours[name]!r}, the run {new[name]!r}"
-        for name in ours
-        if ours[name] != new[name]
-    ]:
-        raise UserError(
-            "\n".join([f"The lake {lake.name} was made otherwise, and is one table.", *differences]),
-            "Run by the lake's options, or name a new folder.",
-        )
-
-
-def _facts(record: LakeRecord) -> dict[str, object]:
-    facts = asdict(record)
-    return {
-        "columns": list(record.columns),
-        **facts["privacy"],
-        **{name: facts[name] for name in ("source", "tables", "time_zone")},
-    }
 
 
 def record_of(privacy: PrivacyEntry, columns: Sequence[str], source: SourceEntry) -> LakeRecord:
@@ -142,7 +113,7 @@ def _write(
     entries: dict[str, dict[str, FileEntry]] = {}
     totals: dict[str, Totals] = {}
     for month, name, expected, task in tasks:
-        found, entry = task.result()
+        found, entry = workers.result(task)
         if found != expected:
             raise UserError(
                 f"{name} of {month} has {found}, the CSV {expected}, so nothing is published.",

@@ -16,7 +16,7 @@ from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key,
 from movimento_flat.imports import import_for_good
 from movimento_flat.lake.folder import LakeFolder, open_lake
 from movimento_flat.lake.stores import store_of
-from movimento_flat.publish.manifest import SourceEntry
+from movimento_flat.publish.manifest import PrivacyEntry, SourceEntry
 from movimento_flat.publish.output_folder import open_output
 from movimento_flat.schema import MOVIMENTO
 from movimento_flat.workers import Workers
@@ -50,6 +50,10 @@ def run(
         refuse_another_key(folder.path, key_fingerprint, publishing.allow_new_key, console.say)
         with lake_of(publishing, folder.work, console) as lake, Workers(engine.cores) as workers:
             with engine.open(folder.work, workers, console) as workspace, database as source:
+                if lake:
+                    privacy = job_options.privacy
+                    shown = PrivacyEntry.of(privacy, key_fingerprint)
+                    lake.refuse_other(privacy.columns, shown, str(source), source.tables.text)
                 extraction, parts = _extract_and_join(
                     source, workspace, connections, job_options, publishing.report, console
                 )

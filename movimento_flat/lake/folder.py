@@ -6,7 +6,7 @@ knows how that is done where the lake lies.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Protocol, Self
 from movimento_flat.errors import UserError
 from movimento_flat.lake.record import RECORD_NAME, LakeRecord, MonthEntry, folder_of
 from movimento_flat.private_files import make_private_file, make_private_folder
-from movimento_flat.publish.manifest import entry_of, json_bytes
+from movimento_flat.publish.manifest import PrivacyEntry, entry_of, json_bytes
 
 WORK_NAME, JOURNAL_NAME = "_work", "journal.json"
 #: What a Parquet file's name ends with until its month is published: a pattern of readers does not match it.
@@ -127,6 +127,40 @@ class LakeFolder:
     def work(self) -> Path:
         """Return a private folder of this machine for everything unfinished; removed at the end."""
         return self.store.work
+
+    def refuse_other(
+        self,
+        columns: Sequence[str],
+        privacy: PrivacyEntry,
+        source: str,
+        tables: str,
+        time_zone: str | None = None,
+    ) -> None:
+        """Refuse what has other columns, or is made otherwise, than what the lake has.
+
+        Args:
+            columns: the run's.
+            privacy, source, tables, time_zone: as `LakeRecord` has them; the zone is None where it is not known yet.
+
+        Raises:
+            UserError: it has or is.
+        """
+        if not self.record:
+            return
+        new = {"columns": [*columns], **asdict(privacy), "source": source, "tables": tables}
+        lake = asdict(self.record)
+        ours = {**lake, **lake["privacy"], "columns": [*self.record.columns]}
+        if time_zone:
+            new["time_zone"] = time_zone
+        if differences := [
+            f"  {name}: the lake has {ours[name]!r}, the run {value!r}"
+            for name, value in new.items()
+            if ours[name] != value
+        ]:
+            raise UserError(
+                "\n".join([f"The lake {self.name} was made otherwise, and is one table.", *differences]),
+                "Run by the lake's options, or name a new folder.",
+            )
 
     def new_file(self, month: str, name: str) -> Path:
         """Make an empty file of a month that is to be published, and return its path."""

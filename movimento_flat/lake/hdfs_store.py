@@ -35,7 +35,9 @@ from movimento_flat.lake.record import (
 from movimento_flat.private_files import make_private_folder
 from movimento_flat.publish.manifest import FileEntry
 
-_LOCK_NAME, _HOLDER_NAME = "_lock", "holder"
+_LOCK_NAME = "_lock"
+#: In `_work`: which process of which machine holds the lake.
+HOLDER_NAME = "holder"
 _PROGRAM = "HdfsLake"
 #: HDFS gives a killed client's file to another one after 60 s, and may need some more to complete the file.
 _WAIT_SECONDS, _POLL_SECONDS = 80, 1
@@ -64,7 +66,7 @@ class HdfsStore:
         deadline = time.monotonic() + _WAIT_SECONDS
         has_said = False
         while self._ask("hold", _LOCK_NAME) != ["held"]:
-            holder = (self._read(f"{WORK_NAME}/{_HOLDER_NAME}") or b"another process").decode()
+            holder = (self._read(f"{WORK_NAME}/{HOLDER_NAME}") or b"another process").decode()
             if time.monotonic() > deadline:
                 raise UserError(
                     f"The lake {self.name} is in use by a run of {holder}.",
@@ -124,8 +126,8 @@ class HdfsStore:
             self._ask("share", self._group)
         self._ask("make", WORK_NAME)
         self._ask("make", self._staged)
-        self._write(f"process {os.getpid()} on {socket.gethostname()}".encode(), _HOLDER_NAME)
-        self._ask("move", f"{self._staged}/{_HOLDER_NAME}", f"{WORK_NAME}/{_HOLDER_NAME}")
+        self._write(f"process {os.getpid()} on {socket.gethostname()}".encode(), HOLDER_NAME)
+        self._ask("move", f"{self._staged}/{HOLDER_NAME}", f"{WORK_NAME}/{HOLDER_NAME}")
 
     def prepare(self, change: Change) -> None:
         """See `Store.prepare`. The folder of this run must be there: another one would have removed it."""
@@ -171,7 +173,7 @@ class HdfsStore:
         """Return the folder of the run that has written the journal: of this one, or of a killed one."""
         if not is_again:
             return self._staged
-        (made,) = {*self._list(WORK_NAME)} - {JOURNAL_NAME, _HOLDER_NAME}
+        (made,) = {*self._list(WORK_NAME)} - {JOURNAL_NAME, HOLDER_NAME}
         return f"{WORK_NAME}/{made}"
 
     def _write(self, content: bytes, name: str) -> None:

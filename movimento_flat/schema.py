@@ -36,6 +36,7 @@ class Column:
         mysql: its type in MySQL and MariaDB.
         english, portuguese: what it means, with the example, as the documents and the data package say it.
         flat: its name in the flat table; empty where that has none. Ids are there only where they are asked for.
+        heading: what a workbook calls it, in Portuguese; where it is empty, as the flat table does.
         points_to: name of the table whose id it holds.
         shows: what must be hidden where people or cards are; a person's token stands instead of the given name.
         may_be_null: whether the value may be missing.
@@ -53,6 +54,7 @@ class Column:
     portuguese: str = ""
     example: str = ""
     flat: str = ""
+    heading: str = ""
     points_to: str = ""
     shows: Shows = Shows.NOTHING
     may_be_null: bool = False
@@ -111,6 +113,7 @@ ASSOCIADO = Table(
             portuguese="id do portador do cartão, como `nome_associado`; o titular da conta pode ser outro",
             example="2007",
             flat="id_associado",
+            heading="Id do portador",
             sample="id",
         ),
         Column(
@@ -121,6 +124,7 @@ ASSOCIADO = Table(
             portuguese="prenome do portador do cartão",
             example="Conceição",
             flat="nome_associado",
+            heading="Nome do portador",
             shows=Shows.GIVEN_NAME,
             known_as=("prenome", "primeiro_nome", "first_name", "given_name", "name"),
             sample="given name",
@@ -133,6 +137,7 @@ ASSOCIADO = Table(
             portuguese="sobrenome do portador",
             example="d'Ávila",
             flat="sobrenome_associado",
+            heading="Sobrenome do portador",
             shows=Shows.PERSON,
             may_be_null=True,
             known_as=("last_name", "surname", "family_name", "ultimo_nome"),
@@ -146,6 +151,7 @@ ASSOCIADO = Table(
             portuguese="idade em anos",
             example="37",
             flat="idade_associado",
+            heading="Idade do portador",
             may_be_null=True,
             known_as=("age",),
             sample="age",
@@ -174,6 +180,7 @@ CONTA = Table(
             portuguese="id da conta que é debitada",
             example="3009",
             flat="id_conta",
+            heading="Id da conta",
             sample="id",
         ),
         Column(
@@ -184,6 +191,7 @@ CONTA = Table(
             portuguese="tipo da conta",
             example="corrente",
             flat="tipo_conta",
+            heading="Tipo da conta",
             known_as=("kind", "type", "account_type", "categoria"),
             sample="kind",
         ),
@@ -195,6 +203,7 @@ CONTA = Table(
             portuguese="quando a conta foi aberta",
             example="2019-12-31 08:00:00",
             flat="data_criacao_conta",
+            heading="Abertura da conta",
             known_as=("created_at", "opened", "opened_at", "aberta_em", "data_abertura", "criado_em"),
             sample="opened",
         ),
@@ -223,6 +232,7 @@ CARTAO = Table(
             portuguese="id do cartão",
             example="4012",
             flat="id_cartao",
+            heading="Id do cartão",
             sample="id",
         ),
         Column(
@@ -233,6 +243,7 @@ CARTAO = Table(
             portuguese="número do cartão, de 13 a 19 dígitos, como texto",
             example="4111111111111111",
             flat="numero_cartao",
+            heading="Número do cartão",
             shows=Shows.CARD_NUMBER,
             check="REGEXP '^[0-9]{13,19}$'",
             known_as=("numero", "number", "card_number", "pan"),
@@ -246,6 +257,7 @@ CARTAO = Table(
             portuguese="nome impresso no cartão",
             example="CONCEICAO D AVILA",
             flat="nome_impresso_cartao",
+            heading="Nome impresso no cartão",
             shows=Shows.PERSON,
             may_be_null=True,
             known_as=("printed_name", "embossed_name", "holder_name", "nome_cartao"),
@@ -259,6 +271,7 @@ CARTAO = Table(
             portuguese="quando o cartão foi emitido",
             example="2021-03-04 10:11:12",
             flat="data_criacao_cartao",
+            heading="Emissão do cartão",
             may_lack=True,  # the company's diagram has none
             known_as=("created_at", "issued", "issued_at", "emitido_em", "data_emissao", "criado_em"),
             sample="issued",
@@ -297,6 +310,7 @@ MOVIMENTO = Table(
             portuguese="id do movimento",
             example="1234567",
             flat="id_movimento",
+            heading="Id do movimento",
             sample="id",
         ),
         Column(
@@ -307,6 +321,7 @@ MOVIMENTO = Table(
             portuguese="valor em reais, com ponto e dois dígitos; um estorno é negativo",
             example="-1234.50",
             flat="vlr_transacao_movimento",
+            heading="Valor (R$)",
             known_as=("valor", "valor_transacao", "amount", "value", "total"),
             sample="amount",
         ),
@@ -318,6 +333,7 @@ MOVIMENTO = Table(
             portuguese="descrição como o estabelecimento a enviou",
             example='Padaria "Pão, Pão", 24h',
             flat="des_transacao_movimento",
+            heading="Descrição",
             may_be_null=True,
             known_as=(
                 "descricao",
@@ -337,6 +353,7 @@ MOVIMENTO = Table(
             portuguese="quando ocorreu, `AAAA-MM-DD HH:MM:SS`",
             example="2024-02-29 23:59:59",
             flat="data_movimento",
+            heading="Data do movimento",
             known_as=(
                 "data",
                 "data_transacao",
@@ -376,6 +393,11 @@ class FlatColumn:
     def name(self) -> str:
         """Return its name in the flat table."""
         return self.source.flat
+
+    @property
+    def heading(self) -> str:
+        """Return its name for people, in Portuguese."""
+        return self.source.heading or self.name
 
     @property
     def kind(self) -> Kind:

@@ -1,9 +1,11 @@
 """LibreOffice Calc of this machine's Debian: see `tests.debian`."""
 
+import re
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from tests.debian import unpacked
@@ -11,11 +13,6 @@ from tests.debian import unpacked
 PACKAGE = "libreoffice-calc-nogui"
 CONVERT_SECONDS = 300
 
-#: The dialog that opens a CSV: separator `;`, quotes `"`, UTF-8, from line 1, columns as found, pt-BR, quoted fields
-#: as others, and numbers in all forms recognized, as Excel does it.
-#: https://wiki.documentfoundation.org/Documentation/DevGuide/Spreadsheet_Documents#Filter_Options_for_the_CSV_Filter
-_PT_BR = 1046
-_IMPORT = f"CSV:59,34,76,1,,{_PT_BR},false,true,false"
 #: Of a new profile it makes itself acquainted, and asks to be started again.
 _START_AGAIN = 81
 
@@ -24,28 +21,66 @@ _OFFICE, _TABLE, _TEXT = (
 )
 
 
+#: Where the language of menus, numbers and dates is that of a machine in Brazil.
+_SETTINGS = """<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry">
+<item oor:path="/org.openoffice.Setup/L10N"><prop oor:name="ooSetupSystemLocale" oor:op="fuse">
+<value>pt-BR</value></prop></item>
+</oor:items>
+"""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell: its type, and its value as OpenDocument writes it (a string's is its text)."""
+    """What stands in a cell: its type, its value as OpenDocument writes it (a string's is its text), and what shows."""
 
     kind: str
     value: str
     formula: str | None
+    text: str
 
 
-def open_csv(csv: Path, state: Path, folder: Path) -> list[list[Cell]]:
-    """A CSV as LibreOffice in pt-BR opens it -> the rows of its sheet; `folder` is for its own files."""
+def open_workbook(book: Path, state: Path, folder: Path) -> tuple[Path, list[list[Cell]]]:
+    """A workbook as LibreOffice in pt-BR opens it -> its document, and the rows of its sheets.
+
+    `folder` is for its own files.
+    """
+    document = _convert(book, "fods", state, folder)
+    return document, list(_rows(document))
+
+
+def shown_sum(document: Path, place: int, last_row: int, state: Path, folder: Path) -> Decimal:
+    """-> the sum that LibreOffice makes of the numbers of a column, from its second row on, as it shows it."""
+    column = chr(ord("A") + place)
+    text = document.read_text(encoding="utf-8")
+    name = re.search('<table:table table:name="([^"]*)"', text)
+    assert name
+    formula = f"of:=SUM([${name[1]}.{column}2:.{column}{last_row}])"
+    sheet = (
+        f'<table:table table:name="sum"><table:table-row><table:table-cell table:formula="{formula}"'
+        ' office:value-type="float" office:value="0"/></table:table-row></table:table>'
+    )
+    with_sum = folder / "with_sum.fods"
+    with_sum.write_text(text.replace(name[0], f"{sheet}{name[0]}", 1), encoding="utf-8")
+    shown = _convert(with_sum, "csv:Text - txt - csv (StarCalc):59,34,76", state, folder)
+    return Decimal(shown.read_text(encoding="utf-8").strip().replace(".", "").replace(",", "."))
+
+
+def _convert(file: Path, to: str, state: Path, folder: Path) -> Path:
     program = unpacked(state, PACKAGE, _set_up) / "usr/lib/libreoffice/program"
+    settings = folder / "profile/user/registrymodifications.xcu"
+    if not settings.exists():
+        settings.parent.mkdir(parents=True)
+        settings.write_text(_SETTINGS)
     command = [
         str(program / "soffice.bin"),
         f"-env:UserInstallation=file://{folder / 'profile'}",
         "--headless",
-        f"--infilter={_IMPORT}",
         "--convert-to",
-        "fods",
+        to,
         "--outdir",
         str(folder),
-        str(csv),
+        str(file),
     ]
     libraries = [program, *sorted((program.parents[1]).glob("*-linux-gnu*"))]
     environment = {
@@ -60,7 +95,7 @@ def open_csv(csv: Path, state: Path, folder: Path) -> list[list[Cell]]:
         if result.returncode != _START_AGAIN:
             break
     assert result.returncode == 0, result.stderr
-    return list(_rows(folder / f"{csv.stem}.fods"))
+    return folder / f"{file.stem}.{to.partition(':')[0]}"
 
 
 def _rows(document: Path) -> Iterator[list[Cell]]:
@@ -76,7 +111,7 @@ def _cell(cell: ET.Element) -> Cell:
     kind = cell.get(f"{_OFFICE}value-type", "empty")
     attribute = {"float": "value", "date": "date-value"}.get(kind, "")
     text = "\n".join(_text_of(paragraph) for paragraph in cell.findall(f"{_TEXT}p"))
-    return Cell(kind, cell.get(f"{_OFFICE}{attribute}", text), cell.get(f"{_TABLE}formula"))
+    return Cell(kind, cell.get(f"{_OFFICE}{attribute}", text), cell.get(f"{_TABLE}formula"), text)
 
 
 def _text_of(element: ET.Element) -> str:

@@ -11,6 +11,7 @@ import json
 import random
 import re
 import unicodedata
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -241,7 +242,7 @@ def _text(text: str) -> str:
 def whole_numbers(folder: Path, planted: Iterable[str]) -> dict[str, list[str]]:
     """Return by file's path the planted numbers that can be read in it, or in its name.
 
-    Parquet is read by its columns. No other file may be compressed.
+    Parquet is read by its columns, a workbook by its sheets. No other file may be compressed.
     """
     numbers = tuple(planted)
     found = {}
@@ -267,6 +268,10 @@ def texts_of(file: Path) -> Iterator[str]:
         yield html.unescape(content)
     elif file.suffix == ".json":
         yield json.dumps(json.loads(content), ensure_ascii=False)
+    elif file.suffix == ".xlsx":
+        with zipfile.ZipFile(file) as book:
+            for name in book.namelist():
+                yield re.sub("_x[0-9A-F]{4}_", "", html.unescape(book.read(name).decode()))
     elif file.suffix == ".parquet":
         import pyarrow.parquet as pq  # an extra: whoever has no such file does without
 

@@ -307,7 +307,7 @@ main.main()
 
 
 @SIGNALS
-@pytest.mark.parametrize("file", ["run/rejected.tsv", CSV, "run/*.excel.csv", "*.parquet"])
+@pytest.mark.parametrize("file", ["run/rejected.tsv", CSV, "*.xlsx", "*.parquet"])
 def test_while_it_merges_audits_and_exports(
     filled: Database, file: str, by: signal.Signals, tmp_path: Path
 ) -> None:

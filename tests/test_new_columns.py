@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from frictionless import validate
 from jsonschema import Draft202012Validator
+from openpyxl import load_workbook
 
 from docs.generate import documents
 from movimento_flat.sql_files import reader_statements
@@ -335,10 +336,9 @@ def test_the_manifest_is_valid(filled: Copy, delivery: Path) -> None:
 def test_the_page_and_the_sheet_are_made(delivery: Path) -> None:
     (page,) = delivery.rglob("*.html")
     assert "R$" in page.read_text("utf-8")
-    (sheet,) = delivery.rglob("*.excel.csv")
-    with sheet.open(encoding="utf-8-sig", newline="") as file:
-        first = next(csv.DictReader(file, delimiter=";"))
-    assert re.fullmatch(r"'\d{4}", first[MCC])  # a sheet would take it for a number
+    (book,) = delivery.rglob("*.xlsx")
+    header, first, *_ = load_workbook(book).active.iter_rows(values_only=True)
+    assert re.fullmatch(r"\d{4}", first[header.index(MCC)])  # it stays text
 
 
 def test_parquet_and_the_recipes_give_the_columns_their_types(filled: Copy, delivery: Path) -> None:

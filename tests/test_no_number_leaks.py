@@ -50,7 +50,7 @@ def test_a_masked_run_leaves_no_number_in_any_spelling_anywhere(
     (tmp_path / "said").write_text(result.stdout + result.stderr)
     assert whole_numbers(tmp_path, hidden) == {}
     files = {file.name for file in output.rglob("*")}
-    assert {"movimento_flat.parquet", "movimento_flat.excel.csv", "relatorio.html", "rejected.tsv"} <= files
+    assert {"movimento_flat.parquet", "movimento_flat.xlsx", "relatorio.html", "rejected.tsv"} <= files
     header, rows = rows_of(output)
     assert len(rows) == len(SPELLINGS) + len(SURVIVORS)
     place = header.index("des_transacao_movimento")
@@ -69,7 +69,7 @@ def test_the_search_finds_every_number_of_a_whole_delivery(
     assert run(database, output, "--excel", "--parquet").returncode == 0
     found = whole_numbers(output, hidden)
     assert {Path(file).name for file in found} >= {
-        CSV, "movimento_flat.parquet", "movimento_flat.excel.csv", "rejected.tsv", "warnings.tsv",
+        CSV, "movimento_flat.parquet", "movimento_flat.xlsx", "rejected.tsv", "warnings.tsv",
     }  # fmt: skip
     everywhere = {number for numbers in found.values() for number in numbers}
     assert everywhere == set(hidden)

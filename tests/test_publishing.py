@@ -17,7 +17,7 @@ from movimento_flat.lake import local_store
 from movimento_flat.publish.datapackage import PACKAGE_NAME
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
-from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, REPORT_NAME
+from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, REPORT_NAME, WORKBOOK_NAME
 from movimento_flat.sample_data.private_server import PrivateServer
 from tests.conftest import ROOT, new_database
 from tests.test_run import run
@@ -181,7 +181,12 @@ def test_each_step_of_publishing_is_on_the_disk_before_the_next_one(
         if (step[0] == "flush") == (len(parts) % 2 == 0):
             parts.append(set())
         parts[-1].add(step)
-    beside = {PACKAGE_NAME: PACKAGE_NAME, PARQUET_NAME: "parquet", REPORT_NAME: REPORT_NAME}
+    beside = {
+        PACKAGE_NAME: PACKAGE_NAME,
+        PARQUET_NAME: "parquet",
+        WORKBOOK_NAME: "xlsx",
+        REPORT_NAME: REPORT_NAME,
+    }
     files = [file.relative_to(deliveries["everything"]) for file in deliveries["everything"].rglob("*")]
     everywhere = {("flush", "work"), ("flush", ".")}
     assert parts == [
@@ -222,7 +227,7 @@ def put_a_link_to_nowhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [put_a_file, Path.mkdir, put_a_link_to_nowhere])
-@pytest.mark.parametrize("name", [PACKAGE_NAME, PARQUET_NAME, REPORT_NAME])
+@pytest.mark.parametrize("name", [PACKAGE_NAME, PARQUET_NAME, WORKBOOK_NAME, REPORT_NAME])
 @pytest.mark.parametrize("previous", [None, "nothing optional", "format_1", "format_3"])
 def test_a_file_of_somebody_else_is_not_replaced(
     previous: str | None,
@@ -244,7 +249,7 @@ def test_a_file_of_somebody_else_is_not_replaced(
     assert contents(output) == before
 
 
-@pytest.mark.parametrize("name", [PACKAGE_NAME, PARQUET_NAME, REPORT_NAME])
+@pytest.mark.parametrize("name", [PACKAGE_NAME, PARQUET_NAME, WORKBOOK_NAME, REPORT_NAME])
 def test_a_file_that_comes_while_a_run_works_is_not_replaced(
     name: str, deliveries: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -259,7 +264,7 @@ def test_a_file_that_comes_while_a_run_works_is_not_replaced(
     assert contents(output) == before
 
 
-@pytest.mark.parametrize("name", [PACKAGE_NAME, PARQUET_NAME, REPORT_NAME, RUN_NAME])
+@pytest.mark.parametrize("name", [PACKAGE_NAME, PARQUET_NAME, WORKBOOK_NAME, REPORT_NAME, RUN_NAME])
 def test_a_file_that_comes_after_a_kill_is_not_replaced_and_hinders_until_it_is_moved(
     name: str, deliveries: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -15,13 +15,22 @@ import polars
 import pytest
 
 from movimento_flat.money import Totals, centavos_of
-from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, FLAT_TABLE, FLAT_WITH_IDS, FlatColumn, Kind
+from movimento_flat.schema import (
+    AMOUNT,
+    CARD,
+    FLAT_BY_NAME,
+    FLAT_COLUMNS,
+    FLAT_TABLE,
+    FLAT_WITH_IDS,
+    FlatColumn,
+    Kind,
+)
 from movimento_flat.state import state_dir
 from tests.conftest import ROOT, Database, Server
-from tests.libreoffice import open_csv
+from tests.libreoffice import open_workbook
 from tests.nasty import NO_DATES, nasty_database
 from tests.r_readr import run_r
-from tests.test_run import CSV, RUN, run
+from tests.test_run import CSV, run
 
 RECIPES = ROOT / "docs" / "recipes"
 #: Text of each value as the CSV has it, and None for NULL.
@@ -209,11 +218,13 @@ def test_the_recipe_for_r_gives_each_type_each_value_and_each_centavo(
 
 
 @pytest.mark.machine
-def test_the_file_for_spreadsheets_gives_each_card_and_each_centavo(
+def test_the_workbook_gives_each_card_and_each_centavo(
     nasty: Database, delivery: Path, tmp_path: Path
 ) -> None:
-    header, *sheet = open_csv(delivery / RUN / "movimento_flat.excel.csv", state_dir(), tmp_path)
-    places = {cell.value: place for place, cell in enumerate(header)}
+    _, (header, *sheet) = open_workbook(delivery / "movimento_flat.xlsx", state_dir(), tmp_path)
+    places = {
+        name: [cell.value for cell in header].index(FLAT_BY_NAME[name].heading) for name in (AMOUNT, CARD)
+    }
     sheet = [row for row in sheet if any(cell.kind != "empty" for cell in row)]
     amounts = [row[places[AMOUNT]] for row in sheet]
     assert {cell.kind for cell in amounts} == {"float"}
@@ -223,5 +234,5 @@ def test_the_file_for_spreadsheets_gives_each_card_and_each_centavo(
         len(expected), centavos_of(sum((Decimal(row[3] or 0) for row in expected), Decimal(0)))
     )
     cards = [row[places[CARD]] for row in sheet]
-    assert [cell.value.replace(" ", "") for cell in cards] == [row[6] for row in expected]
+    assert [cell.value for cell in cards] == [row[6] for row in expected]
     assert {cell.kind for cell in cards} == {"string"}

@@ -393,7 +393,7 @@ def test_each_delivered_file_is_in_the_manifest_and_sha256sum_finds_the_manifest
 ) -> None:
     names = {file.name for file in files_of(with_everything)}
     assert names >= {
-        "movimento_flat.excel.csv",
+        "movimento_flat.xlsx",
         "movimento_flat.parquet",
         "relatorio.html",
         "datapackage.json",

@@ -14,13 +14,14 @@ import pytest
 from frictionless import validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
 from movimento_flat.privacy import Privacy
-from movimento_flat.publish.parts import PARQUET_NAME, REJECTED_NAME
-from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, TABLES
+from movimento_flat.publish.parts import PARQUET_NAME, REJECTED_NAME, WORKBOOK_NAME
+from movimento_flat.schema import AMOUNT, FLAT_BY_NAME, FLAT_COLUMNS, ID_COLUMNS, TABLES
 from mr_jobs.job_options import JobOptions
 from tests.brute_force import Tables, as_csv, flat_rows
 from tests.conftest import ROOT, Database, Server, examples, new_database
@@ -236,11 +237,11 @@ def test_the_other_files_have_each_id(delivery: tuple[Database, Path]) -> None:
     assert parquet.columns == list(COLUMNS)
     assert set(parquet.select(ID_COLUMNS).dtypes) == {polars.UInt64}
     assert list(map(list, parquet.select(ID_COLUMNS).rows())) == ids
-    header, *sheet = read_csv(output / RUN / "movimento_flat.excel.csv", ";", "utf-8-sig")
-    assert header == list(COLUMNS)
-    assert [[int(cell.removeprefix("'")) for cell in row[-4:]] for row in sheet] == ids
+    header, *sheet = load_workbook(output / WORKBOOK_NAME).worksheets[0].iter_rows(values_only=True)
+    assert header == tuple(FLAT_BY_NAME[name].heading for name in COLUMNS)
+    assert [[int(str(cell)) for cell in row[-4:]] for row in sheet] == ids
     for row in sheet:
-        assert all(cell.startswith("'") == (len(cell.removeprefix("'")) > 15) for cell in row[-4:])
+        assert all(isinstance(cell, str) == (len(str(cell)) > 15) for cell in row[-4:])
 
 
 def test_the_manifest_is_valid_and_frictionless_finds_each_row(delivery: tuple[Database, Path]) -> None:

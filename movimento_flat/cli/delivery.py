@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from movimento_flat.cli.auditing import Auditing
@@ -11,7 +12,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.exports.parquet import parquet_totals, write_parquet
-from movimento_flat.exports.spreadsheet import write_spreadsheet
+from movimento_flat.exports.workbook import write_workbook
 from movimento_flat.lake.folder import Change, LakeFolder
 from movimento_flat.privacy import Privacy
 from movimento_flat.private_files import make_private_file, make_private_folder
@@ -27,7 +28,7 @@ from movimento_flat.publish.manifest import (
     json_bytes,
 )
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
-from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, WORKBOOK_NAME, merge_parts
 from movimento_flat.workers import Workers
 
 
@@ -64,6 +65,7 @@ def merge_and_publish(
     record = record_of(shown, privacy.columns, source)
     if lake:
         lake.refuse_other(privacy.columns, shown, source.address, source.tables, source.zone)
+    publishing.refuse_rows(source.movements.rows)
     results = make_private_folder(folder.work / "run")
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)
@@ -85,7 +87,10 @@ def merge_and_publish(
     left_out: dict[str, Counter[str]] = {}
     if publishing.excel:
         with console.stage("excel", total=audited.totals.rows) as progress:
-            write_spreadsheet(csv, audited.totals.rows, results, progress)
+            left_out[WORKBOOK_NAME] = _write_workbook(
+                csv, audited, privacy, source, folder.work, progress, console
+            )
+        beside.append(folder.work / WORKBOOK_NAME)
     if publishing.parquet:
         with console.stage("parquet", total=audited.totals.rows) as progress:
             left_out[PARQUET_NAME] = _write_parquet(csv, audited, privacy, folder.work, progress, console)
@@ -96,7 +101,11 @@ def merge_and_publish(
         with console.stage("report"):
             beside.append(write_report(folder.work, results, figures, asdict(manifest)))
     files = {
-        file.name: ExtraFile.of(file, left_out=dict(sorted(left_out.get(file.name, Counter()).items())))
+        file.name: ExtraFile.of(
+            file,
+            left_out=dict(sorted(left_out.get(file.name, Counter()).items())),
+            rows=audited.totals.rows if file.name in left_out else None,
+        )
         for file in (*beside, *sorted(results.iterdir()))
     }
     manifest = replace(manifest, files=files)
@@ -105,6 +114,34 @@ def merge_and_publish(
     if lake and change:
         lake.publish(change)
     return Delivered(manifest, change)
+
+
+def _write_workbook(
+    csv: Path,
+    audited: Audit,
+    privacy: Privacy,
+    source: SourceEntry,
+    folder: Path,
+    progress: Callable[[int], None],
+    console: Console,
+) -> Counter[str]:
+    """Write it into `folder`; return the fields that stand as text in it, by column.
+
+    Raises:
+        UserError: it has not the CSV's rows.
+    """
+    created = datetime.fromisoformat(source.snapshot_utc)
+    rows, left_out = write_workbook(csv, privacy.columns, folder, created, progress)
+    if rows != audited.totals.rows:
+        raise UserError(
+            f"{WORKBOOK_NAME} has {rows:,} rows, the CSV {audited.totals.rows:,}, so nothing is published.",
+            "Please report this, with the version of XlsxWriter.",
+        )
+    for name, count in left_out.items():
+        console.say(
+            f"{WORKBOOK_NAME}: {count:,} values of {name} are none that a cell holds, and stand as text."
+        )
+    return left_out
 
 
 def _write_parquet(

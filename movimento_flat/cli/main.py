@@ -116,6 +116,8 @@ def run(
     if not database:
         # The user chose its number of rows: fewer than before are no loss.
         publishing = replace(publishing, limits=replace(publishing.limits, may_shrink=True))
+        if window == Window():
+            publishing.refuse_rows(plan.movements)
     source = _source(database, plan, window, console)
     if publishing.lake:
         check_months(window, job_options.privacy.columns)

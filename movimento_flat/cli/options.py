@@ -28,7 +28,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.lake.local_store import group_id
 from movimento_flat.lake.stores import is_in_hdfs
 from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
-from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, Limit, Limits, Strict
+from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, WORKBOOK_ROWS, Limit, Limits, Strict
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
 from mr_jobs.job_options import JobOptions
@@ -314,6 +314,7 @@ def _limit(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parame
 
 def _publishing(
     excel: bool,
+    excel_rows: int | None,
     parquet: bool,
     report: bool,
     lake: str | None,
@@ -330,7 +331,9 @@ def _publishing(
             group_id(lake_group)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
-    limits = Limits(max_rejected, strict, allow_shrink)
+    if excel_rows is not None and not excel:
+        raise click.UsageError("--excel-rows is of --excel.")
+    limits = Limits(max_rejected, strict, allow_shrink, excel_rows or WORKBOOK_ROWS)
     return Publishing(excel, parquet, report, lake, lake_group, limits, allow_new_key)
 
 
@@ -342,7 +345,13 @@ publishing = group(
     click.option(
         "--excel",
         is_flag=True,
-        help="Write also a file for Excel and LibreOffice in pt-BR, beside the manifest.",
+        help="Write movimento_flat.xlsx, a workbook for Excel and LibreOffice, beside the CSV.",
+    ),
+    click.option(
+        "--excel-rows",
+        metavar="N",
+        type=click.IntRange(1),
+        help=f"Write a workbook of up to so many movements.  [default: {WORKBOOK_ROWS}, which are one sheet]",
     ),
     click.option(
         "--parquet",

@@ -55,7 +55,7 @@ def run(
                     shown = PrivacyEntry.of(privacy, key_fingerprint)
                     lake.refuse_other(privacy.columns, shown, str(source), source.tables.text)
                 extraction, parts = _extract_and_join(
-                    source, workspace, connections, job_options, publishing.report, console
+                    source, workspace, connections, job_options, publishing, console
                 )
             from movimento_flat.cli.delivery import merge_and_publish  # noqa: PLC0415  # see _import_what_comes_later
 
@@ -91,10 +91,14 @@ def _extract_and_join(
     workspace: Workspace,
     connections: int,
     job_options: JobOptions,
-    has_page: bool,
+    publishing: Publishing,
     console: Console,
 ) -> tuple[Extraction, list[Path]]:
-    """Extract in a thread, and join the small tables meanwhile; return the extraction and the join's parts."""
+    """Extract in a thread, and join the small tables meanwhile; return the extraction and the join's parts.
+
+    Raises:
+        UserError: there are more movements than what is to be published may have.
+    """
     small_tables: Future[SmallTables] = Future()  # done when they are complete
     stopping = Event()
 
@@ -102,7 +106,7 @@ def _extract_and_join(
         try:
             with console.stage("extract") as progress:
                 stoppable = _stoppable(progress, stopping)
-                return extract(
+                extraction = extract(
                     source,
                     workspace.sink,
                     connections,
@@ -111,6 +115,8 @@ def _extract_and_join(
                     small_tables.set_result,
                     progress.expect,
                 )
+            publishing.refuse_rows(extraction.tables[MOVIMENTO.name].rows)
+            return extraction
         except BaseException as error:
             if not small_tables.done():
                 small_tables.set_exception(error)
@@ -119,7 +125,7 @@ def _extract_and_join(
     with ThreadPoolExecutor(1) as background:
         extraction = background.submit(extracting)
         try:
-            _import_what_comes_later(has_page)
+            _import_what_comes_later(publishing.report)
             parts = workspace.join(
                 job_options,
                 small_tables.result,

@@ -12,7 +12,7 @@ from movimento_flat.money import reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
 from movimento_flat.publish.manifest import CsvEntry, Manifest
 from movimento_flat.publish.output_folder import RUN_NAME
-from movimento_flat.publish.parts import CSV_NAME
+from movimento_flat.publish.parts import CSV_NAME, WORKBOOK_NAME
 from mr_jobs.phases import Phase
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ def of_delivery(
         *(("too small", f"{what}: check digits not looked at") for what in manifest.source.too_small),
         ("shows", f"{_what_shows(manifest.shown)}; only its owner may read it (mode 0600)"),
         *of_key(key_fingerprint),
+        *(
+            ("workbook", f"{count:,} values of {column} are none that a cell holds, and stand as text")
+            for name, file in manifest.files.items()
+            if name == WORKBOOK_NAME
+            for column, count in file.left_out.items()
+        ),
         *([("lake", _what_changed(delivered.lake))] if delivered.lake else []),
         ("details", f"{output / RUN_NAME}/"),
         *(_details(manifest) if verbose else ()),

@@ -9,6 +9,8 @@ from typing import Self
 from movimento_flat.problem_lists import Reject, Warn
 
 REASONS = (*(reason.value for reason in Reject), *(reason.value for reason in Warn))
+#: Rows of one sheet of a workbook, below its header: what a workbook has unless more are asked for.
+WORKBOOK_ROWS = 1_048_575
 #: A delivery of the same window has at least this share of the previous one's rows.
 LEAST_PERCENT = 90
 
@@ -69,11 +71,13 @@ class Limits:
         max_rejected: of the rejected movements; None for no limit.
         strict: of reasons of rejections and warnings.
         may_shrink: whether it may have far fewer rows than the previous delivery of the same window.
+        workbook_rows: that a workbook may have.
     """
 
     max_rejected: Limit | None = None
     strict: tuple[Strict, ...] = ()
     may_shrink: bool = False
+    workbook_rows: int = WORKBOOK_ROWS
 
     def broken(self, movements: int, rejected: int, reasons: Counter[str]) -> list[str]:
         """Return what of a run that read so many movements is above its limit, a line for each.

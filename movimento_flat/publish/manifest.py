@@ -24,7 +24,7 @@ from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.accounting import Audit, sha256
 from movimento_flat.publish.datapackage import PACKAGE_NAME
-from movimento_flat.publish.parts import MISMATCHES_NAME, PARQUET_NAME, REPORT_NAME, Merged
+from movimento_flat.publish.parts import MISMATCHES_NAME, PARQUET_NAME, REPORT_NAME, WORKBOOK_NAME, Merged
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 MANIFEST_NAME = "manifest.json"
@@ -34,10 +34,10 @@ FORMAT = 4
 OLDEST_FORMAT = 1
 #: The first with the lists among its files, a checksum beside it, and the fingerprint of the key of tokens.
 WHOLE_FORMAT = 3
-#: The first with the page and the Parquet file beside the CSV, and with the word mismatches for disagreements.
+#: The first with page, Parquet file and workbook beside the CSV, and with the word mismatches for disagreements.
 BESIDE_FORMAT = 4
 #: Files that a delivery may have beside the CSV and the run folder; before BESIDE_FORMAT only the package.
-FILES_BESIDE = (PACKAGE_NAME, PARQUET_NAME, REPORT_NAME)
+FILES_BESIDE = (PACKAGE_NAME, PARQUET_NAME, WORKBOOK_NAME, REPORT_NAME)
 
 _Entry = TypeVar("_Entry")
 
@@ -78,10 +78,13 @@ class ExtraFile(FileEntry):
     """A file that is delivered with the CSV.
 
     Attributes:
-        left_out: fields of the CSV that its format cannot hold, by column.
+        left_out: fields of the CSV that its format cannot hold, by column: a Parquet file has null there, a workbook
+            has text.
+        rows: movements in it; None where it holds something else.
     """
 
     left_out: Annotated[Mapping[str, int], _Since(3, {})]
+    rows: Annotated[int | None, _Since(4, None)]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ REJECTED_NAME = "rejected.tsv"
 MISMATCHES_NAME = "holder_owner_mismatches.tsv"
 WARNINGS_NAME = "warnings.tsv"
 PARQUET_NAME = "movimento_flat.parquet"
+WORKBOOK_NAME = "movimento_flat.xlsx"
 REPORT_NAME = "relatorio.html"
 #: Bytes that are read or written at once.
 CHUNK = 1 << 20

@@ -41,7 +41,7 @@ class Cell:
 
 
 def open_workbook(book: Path, state: Path, folder: Path) -> tuple[Path, list[list[Cell]]]:
-    """A workbook as LibreOffice in pt-BR opens it -> its document, and the rows of its sheets.
+    """A workbook as LibreOffice in pt-BR opens it -> its document, and the rows of its sheets that are not empty.
 
     `folder` is for its own files.
     """
@@ -104,7 +104,8 @@ def _rows(document: Path) -> Iterator[list[Cell]]:
         for cell in row.iter(f"{_TABLE}table-cell"):
             repeated = int(cell.get(f"{_TABLE}number-columns-repeated", "1"))
             cells += [_cell(cell)] * repeated
-        yield from [cells] * int(row.get(f"{_TABLE}number-rows-repeated", "1"))
+        if any(cell.kind != "empty" for cell in cells):
+            yield from [cells] * int(row.get(f"{_TABLE}number-rows-repeated", "1"))
 
 
 def _cell(cell: ET.Element) -> Cell:

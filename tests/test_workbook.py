@@ -233,7 +233,6 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
     book, _ = written(rows, tmp_path)
     document, (header, *sheet) = open_workbook(book, state_dir(), tmp_path)
     assert [cell.value for cell in header[: len(COLUMNS)]] == HEADINGS
-    sheet = [row for row in sheet if any(cell.kind != "empty" for cell in row)]
     assert len(sheet) == len(rows)
     for row, cells in zip(rows, sheet, strict=True):
         assert not any(cell.formula for cell in cells), row
@@ -241,7 +240,9 @@ def test_libreoffice_in_portuguese_sees_numbers_dates_and_text_and_no_formula(tm
             if not field:
                 assert cell.kind == "empty"
             elif kind is Kind.TEXT or not is_held(kind, field):
-                assert (cell.kind, cell.value) == ("string", field.replace("\r\n", "\n").replace("\r", "\n"))
+                # A line end of two characters is one there, and its document has no control characters.
+                text = field.replace("\r\n", "\n").replace("\x1b", "")
+                assert (cell.kind, cell.value) == ("string", text)
             elif kind is Kind.MOMENT:
                 assert (cell.kind, cell.value) == ("date", field.replace(" ", "T"))
                 day, time = field.split()

@@ -12,6 +12,9 @@
 #   TABLES     a file that says how SOURCE calls its tables and columns: docs/your_own_database.md
 #   PASSWORD_FILE, TLS_CA, KEY_FILE   files for --password-file, --tls-ca and --key-file
 #
+# make ends with status 2 whatever fails; .venv/bin/movimento-flat itself with 1 (something to fix), 2 (wrong
+# options) or 130 (interrupted).
+#
 # Parameters of bench:
 #   BENCH_SIZES    numbers of movements                                [100000 1000000 5000000 20000000]
 #   BENCH_ROUNDS   runs of each contestant                             [3]

@@ -34,7 +34,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sessions:
     """Written as benchmarks write them, and read as the page does."""
     monkeypatch.setattr(session, "RECORDS", tmp_path)
     monkeypatch.setattr(session, "ROOT", tmp_path.parent)
-    said = "  seconds        extract 1.0, join 20.0, merge 5.0, audit 4.0, report 1.0\n"
+    said = "  seconds        31.5 (extract 1.0, join 20.0, merge 5.0, audit 4.0, report 1.0)\n"
     for size in (1_000_000, 5_000_000):
         millions = size // 1_000_000
         join = {

@@ -132,7 +132,7 @@ def test_an_account_that_may_not_lock_reads_by_one_connection_and_says_so(
     said: list[str] = []
     result = extract(source, FolderSink(tmp_path), 2, said.append)
     assert result.connections == 1
-    assert "One connection only" in said[0]
+    assert "Reading by one connection" in said[0]
 
 
 def test_all_connections_see_one_moment_while_others_write(database: Database, tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_nine_tenths_of_the_previous_rows_are_enough() -> None:
     assert too_few_rows(101, 91) == []
     (line,) = too_few_rows(101, 90)
     assert "rows: 90, where the previous delivery of the same window has 101" in line
+    assert line.endswith("if the drop is expected: --allow-shrink")
 
 
 def names(folder: Path) -> list[str]:

@@ -141,6 +141,23 @@ def test_the_programs_own_database_is_made_once_and_used_again(tmp_path: Path) -
     assert "as an earlier run filled it" in second.stderr, second.stderr
     assert (tmp_path / "out" / CSV).read_bytes() == content
     assert content.count(b"\n") >= 501
+    (database,) = (tmp_path / "state" / "data").glob("sicooperative_*")
+    doctor = command("doctor", "--output", tmp_path / "out", environment=home).stderr
+    assert database.name in doctor and "seed --forget" in doctor
+    forgotten = command("seed", "--forget", environment=home)
+    assert forgotten.returncode == 0 and database.name in forgotten.stderr, forgotten.stderr
+    assert not database.exists()
+    third = command(*arguments, environment=home)
+    assert "filled with fictitious data now" in third.stderr, third.stderr
+    assert (tmp_path / "out" / CSV).read_bytes() == content
+
+
+def test_a_workbook_of_too_many_rows_is_refused_before_a_database_is_made(tmp_path: Path) -> None:
+    home = {"MOVIMENTO_FLAT_HOME": str(tmp_path / "state")}
+    arguments = ("run", "--output", tmp_path / "out", "--movements", "1048576", "--excel")
+    result = command(*arguments, environment=home)
+    assert_user_error(result, "--excel-rows 1048576")
+    assert not (tmp_path / "state").exists()
 
 
 #: What appears in the work folder when a stage begins.

@@ -76,7 +76,7 @@ def test_the_csv_is_what_a_plain_join_in_the_database_gives(filled: Database, tm
     """The whole way, as the least-privilege reader; on MySQL over TCP, by caching_sha2_password without TLS."""
     result = test_run.run(filled, tmp_path, "--connections", "2", "--engine", "local")
     assert result.returncode == 0, result.stderr
-    assert "One connection only" not in result.stderr
+    assert "Reading by one connection" not in result.stderr
     assert (tmp_path / test_run.CSV).read_bytes() == test_run.expected_csv(filled)
 
 

@@ -126,7 +126,7 @@ def test_the_summary_fits_the_terminal(small: Database, tmp_path: Path, columns:
             "mismatches",
             "warnings",
             "seconds",
-            "balanced",
+            "checked",
             "time zone",
             "shows",
             "details",
@@ -203,6 +203,18 @@ def test_help_has_examples_headings_and_exit_status(name: str) -> None:
     without = said.partition("\nOptions:\n")[2].partition("\n\n")[0]
     if name == "run":
         assert re.findall(r"^  (-\S+)", without, re.MULTILINE) == ["--output", "-h,"]
+
+
+def test_the_list_of_commands_has_whole_sentences() -> None:
+    assert "..." not in command("--help").stdout
+
+
+def test_a_day_that_comes_first_is_told_how_to_write_it() -> None:
+    for wrong in ("01/02/2024", "01/02/2024 10:30"):
+        result = command("run", "--output", "x", "--since", wrong)
+        assert result.returncode == 2
+        assert "write 2024-02-01" in result.stderr
+    assert "write" not in command("run", "--output", "x", "--since", "30/02/2024").stderr
 
 
 def test_what_there_is_not_is_told_the_near_one() -> None:

@@ -40,11 +40,12 @@ from movimento_flat.money import Totals
 #: Attempts to begin a snapshot while the tables change.
 ATTEMPTS = 20
 
+#: Errors of LOCK TABLES that say that the account may not.
+_LOCK_FORBIDDEN = {ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR}
 #: Errors of LOCK TABLES without which it works by one connection. The last one is of a view whose definer may read its
 #: tables but not lock them.
 _LOCK_REFUSED = {
-    ER.DBACCESS_DENIED_ERROR,
-    ER.TABLEACCESS_DENIED_ERROR,
+    *_LOCK_FORBIDDEN,
     ER.LOCK_WAIT_TIMEOUT,
     ER.VIEW_INVALID,
 }
@@ -123,7 +124,8 @@ def _begin(
         reader.query("SET SESSION lock_wait_timeout = 0")  # MySQL waits for a second all the same
     may_lock = len(readers) > 1
     if may_lock and source.tables.queries:
-        say(f"One connection only: what a query reads is not locked ({', '.join(source.tables.queries)}).")
+        queries = ", ".join(source.tables.queries)
+        say(f"Reading by one connection (slower): what a query reads is not locked ({queries}).")
         may_lock = False
     for _ in range(ATTEMPTS):
         try:
@@ -190,7 +192,8 @@ def lock(guard: "Connection[Any]", tables: list[MySqlTable], say: Callable[[str]
     except pymysql.MySQLError as error:
         if error.args[0] not in _LOCK_REFUSED:
             raise
-        say(f"One connection only: the tables could not be locked for a common snapshot ({error.args[-1]}).")
+        advice = "; GRANT LOCK TABLES would allow several" if error.args[0] in _LOCK_FORBIDDEN else ""
+        say(f"Reading by one connection (slower): the tables could not be locked ({error.args[-1]}){advice}.")
         return False
     return True
 

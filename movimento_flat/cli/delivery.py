@@ -179,7 +179,7 @@ def _refuse_beyond(
     if not limits.may_shrink and (previous := _previous(folder.path, manifest, console)):
         broken += too_few_rows(previous.csv.rows, manifest.csv.rows)
         broken += [
-            f"{name} is not in the database, and was at the previous delivery; --allow-shrink lets it be empty"
+            f"{name} is not in the database, and was at the previous delivery; if that is expected: --allow-shrink"
             for name in manifest.source.absent
             if name not in previous.source.absent
         ]

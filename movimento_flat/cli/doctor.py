@@ -7,9 +7,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from extract.findings import NOTE, OK, PROBLEM, Finding
 from extract.source import Source
+from movimento_flat.cli.fictitious import kept_here
 from movimento_flat.cli.progress import broken
 from movimento_flat.cli.summary import Paint
 from movimento_flat.errors import UserError
@@ -40,6 +42,7 @@ def examine(output: Path, source: Source | None) -> list[Finding]:
         _memory(),
         _disk("OUTPUT", output),
         _disk("state", state_dir()),
+        *_sample_data(),
         *engines,
         *(source.kind.examine(source) if source else ()),
     ]
@@ -104,6 +107,16 @@ def _disk(subject: str, folder: Path) -> Finding:
     if free < LITTLE_DISK_BYTES:
         return Finding(NOTE, subject, what, "That is little: a run has its tables there several times.")
     return Finding(OK, subject, what)
+
+
+def _sample_data() -> list[Finding]:
+    """Say what the databases of earlier runs take."""
+    kept = kept_here(state_dir())
+    if not kept:
+        return []
+    each = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in kept.items())
+    forget = f"MOVIMENTO_FLAT_HOME={quote(str(state_dir()))} {quote(sys.argv[0])} seed --forget"
+    return [Finding(OK, "sample data", each, f"{forget} removes all")]
 
 
 def _docker() -> Finding:

@@ -20,7 +20,7 @@ from extract.tls import OFF, Tls
 from movimento_flat.cli.progress import Console
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
-from movimento_flat.sample_data.private_server import PrivateServer
+from movimento_flat.sample_data.private_server import PrivateServer, data_folder
 from movimento_flat.sql_files import READER, reader_statements, statements
 from movimento_flat.state import state_dir
 
@@ -38,6 +38,8 @@ _MAKE_REGISTER = (
     " (name VARCHAR(64) PRIMARY KEY COMMENT 'a database whose filling has ended', plan TEXT)",
 )
 
+
+_PREFIX = "sicooperative_"
 
 #: Connects as the administrator, to a database or to none.
 Connect = Callable[[str | None], "Connection[Any]"]
@@ -74,7 +76,34 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
 def database_name(plan: Plan) -> str:
     """Return the name of a plan's database."""
     rows = (plan.movements, plan.cards, plan.accounts, plan.associates)
-    return "_".join(["sicooperative", *map(str, rows), str(plan.seed), str(round(plan.dirty * 1_000_000))])
+    return _PREFIX + "_".join([*map(str, rows), str(plan.seed), str(round(plan.dirty * 1_000_000))])
+
+
+def forget_all(console: Console) -> None:
+    """Drop every database with fictitious data.
+
+    Raises:
+        UserError: no server can be had here, or a run uses it.
+    """
+    with _server(console) as server, server.connect() as admin, admin.cursor() as cursor:
+        cursor.execute("SHOW DATABASES")
+        names = [name for (name,) in cursor.fetchall() if name.startswith(_PREFIX)]
+        for statement in _MAKE_REGISTER:
+            cursor.execute(statement)
+        for name in names:
+            cursor.execute("DELETE FROM movimento_flat.filled WHERE name = %s", (name,))
+            cursor.execute(f"DROP DATABASE `{name}`")
+        admin.commit()
+    console.say(f"Removed: {', '.join(names) or 'nothing'}.")
+
+
+def kept_here(state: Path) -> dict[str, int]:
+    """Return the databases with fictitious data that lie on this machine, with their bytes; no server is asked."""
+    return {
+        folder.name: sum(file.stat().st_size for file in folder.iterdir())
+        for folder in sorted(data_folder(state).glob(f"{_PREFIX}*"))
+        if os.access(folder, os.R_OK | os.X_OK)
+    }
 
 
 @contextmanager

@@ -14,6 +14,8 @@ EXIT_STATUS = (
 #: Headings of options by the name of their parameter; options without one come under _NO_SECTION.
 SECTIONS: dict[str, str] = {}
 _NO_SECTION = "Options"
+#: More letters than any first sentence has.
+_WHOLE = 1000
 
 
 class Command(click.Command):
@@ -42,6 +44,13 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See click."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with its whole first sentence; click cuts it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(_WHOLE)) for name, command in self.commands.items()]
+            )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See click."""

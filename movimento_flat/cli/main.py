@@ -27,7 +27,7 @@ from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.doctor import as_text, examine, verdict, works
 from movimento_flat.cli.engines import Engine
 from movimento_flat.cli.engines.local import join_here
-from movimento_flat.cli.fictitious import fictitious_database
+from movimento_flat.cli.fictitious import fictitious_database, forget_all
 from movimento_flat.cli.folders import FolderOrUri, LakePlace, LocalFolder, is_uri
 from movimento_flat.cli.help import EXIT_STATUS, Choice, Group
 from movimento_flat.cli.metrics import write_metrics
@@ -125,7 +125,11 @@ def run(
     if metrics:
         write_metrics(metrics, delivered.manifest)
     phases = console.phases if profile else ()
-    _conclude(summary.of_delivery(delivered, _shown(output), console.verbose, phases), console, as_json)
+    _conclude(
+        summary.of_delivery(delivered, _shown(output), console.elapsed, console.verbose, phases),
+        console,
+        as_json,
+    )
 
 
 @contextmanager
@@ -138,15 +142,21 @@ def _source(database: Source | None, plan: Plan, window: Window, console: Consol
 @cli.command("seed")
 @options.database
 @options.plan
+@click.option("--forget", is_flag=True, help="Remove our own databases with fictitious data, all of them.")
 @options.console
-def seed_command(database: Source | None, plan: Plan, console: Console) -> None:
+def seed_command(database: Source | None, plan: Plan, forget: bool, console: Console) -> None:
     """Fill a database with fictitious data: the one of --source, whose tables must be empty, or our own.
 
     \b
     movimento-flat seed --movements 1000000 --seed 7
     movimento-flat seed --source mysql://admin@127.0.0.1/trial --dirty 0.02
+    movimento-flat seed --forget
     """
-    if database:
+    if forget:
+        if database:
+            raise click.UsageError("--forget is for our own databases, not for that of --source.")
+        forget_all(console)
+    elif database:
         with console.stage("seed", total=plan.rows) as progress:
             database.kind.fill(database, plan, progress)
         console.say(f"{database}: filled with {plan.movements:,} fictitious movements.")
@@ -347,7 +357,9 @@ def merge(
             console,
             lake,
         )
-    _conclude(summary.of_delivery(delivered, _shown(output), console.verbose), console, as_json)
+    _conclude(
+        summary.of_delivery(delivered, _shown(output), console.elapsed, console.verbose), console, as_json
+    )
 
 
 @cli.command()

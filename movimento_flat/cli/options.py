@@ -3,6 +3,7 @@
 import inspect
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
@@ -39,7 +40,19 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 #: Where Docker, Podman and Compose mount secrets. All users of the container may read them, and nobody outside.
 MOUNTED_SECRETS = Path("/run/secrets")
 
-MOMENT = click.DateTime()
+
+class Moment(click.DateTime):
+    """A wall-clock time of the CSV; the error for one as Brazilians write it says how to write it here."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        with suppress(ValueError):
+            day = datetime.strptime(str(value).split()[0], "%d/%m/%Y").date()
+            self.fail(f"'{value}' has the day first: write {day}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+MOMENT = Moment()
 MOMENT_FORM = "YYYY-MM-DD, 'YYYY-MM-DD HH:MM:SS' or YYYY-MM-DDTHH:MM:SS, as the CSV has it"
 
 LOCAL, HADOOP = "local", "hadoop"

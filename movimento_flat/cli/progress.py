@@ -89,12 +89,13 @@ class Console:
         verbose: also print details.
 
     Attributes:
-        seconds: wall time of each stage that has ended, in the order of their ends.
+        seconds: wall time of each stage that has ended, in the order of their ends; some go on at the same time.
         phases: those of the join that have ended.
         quiet, verbose: see above.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self._started = time.monotonic()
         self.seconds: dict[str, float] = {}
         self.phases: list[Phase] = []
         self.quiet = quiet
@@ -102,6 +103,11 @@ class Console:
         self._has_bars = not quiet and is_screen(sys.stderr, os.environ)
         if self._has_bars:
             import_for_good("tqdm")  # here, since no thread but the main one may import
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return time.monotonic() - self._started
 
     def say(self, sentence: str) -> None:
         """Print a sentence for the user, wrapped to the terminal."""

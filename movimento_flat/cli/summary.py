@@ -54,19 +54,29 @@ class Summary:
 
 
 def of_delivery(
-    delivered: "Delivered", output: Path, verbose: bool = False, phases: Sequence[Phase] = ()
+    delivered: "Delivered",
+    output: Path,
+    elapsed: float,
+    verbose: bool = False,
+    phases: Sequence[Phase] = (),
 ) -> Summary:
-    """Return what was published to `output`, as the user calls it; with the join's `phases`, if they are asked for."""
+    """Return what was published to `output`, as the user calls it; with the join's `phases`, if they are asked for.
+
+    `elapsed` are the seconds of the whole command: some of its stages go on at the same time.
+    """
     manifest = delivered.manifest
     warnings, key_fingerprint = manifest.warned, manifest.privacy.key_fingerprint
-    seconds = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in manifest.seconds.items())
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in manifest.seconds.items())
     lines = [
         *of_csv(manifest.csv),
         ("rejected", _counted(manifest.rejected.rows, manifest.rejected.by_reason)),
         ("mismatches", f"{manifest.holder_owner_mismatches:,} cards whose holder is not the account's owner"),
         ("warnings", _counted(warnings.total(), warnings)),
-        ("seconds", seconds),
-        ("balanced", f"with the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC"),
+        ("seconds", f"{elapsed:.1f} ({stages})"),
+        (
+            "checked",
+            f"against the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC: rows and total",
+        ),
         ("time zone", _time_zone(manifest)),
         *(
             [("not there", f"{', '.join(manifest.source.absent)}: always empty")]

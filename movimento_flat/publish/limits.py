@@ -103,7 +103,7 @@ def too_few_rows(previous: int, rows: int) -> list[str]:
         return []
     return [
         f"rows: {rows:,}, where the previous delivery of the same window has {previous:,};"
-        f" fewer than {LEAST_PERCENT} % of them need --allow-shrink"
+        f" fewer than {LEAST_PERCENT} % of them are refused; if the drop is expected: --allow-shrink"
     ]
 
 

@@ -345,5 +345,5 @@ def test_a_source_on_this_machines_loopback_is_read_by_the_container(
             status, said = running.end()
         assert status == 0, said
         assert PASSWORD not in said
-        assert "One connection only" not in said
+        assert "Reading by one connection" not in said
         assert (tmp_path / CSV_NAME).read_bytes() == as_csv(FLAT_COLUMNS, own.expected())

@@ -120,7 +120,7 @@ def published_csv(bank: Database, output: Path) -> bytes:
     """The whole program, while money moves."""
     finished = run(bank, output, "--engine", "local", "--connections", "2")
     assert finished.returncode == 0, finished.stderr
-    assert "One connection only" not in finished.stderr
+    assert "Reading by one connection" not in finished.stderr
     return (output / CSV).read_bytes()
 
 

@@ -45,6 +45,11 @@ SETTINGS = [
 ]
 
 
+def data_folder(state: Path) -> Path:
+    """Return where the server's databases lie, each in a folder of its name."""
+    return state / "data"
+
+
 class PrivateServer:
     """A MariaDB server that runs during the `with` block, behind a Unix socket that only this user may open.
 
@@ -65,7 +70,7 @@ class PrivateServer:
         settings: Sequence[str] = (),
     ) -> None:
         self._state = state
-        self._data = state / "data"
+        self._data = data_folder(state)
         self._say = say
         self._programs = programs
         self.port = port

@@ -57,6 +57,58 @@ def test_a_clean_plan_rejects_nothing_and_a_dirty_one_has_every_reason(
     }
 
 
+def test_a_clean_database_is_like_life(database: Database) -> None:
+    """Dates follow each other, people pay by day, most amounts are small, and some are paid each month."""
+    fill_database(database, Plan(movements=30_000))
+    cards = "FROM cartao k JOIN conta c ON c.id = k.id_conta"
+    assert database.query(f"SELECT COUNT(*) {cards} WHERE DATE(k.data_criacao) <= DATE(c.data_criacao)") == [
+        (0,)
+    ]
+    movements = "FROM movimento m JOIN cartao k ON k.id = m.id_cartao"
+    assert database.query(f"SELECT COUNT(*) {movements} WHERE m.data_movimento < k.data_criacao") == [(0,)]
+    late = "SELECT COUNT(DISTINCT k.id) {} WHERE k.data_criacao >= '2024-01-01'"
+    assert database.query(late.format(movements)) > [(50,)]
+    found = {text for (text,) in database.query("SELECT DISTINCT des_transacao FROM movimento")}
+    assert not found & set(TROUBLESOME)
+    assert len(found) > 1000
+    share = "SELECT CAST(AVG({}) AS DOUBLE) FROM movimento"
+    for what, least, most in (
+        ("HOUR(data_movimento) BETWEEN 8 AND 21", 0.80, 0.95),
+        ("DAYOFWEEK(data_movimento) IN (6, 7)", 0.33, 0.42),  # Fridays and Saturdays
+        ("vlr_transacao < 0", 0.02, 0.04),
+        ("ABS(vlr_transacao) < 100", 0.6, 0.8),
+        ("ABS(vlr_transacao) > 1000", 0.002, 0.02),
+        ("ABS(vlr_transacao) < 5", 0, 0),
+    ):
+        assert least <= database.query(share.format(what))[0][0] <= most, what
+    ages = database.query("SELECT MIN(idade), CAST(AVG(idade) AS DOUBLE), MAX(idade) FROM associado")[0]
+    assert ages[0] == 18
+    assert 43 < ages[1] < 50
+    assert 85 < ages[2] < 95
+    monthly = (
+        "SELECT COUNT(*) FROM (SELECT 1 FROM movimento WHERE vlr_transacao > 0"
+        " GROUP BY id_cartao, des_transacao, vlr_transacao, DAY(data_movimento) HAVING COUNT(*) >= 30) t"
+    )
+    assert database.query(monthly) > [(20,)]
+
+
+def test_what_is_paid_back_was_paid_before_with_the_same_card_at_the_same_place(database: Database) -> None:
+    fill_database(database, Plan(movements=20_000))
+    paid = (
+        "SELECT COUNT(*) FROM movimento r WHERE vlr_transacao < 0 AND {} EXISTS (SELECT 1 FROM movimento m"
+        " WHERE m.id_cartao = r.id_cartao AND m.des_transacao = r.des_transacao"
+        " AND m.vlr_transacao = -r.vlr_transacao AND m.data_movimento < r.data_movimento)"
+    )
+    assert database.query(paid.format("")) > [(400,)]
+    # What is paid back was itself replaced by something paid back now and then.
+    assert database.query(paid.format("NOT")) < [(40,)]
+
+
+def test_a_dirty_database_has_cards_that_are_older_than_their_accounts(filled: Database) -> None:
+    older = "SELECT COUNT(*) FROM cartao k JOIN conta c ON c.id = k.id_conta WHERE k.data_criacao < c.data_criacao"
+    assert filled.query(older) > [(50,)]
+
+
 def test_card_numbers_are_unique_pass_luhn_and_have_13_to_19_digits(database: Database) -> None:
     fill_database(database, Plan(movements=20_000))
     numbers = [str(number) for (number,) in database.query("SELECT num_cartao FROM cartao")]
@@ -114,6 +166,22 @@ def test_movements_lie_in_the_plans_days(database: Database) -> None:
 def test_a_plan_that_does_not_go_together_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UserError):
         Plan(**wrong)  # type: ignore[arg-type]
+
+
+def test_any_plan_gives_as_many_rows_as_it_says() -> None:
+    for plan in (
+        *(Plan(movements=movements) for movements in (1, 2, 7, 100, 3001)),
+        Plan(movements=500, cards=1),
+        Plan(movements=500, cards=300, accounts=1),
+        Plan(movements=0, cards=10),
+        Plan(movements=60_000, start=date(2024, 2, 29), end=date(2024, 2, 29)),
+        Plan(movements=500, dirty=1.0),
+    ):
+        for table, rows in zip(
+            TABLES, (plan.associates, plan.accounts, plan.cards, plan.movements), strict=True
+        ):
+            ids = [row[0] for chunk in Generator(plan).rows(table) for row in chunk]
+            assert ids == list(range(1, (rows or 0) + 1)), (plan, table.name)
 
 
 def test_the_largest_tables_rows_come_in_chunks() -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from pymysql.connections import Connection
 from extract import mysql
 from extract.source import Source, address, read_password
 from extract.tls import OFF, Tls
+from movimento_flat import sample_data
 from movimento_flat.cli.progress import Console
 from movimento_flat.sample_data.load import fill
 from movimento_flat.sample_data.plan import Plan
@@ -149,7 +151,7 @@ class _ClusterServer:
 
 
 def is_filled(connect: Connect, name: str, plan: Plan) -> bool:
-    """Return whether an earlier run has filled a database to its end, by this plan and this model."""
+    """Return whether an earlier run has filled a database to its end, by this plan, model and code."""
     with connect(None) as admin, admin.cursor() as cursor:
         for statement in _MAKE_REGISTER:
             cursor.execute(statement)
@@ -158,7 +160,10 @@ def is_filled(connect: Connect, name: str, plan: Plan) -> bool:
 
 
 def _content(plan: Plan) -> str:
-    return dumps(asdict(plan) | {"tables": statements("mysql/tables")}, default=str)
+    """Return all that a database's rows follow from: its plan, its tables and the code that makes them."""
+    code = b"".join(file.read_bytes() for file in sorted(Path(sample_data.__file__).parent.glob("*.py")))
+    made_by = {"tables": statements("mysql/tables"), "code": sha256(code).hexdigest()}
+    return dumps(asdict(plan) | made_by, default=str)
 
 
 def fill_once(connect: Connect, name: str, plan: Plan, console: Console) -> None:

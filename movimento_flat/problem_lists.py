@@ -38,6 +38,7 @@ class Warn(Enum):
     DUPLICATE = "duplicate_card_number"
     AGE = "age_out_of_range"
     PRINTED_NAME = "printed_name_unlike_holder"
+    CARD_BEFORE_ACCOUNT = "card_before_account"
     BEFORE_CARD = "movement_before_card"
     BEFORE_ACCOUNT = "movement_before_account"
     FUTURE = "movement_in_future"

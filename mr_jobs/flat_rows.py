@@ -57,7 +57,7 @@ from mr_jobs.frames import (
     unpadded,
 )
 from mr_jobs.profiles import in_csv, shown
-from mr_jobs.quality_checks import movement_checks, unlike_names, warning_row
+from mr_jobs.quality_checks import is_before_account, movement_checks, unlike_names, warning_row
 from mr_jobs.source_rows import CARD_OF_MOVEMENT
 
 _A, _C, _M = (table.tag for table in (ASSOCIADO, CONTA, MOVIMENTO))
@@ -213,7 +213,7 @@ class _Join:
         self._cards = profiles.select("number", "reason", is_mismatch, *texts, *moments, *ids)
         #: What is reported of cards themselves, in their order, as soon as their movements have come by.
         self._mismatches = good.filter(is_mismatch).select("number", "holder", "owner").sort("number")
-        self._unlike = _unlike_names(layout, good)
+        self._odd = _odd_cards(layout, good)
         self._totals: defaultdict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
 
     def rows(self, movements: pl.DataFrame) -> Iterator[Record]:
@@ -237,9 +237,9 @@ class _Join:
 
     def rest(self) -> Iterator[Record]:
         """Return what is to be said about the cards after the last movement, and about its own."""
-        unlike, self._unlike = self._unlike, self._unlike.clear()
+        odd, self._odd = self._odd, self._odd.clear()
         yield from self._records(
-            {MISMATCH: self._mismatches_before(None), WARNING: unlike.select("bucket", "row")}
+            {MISMATCH: self._mismatches_before(None), WARNING: odd.select("bucket", "row")}
         )
 
     def _records(self, rows: dict[bytes, pl.DataFrame]) -> list[Record]:
@@ -294,9 +294,9 @@ class _Join:
         checks = self._layout.checks
         found = movements.with_row_index("position", 1).filter(pl.any_horizontal(*checks.values()))
         number = pl.col("number")
-        due = self._unlike.clear() if last is None else self._unlike.filter(number <= last)
-        self._unlike = self._unlike.filter(number > last) if last is not None else self._unlike
-        of_cards = due.select("bucket", "row", "number", position=pl.lit(0, pl.UInt32), rank=pl.lit(0))
+        due = self._odd.clear() if last is None else self._odd.filter(number <= last)
+        self._odd = self._odd.filter(number > last) if last is not None else self._odd
+        of_cards = due.select("bucket", "row", "number", position=pl.lit(0, pl.UInt32), rank="rank")
         of_movements = [
             found.filter(check).select(
                 "bucket",
@@ -347,19 +347,40 @@ def _one_of_each(parts: pl.DataFrame, other: str) -> pl.DataFrame:
     return cards.agg(fields, pl.col("is_missing").all(), is_several=pl.len() > 1).select(parts.columns)
 
 
+def _odd_cards(layout: _Layout, cards: pl.DataFrame) -> pl.DataFrame:
+    """Return the reports about cards themselves, in order of the cards: of a card first that about its printed name."""
+    reports = [
+        frame.select(
+            "number", bucket_of("card"), warning_row(reason, CARTAO, "card", "card", value), rank=rank
+        )
+        for rank, (reason, frame, value) in enumerate(
+            (
+                (Warn.PRINTED_NAME, _unlike_names(layout, cards), _unquoted(PRINTED_NAME)),
+                (
+                    Warn.CARD_BEFORE_ACCOUNT,
+                    cards.filter(is_before_account(layout.tail)),
+                    pl.col(CARD_CREATED),
+                ),
+            )
+        )
+        if not frame.is_empty()
+    ]
+    if not reports:
+        return pl.DataFrame(
+            schema={"number": pl.UInt64, "bucket": pl.UInt64, "row": pl.String, "rank": pl.Int32}
+        )
+    return pl.concat(reports).sort("number", "rank")
+
+
 def _unlike_names(layout: _Layout, cards: pl.DataFrame) -> pl.DataFrame:
-    """Return the reports about printed names that are unlike the holder's, in order of the cards."""
-    if not layout.names:
-        return pl.DataFrame(schema={"number": pl.UInt64, "bucket": pl.UInt64, "row": pl.String})
-    printed = pl.col(PRINTED_NAME)
-    unlike = unlike_names(cards, PRINTED_NAME, layout.names).sort("number")
-    unquoted = (
-        pl.when(printed.str.starts_with('"'))
-        .then(printed.str.head(-1).str.tail(-1).str.replace_all('""', '"', literal=True))
-        .otherwise(printed)
-    )
-    row = warning_row(Warn.PRINTED_NAME, CARTAO, "card", "card", unquoted)
-    return unlike.select("number", bucket_of("card"), row)
+    """Return the cards whose printed names are unlike their holder's, where the delivery shows both."""
+    return unlike_names(cards, PRINTED_NAME, layout.names) if layout.names else cards.clear()
+
+
+def _unquoted(field: str) -> pl.Expr:
+    """Return a CSV field without its quotes."""
+    inner = pl.col(field).str.head(-1).str.tail(-1).str.replace_all('""', '"', literal=True)
+    return pl.when(pl.col(field).str.starts_with('"')).then(inner).otherwise(pl.col(field))
 
 
 def _numbered(movements: pl.DataFrame) -> pl.DataFrame:

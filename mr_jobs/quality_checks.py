@@ -67,6 +67,14 @@ def _words(name: pl.Expr) -> pl.Expr:
     return plain.str.to_uppercase().str.extract_all(_WORD)
 
 
+def is_before_account(columns: Sequence[str]) -> pl.Expr:
+    """Tell which cards were issued before their account was opened, where these columns of theirs have both moments."""
+    if not {CARD_CREATED, ACCOUNT_CREATED} <= {*columns}:
+        return pl.lit(False)
+    issued = pl.col(CARD_CREATED)
+    return (issued != "") & (issued < pl.col(ACCOUNT_CREATED))
+
+
 def movement_checks(columns: tuple[str, ...], now: str | None) -> dict[Warn, pl.Expr]:
     """Return for each reason, in the order of the list, where a movement deserves the warning.
 

@@ -101,6 +101,8 @@ def warnings(tables: Tables, now: str) -> list[tuple[str, str, str, str]]:
         names = {*_words(holder.nome), *_words(holder.sobrenome)}
         if card.nom_impresso and not set(_words(card.nom_impresso)) & names:
             found.append(("printed_name_unlike_holder", "cartao", card.id, card.id))
+        if card.data_criacao and card.data_criacao < (account.data_criacao or ""):
+            found.append(("card_before_account", "cartao", card.id, card.id))
         for movement in tables.movimento:
             if movement.id_cartao != card.id:
                 continue

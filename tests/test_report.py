@@ -133,6 +133,12 @@ def test_a_real_run_lists_every_kind_of_warning_with_its_value(filled: Database,
     expected = filled.query(f"SELECT id FROM cartao WHERE num_cartao IN ({repeated})")
     found = [int(row[2]) for row in rows if row[0] == "duplicate_card_number"]
     assert sorted(found) == sorted(row[0] for row in expected)
+    cards = """
+        SELECT cartao.id, CAST(cartao.data_criacao AS CHAR) FROM cartao JOIN conta ON conta.id = cartao.id_conta
+        JOIN associado ON associado.id = cartao.id_associado WHERE cartao.data_criacao < conta.data_criacao
+    """
+    found = [(int(row[2]), row[4]) for row in rows if row[0] == "card_before_account"]
+    assert sorted(found) == sorted(filled.query(cards))
     ages = filled.query("SELECT id, CAST(idade AS CHAR) FROM associado WHERE idade NOT BETWEEN 0 AND 130")
     assert sorted((int(row[2]), row[4]) for row in rows if row[0] == "age_out_of_range") == sorted(ages)
     assert {row[4] for row in rows if row[0] == "zero_amount"} == {"0.00"}
@@ -142,26 +148,55 @@ def test_a_real_run_lists_every_kind_of_warning_with_its_value(filled: Database,
 def test_what_a_delivery_does_not_show_is_not_checked(tmp_path: Path) -> None:
     tables = Tables(
         associado=[associado(nome="Ana", sobrenome="Reis")],
-        conta=[conta(data_criacao="2021-01-01 00:00:00")],
+        conta=[conta(data_criacao="2023-01-01 00:00:00")],
         cartao=[cartao(nom_impresso="BIA", data_criacao="2022-01-01 00:00:00")],
         movimento=[movimento(vlr_transacao="0.00", data_movimento="2020-01-01 00:00:00")],
     )
     reasons = {}
-    for dropped in ("data_movimento", "data_criacao_cartao", "nome_impresso_cartao", "nome_associado"):
+    for dropped in (
+        "data_movimento",
+        "data_criacao_cartao",
+        "data_criacao_conta",
+        "nome_impresso_cartao",
+        "nome_associado",
+    ):
         folder = tmp_path / dropped
         folder.mkdir()
         job_options = JobOptions(Privacy(dropped=frozenset([dropped])), NOW)
         reasons[dropped] = {row[0] for row in listed(run_inline(tables.lines(), job_options), folder)}
     everything = {
         "zero_amount",
+        "card_before_account",
         "movement_before_account",
         "movement_before_card",
         "printed_name_unlike_holder",
     }
     assert reasons["data_movimento"] == everything - {"movement_before_account", "movement_before_card"}
-    assert reasons["data_criacao_cartao"] == everything - {"movement_before_card"}
+    assert reasons["data_criacao_cartao"] == everything - {"movement_before_card", "card_before_account"}
+    assert reasons["data_criacao_conta"] == everything - {"movement_before_account", "card_before_account"}
     assert reasons["nome_impresso_cartao"] == everything - {"printed_name_unlike_holder"}
     assert reasons["nome_associado"] == everything - {"printed_name_unlike_holder"}
+
+
+def test_a_card_is_no_older_than_its_account_from_its_moment_on(tmp_path: Path) -> None:
+    opened = "2021-01-01 00:00:00"
+    moments = ["2020-12-31 23:59:59", opened, "2021-01-01 00:00:01", None, "0000-00-00 00:00:00"]
+    tables = Tables(
+        associado=[associado(nome="Ana")],
+        conta=[conta(data_criacao=opened), conta(id="2", data_criacao=None)],
+        cartao=[
+            *(
+                cartao(id=str(n), nom_impresso="ANA", data_criacao=moment)
+                for n, moment in enumerate(moments, 1)
+            ),
+            cartao(id="6", nom_impresso="ANA", data_criacao=opened, id_conta="2"),
+        ],
+    )
+    found = listed(run_inline(tables.lines(), JobOptions(now=NOW)), tmp_path)
+    assert [row for row in found if row[0] == "card_before_account"] == [
+        ("card_before_account", "cartao", "1", "1"),
+        ("card_before_account", "cartao", "5", "5"),
+    ]
 
 
 def test_the_moment_of_creation_and_now_are_in_time(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ WARNINGS: dict[Warn, tuple[str, str]] = {
         "Nome impresso de outra pessoa",
         "O nome impresso no cartão não tem nenhuma palavra em comum com o nome do titular.",
     ),
+    Warn.CARD_BEFORE_ACCOUNT: (
+        "Cartão anterior à conta",
+        "A data de criação do cartão é anterior à abertura da conta.",
+    ),
     Warn.BEFORE_CARD: (
         "Movimento anterior ao cartão",
         "A data do movimento é anterior à criação do cartão.",

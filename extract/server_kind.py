@@ -143,6 +143,12 @@ class Comparison(Protocol):
     def masked(self, text: str) -> str:
         """Return the SQL expression of a masked text: see `movimento_flat.privacy.mask`."""
 
+    def coarse(self, moment: str, length: int, rest: str) -> str:
+        """Return the SQL expression of a moment's text of which the first characters show, with the rest behind them.
+
+        What does not begin like a date is empty.
+        """
+
     def may_be_masked(self, text: str) -> str:
         """Return the SQL expression of whether a text has as many digits, asterisks and bytes beyond ASCII as a card
         number has.

@@ -1,4 +1,4 @@
-"""What a delivery shows of cards and people: whole card numbers and names, or less (LGPD; PCI DSS 3.4).
+"""What a delivery shows of cards, people and moments: all of them, or less (LGPD; PCI DSS 3.4).
 
 The mapper that first reads a row applies it, so that hidden values reach no shuffle, output or log.
 """
@@ -13,6 +13,11 @@ from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS, ID_COLUMNS
 FULL, MASK, TOKEN = "full", "mask", "token"
 #: How card numbers, and people, may be shown.
 CARD_MODES, PEOPLE_MODES = (FULL, MASK, TOKEN), (FULL, TOKEN)
+DAY, MONTH = "day", "month"
+#: How moments may be shown.
+DATES_MODES = (FULL, DAY, MONTH)
+#: How many characters of a moment show, and what stands behind them.
+COARSE = {DAY: (len("2024-02-29"), " 00:00:00"), MONTH: (len("2024-02"), "-01 00:00:00")}
 
 #: Hex digits of a token: 128 bits of an HMAC-SHA-256.
 TOKEN_LENGTH = 32
@@ -29,6 +34,8 @@ class Privacy:
             with no surname and no printed name.
         dropped: columns of the flat table that the CSV does not have; at least two stay.
         ids: whether the CSV also has the ids of the four tables.
+        dates: `full` moments; or their `day` or `month`, written as its first second. All moments are of one kind:
+            that of a movement, a card or an account, to the second, is enough to find it in a whole delivery.
 
     Raises:
         UserError: a dropped column does not exist, or is the amount, without which nothing could be proved; only the
@@ -41,6 +48,7 @@ class Privacy:
     people: str = FULL
     dropped: frozenset[str] = frozenset()
     ids: bool = False
+    dates: str = FULL
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.dropped - set(FLAT_COLUMNS)):
@@ -57,7 +65,7 @@ class Privacy:
             )
         if self.ids and self.hides:
             raise UserError(
-                "Ids lead back to what --card, --people and --drop hide, by the database or by another delivery.",
+                "Ids lead back to what --card, --people, --dates and --drop hide, by the database or another delivery.",
                 "Leave out --with-ids; or hide nothing, for those who may see everything.",
             )
 
@@ -70,7 +78,7 @@ class Privacy:
     @property
     def hides(self) -> bool:
         """Tell whether anything is hidden."""
-        return (self.card, self.people) != (FULL, FULL) or bool(self.dropped)
+        return {self.card, self.people, self.dates} != {FULL} or bool(self.dropped)
 
     @property
     def needs_key(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
+from movimento_flat.privacy import CARD_MODES, DATES_MODES, FULL, PEOPLE_MODES, Privacy
 
 #: Hadoop's own secret store: a job's credentials, which only its tasks can read, under this name.
 KEY_NAME = "movimento-flat.key"
@@ -41,6 +41,7 @@ class JobOptions:
         add(
             "--people", choices=PEOPLE_MODES, default=FULL, help="Names in full, or tokens of the associates."
         )
+        add("--dates", choices=DATES_MODES, default=FULL, help="Moments in full, or their day or month.")
         add("--drop", action="append", default=[], metavar="COLUMN", help="A column to leave out.")
         add(
             "--with-ids",
@@ -54,13 +55,16 @@ class JobOptions:
     @classmethod
     def of(cls, options: Namespace) -> Self:
         """Return the options that a command line has."""
-        privacy = Privacy(options.card, options.people, frozenset(options.drop), options.with_ids)
+        privacy = Privacy(
+            options.card, options.people, frozenset(options.drop), options.with_ids, options.dates
+        )
         key_file = Path(options.key_file) if options.key_file else None
         return cls(privacy, options.now, key_file, not options.no_check_digits)
 
     def arguments(self) -> list[str]:
         """Return them as words of a command line."""
         arguments = [f"--card={self.privacy.card}", f"--people={self.privacy.people}"]
+        arguments += [f"--dates={self.privacy.dates}"]
         arguments += [f"--drop={column}" for column in sorted(self.privacy.dropped)]
         arguments += ["--with-ids"] if self.privacy.ids else []
         arguments += [f"--now={self.now}"] if self.now else []

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from movimento_flat.card_numbers import SHORTEST, mask, mask_card_numbers
 from movimento_flat.columnar import pl
 from movimento_flat.privacy import (
+    COARSE,
     FULL,
     MASK,
     TOKEN,
@@ -48,6 +49,7 @@ _MARK = b"\xef\xbb\xbf"
 _find_marks = re.compile(rb"^(?:%b)+" % _MARK, re.MULTILINE).sub
 #: Digits of any script, superscript and circled ones included.
 _DIGIT = r"[\p{Nd}\p{No}]"
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
 
 
@@ -115,6 +117,8 @@ class SourceRows:
             return _each(rows["id"], lambda identity: person_token(self._key, identity))
         if self._privacy.people == TOKEN and column.shows is Shows.PERSON:
             return pl.Series([NULL_TEXT]).new_from_index(0, len(rows))
+        if self._privacy.dates != FULL and column.kind is Kind.MOMENT:
+            return _coarse(fields, self._privacy.dates)
         if not self._hides_cards or column.kind in (Kind.ID, Kind.MONEY):
             return None
         if column.shows is Shows.CARD_NUMBER:
@@ -131,6 +135,13 @@ class SourceRows:
         """Return card numbers; where they are hidden, fingerprints by which cards of one number find each other."""
         key = self._fingerprint_key
         return numbers if key is None else _each(numbers, lambda number: fingerprint(key, number))
+
+
+def _coarse(fields: pl.Series, dates: str) -> pl.Series:
+    """Return moments as the first second of their day or month; what does not begin like one is NULL."""
+    length, rest = COARSE[dates]
+    shown = fields.str.head(length) + rest
+    return shown.zip_with(fields.str.contains(_DATE), pl.Series([NULL_TEXT]))
 
 
 def _each(fields: pl.Series, change: Callable[[bytes], bytes]) -> pl.Series:

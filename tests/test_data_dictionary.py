@@ -54,6 +54,7 @@ def test_each_kind_has_its_types(tmp_path: Path) -> None:
         "--card",
         "--card",
         "--people",
+        "--dates",
         "--drop",
     ]
     assert f"`{mask(b'4111111111111111').decode()}`" in hidden[0][1]

@@ -290,7 +290,8 @@ def test_a_lake_is_held_by_one_run(lake: tuple[Database, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--card", "mask"), ("--card", "token", "--people", "token"), ("--with-ids",)]
+    "options",
+    [("--card", "mask"), ("--card", "token", "--people", "token", "--dates", "month"), ("--with-ids",)],
 )
 def test_what_must_not_show_is_not_in_the_lake(
     options: tuple[str, ...], lakes: tuple[Database, Path], tmp_path: Path
@@ -358,7 +359,7 @@ def publish(lake: Path, months: dict[str, list[list[str]]], removed: tuple[str, 
                 made[name].write_bytes(parquet_of(tuple(rows)))
             entries[month] = entry(made, sum(map(len, files)))
         kept = {month: one for month, one in entries.items() if month not in removed}
-        privacy = PrivacyEntry("full", "full", (), None)
+        privacy = PrivacyEntry("full", "full", (), None, "full")
         record = LakeRecord(FORMAT, {AMOUNT: "decimal(18,2)"}, privacy, "here", "", "UTC", {})
         folder.publish(Change(record.with_months(kept), tuple(months), removed))
 

@@ -21,7 +21,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 #: Which of the options makes.
 OPTIONAL_FILES = [("movimento_flat.xlsx",), ("movimento_flat.parquet",), ("relatorio.html",)]
 EVERYTHING = (
-    *("--card", "mask", "--people", "token", "--drop", "idade_associado"),
+    *("--card", "mask", "--people", "token", "--dates", "day", "--drop", "idade_associado"),
     *("--since", "2023-06-01", "--until", "2025-01-01 12:00:00", "--excel", "--parquet"),
 )
 

@@ -113,7 +113,14 @@ def test_the_csv_is_what_a_plain_join_in_the_database_gives(filled: PostgresData
 
 
 @pytest.mark.parametrize(
-    "options", [("--with-ids",), ("--card", "mask"), ("--card", "token", "--people", "token")]
+    "options",
+    [
+        ("--with-ids",),
+        ("--card", "mask"),
+        ("--card", "token", "--people", "token"),
+        ("--dates", "day"),
+        ("--dates", "month", "--card", "token"),
+    ],
 )
 def test_other_options_are_verified_too(
     options: tuple[str, ...], filled: PostgresDatabase, tmp_path: Path

@@ -1,5 +1,6 @@
 """What a delivery hides is nowhere: not in the CSV, not beside it, and not in what the join's tasks hand on."""
 
+import csv
 import hmac
 import json
 import random
@@ -16,9 +17,9 @@ from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.cli.token_key import with_key
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.privacy import CARD_MODES, PEOPLE_MODES, Privacy, fingerprint_key
+from movimento_flat.privacy import CARD_MODES, DATES_MODES, PEOPLE_MODES, Privacy, fingerprint_key
 from movimento_flat.publish.csv_audit import audit
-from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, WARNINGS_NAME, merge_parts
 from movimento_flat.schema import AMOUNT, CARD, FLAT_COLUMNS
 from mr_jobs.job_options import KEY_NAME, JobOptions, secrets_of
 from mr_jobs.profiles import NUMBERS
@@ -83,13 +84,26 @@ def hidden(row: Row, holder: str, privacy: Privacy, key: bytes) -> Row:
     if privacy.people == "token":
         names = {"nome_associado": token("p", f"associado {holder}"), "sobrenome_associado": None}
         shown |= names | {"nome_impresso_cartao": None}
+    for name in ("data_movimento", "data_criacao_cartao", "data_criacao_conta"):
+        shown[name] = coarse(shown[name], privacy.dates)
     return tuple(value for name, value in shown.items() if name not in privacy.dropped)
+
+
+def coarse(moment: str | None, dates: str) -> str | None:
+    """A moment as a delivery shows it."""
+    if dates == "full" or moment is None:
+        return moment
+    if not re.match("[0-9]{4}-[0-9]{2}-[0-9]{2}", moment):
+        return None
+    year, month, day = moment[:10].split("-")
+    return f"{year}-{month}-{day if dates == 'day' else '01'} 00:00:00"
 
 
 privacies = st.builds(
     Privacy,
     card=st.sampled_from(CARD_MODES),
     people=st.sampled_from(PEOPLE_MODES),
+    dates=st.sampled_from(DATES_MODES),
     dropped=st.frozensets(
         st.sampled_from([name for name in FLAT_COLUMNS if name != AMOUNT]), max_size=len(FLAT_COLUMNS) - 2
     ),
@@ -132,6 +146,40 @@ def _is_joined(movement: SourceRow, tables: Tables) -> bool:
     card = {row.id: row for row in tables.cartao}.get(movement.id_cartao)
     accounts, associates = ({row.id for row in rows} for rows in (tables.conta, tables.associado))
     return card is not None and card.id_conta in accounts and card.id_associado in associates
+
+
+@pytest.mark.parametrize("dates", ["day", "month"])
+def test_what_is_left_of_a_moment_is_nowhere(dates: str, tmp_path: Path) -> None:
+    """Not in what the mapper hands on, in a list, or where a moment is something else."""
+    moments = [
+        "2024-02-29 13:14:15",
+        "2024-02-29 13:14:15.161718",
+        "2024-02-29T13:14:15Z",
+        "em 29/02 13:14:15",
+        "",
+    ]
+    odd = dict.fromkeys(["13:14:15", "13:14:15 2024-02-29", "a\t2024-02-29 13:14:15"])
+    lines = [
+        associado(nome="Ana").line(),
+        conta(data_criacao="2024-03-30 13:14:15").line(),
+        cartao(nom_impresso="ANA", data_criacao="2024-03-29 13:14:15").line(),
+        *(movimento(id=str(n), data_movimento=text).line() for n, text in enumerate([*moments, *odd], 1)),
+        movimento(id="90", id_cartao="77", data_movimento=moments[0]).line(),
+        movimento(id="91", vlr_transacao="1.0", data_movimento=moments[0]).line(),
+        b"M\t2024-02-29 13:14:15\n",
+    ]
+    job_options = JobOptions(Privacy(dates=dates), "2024-12-31 13:14:15")
+    handed_on = run_task("--step-num=0", "--mapper", b"".join(lines), job_options)
+    merge_parts(_files(run_inline(lines, job_options), tmp_path), tmp_path)
+    written = [file.read_bytes() for file in tmp_path.iterdir()]
+    assert not [text for text in (handed_on, *written) if b"14:15" in text]
+    with (tmp_path / CSV_NAME).open(encoding="utf-8", newline="") as text:
+        shown = [row["data_movimento"] for row in csv.DictReader(text)]
+    first = "2024-02-29 00:00:00" if dates == "day" else "2024-02-01 00:00:00"
+    assert shown == [first] * 3 + [""] * (len(moments) - 3 + len(odd))
+    warned = (tmp_path / WARNINGS_NAME).read_text()
+    assert ("card_before_account" in warned) == (dates == "day")
+    assert warned.count("movement_before_card") == 3
 
 
 SECRETS = (b"4111111111111111", b"5500000000000004", b"Fulana", b"FULANA")

@@ -137,8 +137,8 @@ def test_a_real_run_lists_every_kind_of_warning_with_its_value(filled: Database,
         SELECT cartao.id, CAST(cartao.data_criacao AS CHAR) FROM cartao JOIN conta ON conta.id = cartao.id_conta
         JOIN associado ON associado.id = cartao.id_associado WHERE cartao.data_criacao < conta.data_criacao
     """
-    found = [(int(row[2]), row[4]) for row in rows if row[0] == "card_before_account"]
-    assert sorted(found) == sorted(filled.query(cards))
+    odd_cards = [(int(row[2]), row[4]) for row in rows if row[0] == "card_before_account"]
+    assert sorted(odd_cards) == sorted(filled.query(cards))
     ages = filled.query("SELECT id, CAST(idade AS CHAR) FROM associado WHERE idade NOT BETWEEN 0 AND 130")
     assert sorted((int(row[2]), row[4]) for row in rows if row[0] == "age_out_of_range") == sorted(ages)
     assert {row[4] for row in rows if row[0] == "zero_amount"} == {"0.00"}

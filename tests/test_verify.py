@@ -616,6 +616,8 @@ def with_rows(database: Database) -> None:
         ("--card", "token", "--people", "token"),
         ("--drop", "numero_cartao", "--drop", "nome_associado"),
         ("--card", "mask", "--drop", "des_transacao_movimento"),
+        ("--dates", "day"),
+        ("--dates", "month", "--card", "mask", "--people", "token"),
     ],
 )
 def test_unusual_rows_are_compared_as_the_delivery_shows_them(

@@ -334,6 +334,8 @@ def test_empty_tables_give_a_header_only(database: Database, tmp_path: Path) -> 
         ("--card", "mask"),
         ("--card", "token"),
         ("--people", "token"),
+        ("--dates", "day"),
+        ("--dates", "month"),
         ("--drop", "nome_associado"),
         ("--drop", "tipo_conta"),
     ],
@@ -344,7 +346,7 @@ def test_where_anything_is_hidden_ids_are_refused_before_anything_is_read(
     source = ("--source", "mysql://reader@no-such-host.invalid/db")
     result = command("run", "--output", tmp_path / "out", *source, "--with-ids", *hiding)
     assert result.returncode == 2
-    assert "Ids lead back to what --card, --people and --drop hide" in result.stderr
+    assert "Ids lead back to what --card, --people, --dates and --drop hide" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

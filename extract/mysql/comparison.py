@@ -86,6 +86,10 @@ class MySqlComparison:
         )
         return f"CAST({mask} AS BINARY)"
 
+    def coarse(self, moment: str, length: int, rest: str) -> str:
+        """See `Comparison.coarse`."""
+        return f"IF({moment} LIKE '____-__-__%', CONCAT(LEFT({moment}, {length}), '{rest}'), '')"
+
     def may_be_masked(self, text: str) -> str:
         """See `Comparison.may_be_masked`."""
         rest = text

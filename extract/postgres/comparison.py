@@ -88,6 +88,12 @@ class PostgresComparison:
         mask = f"left({text}, {first}) || repeat('*', length({text}) - ({first}) - ({last})) || right({text}, {last})"
         return as_bytes(mask, self._session.encoding)
 
+    def coarse(self, moment: str, length: int, rest: str) -> str:
+        """See `Comparison.coarse`."""
+        text = self._text(moment)
+        coarse = f"CASE WHEN {text} LIKE '____-__-__%' THEN left({text}, {length}) || '{rest}' ELSE '' END"
+        return as_bytes(coarse, self._session.encoding)
+
     def may_be_masked(self, text: str) -> str:
         """See `Comparison.may_be_masked`."""
         characters = self._text(text)

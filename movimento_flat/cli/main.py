@@ -327,7 +327,7 @@ def merge(
 ) -> None:
     """Stage 3: from sorted parts to OUTPUT/movimento_flat.csv, if the accounts balance.
 
-    --card, --people, --drop, --with-ids and --key-file are those of stage 2.
+    --card, --people, --dates, --drop, --with-ids and --key-file are those of stage 2.
 
     \b
     movimento-flat merge --from ./parts --tsv ./tsv --output ./out

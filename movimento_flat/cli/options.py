@@ -28,7 +28,7 @@ from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.lake.local_store import group_id
 from movimento_flat.lake.stores import is_in_hdfs
-from movimento_flat.privacy import CARD_MODES, FULL, PEOPLE_MODES, Privacy
+from movimento_flat.privacy import CARD_MODES, DATES_MODES, FULL, PEOPLE_MODES, Privacy
 from movimento_flat.publish.limits import LEAST_PERCENT, REASONS, WORKBOOK_ROWS, Limit, Limits, Strict
 from movimento_flat.sample_data.plan import Plan
 from movimento_flat.schema import FLAT_COLUMNS, ID_COLUMNS
@@ -263,10 +263,10 @@ engine = group(
 
 
 def _rules(
-    card: str, people: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None
+    card: str, people: str, dates: str, drop: tuple[str, ...], with_ids: bool, key_file: Path | None
 ) -> JobOptions:
     try:
-        return JobOptions(Privacy(card, people, frozenset(drop), with_ids), key_file=key_file)
+        return JobOptions(Privacy(card, people, frozenset(drop), with_ids, dates), key_file=key_file)
     except UserError as error:
         raise click.UsageError(f"{error.what} {error.next_step}") from error
 
@@ -289,6 +289,13 @@ job_options = group(
         default=FULL,
         show_default=True,
         help="Names in full; or a token of the associate instead of the name, and no printed name.",
+    ),
+    click.option(
+        "--dates",
+        type=Choice(DATES_MODES),
+        default=FULL,
+        show_default=True,
+        help="Moments in full; or their day or month, so that they do not lead back to a whole delivery.",
     ),
     click.option(
         "--drop",

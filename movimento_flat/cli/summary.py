@@ -162,4 +162,5 @@ def _what_shows(privacy: Privacy) -> str:
     cards = {FULL: "whole card numbers", MASK: "masked card numbers", TOKEN: "tokens of card numbers"}
     people = {FULL: "names", TOKEN: "tokens of people"}
     ids = ", with the ids of the database" if privacy.ids else ""
-    return f"{cards[privacy.card]} and {people[privacy.people]}{ids}"
+    dates = "" if privacy.dates == FULL else f", dates by {privacy.dates}"
+    return f"{cards[privacy.card]} and {people[privacy.people]}{dates}{ids}"

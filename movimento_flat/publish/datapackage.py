@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from movimento_flat.card_numbers import mask
-from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
+from movimento_flat.privacy import COARSE, DAY, FULL, MASK, MONTH, TOKEN, Privacy
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.parts import CSV_NAME
 from movimento_flat.schema import CARD, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind, Shows
@@ -48,6 +48,10 @@ PERSON_TOKEN = (
     "A token stands in its place: `p` and 32 hexadecimal digits, the same for the same associate",
     "Em seu lugar há um token: `p` e 32 dígitos hexadecimais, o mesmo para o mesmo associado",
 )
+COARSE_DATES = {
+    DAY: ("Only the day shows, as its first second", "Só aparece o dia, como seu primeiro segundo"),
+    MONTH: ("Only the month shows, as its first second", "Só aparece o mês, como seu primeiro segundo"),
+}
 LEFT_EMPTY = ("It is left empty", "Fica vazio")
 
 
@@ -113,6 +117,9 @@ def is_package_of_ours(path: Path) -> bool:
 
 def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
     note, example = _note(flat, privacy), flat.source.example
+    if flat.kind is Kind.MOMENT and privacy.dates != FULL:
+        length, rest = COARSE[privacy.dates]
+        example = example[:length] + rest
     if note == MASKED:
         example = mask(example.encode()).decode()
     english, portuguese = note or ("", "")
@@ -130,7 +137,8 @@ def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
 def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:
     """Return what is to be said about a column in this delivery."""
     if flat.kind is Kind.MOMENT:
-        return NO_DATE
+        coarse = COARSE_DATES.get(privacy.dates)
+        return (f"{coarse[0]}. {NO_DATE[0]}", f"{coarse[1]}. {NO_DATE[1]}") if coarse else NO_DATE
     if flat.name == CARD and privacy.card != FULL:
         return MASKED if privacy.card == MASK else CARD_TOKEN
     if flat.name in PEOPLE and privacy.people == TOKEN:

@@ -117,11 +117,13 @@ class PrivacyEntry:
     people: str
     dropped: tuple[str, ...]
     key_fingerprint: Annotated[str | None, _Since(3, None)]
+    dates: Annotated[str, _Since(4, FULL)]
 
     @classmethod
     def of(cls, privacy: Privacy, key_fingerprint: str | None) -> Self:
         """Return what a run shows."""
-        return cls(privacy.card, privacy.people, tuple(sorted(privacy.dropped)), key_fingerprint)
+        dropped = tuple(sorted(privacy.dropped))
+        return cls(privacy.card, privacy.people, dropped, key_fingerprint, privacy.dates)
 
 
 @dataclass(frozen=True)
@@ -320,7 +322,8 @@ class Manifest:
         if AMOUNT not in names or not names <= {*FLAT_COLUMNS, *ids}:
             raise ValueError(f"no columns of the flat table: {self.csv.columns}")
         entry = self.privacy
-        return Privacy(entry.card, entry.people, frozenset(entry.dropped), ids=not ids.isdisjoint(names))
+        has_ids = not ids.isdisjoint(names)
+        return Privacy(entry.card, entry.people, frozenset(entry.dropped), has_ids, entry.dates)
 
     @property
     def warned(self) -> Counter[str]:

@@ -26,7 +26,7 @@ from extract.tables_file import TablesFile
 from movimento_flat.card_numbers import SHORTEST, letters
 from movimento_flat.errors import UserError
 from movimento_flat.money import Totals
-from movimento_flat.privacy import FULL, MASK, TOKEN
+from movimento_flat.privacy import COARSE, FULL, MASK, TOKEN
 from movimento_flat.problem_lists import Reject
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_rows import read_rows
@@ -195,7 +195,7 @@ def _ask(session: Session, tables: TablesFile, manifest: Manifest, condition: st
     relations = {source.table.name: session.relation(source) for source in tables}
     conditions = f"{condition} AND {window.condition(moment)}"
     flat = f"FROM ({session.join(flat_join(conditions, manifest.shown.ids, relations))}) AS flat"
-    fields = {name: _field(session, name, manifest.privacy.card) for name in compared_columns(manifest)}
+    fields = {name: _field(session, name, manifest) for name in compared_columns(manifest)}
     masked = masked_columns(manifest)
     may_be_masked = " OR ".join(session.may_be_masked(fields[name]) for name in masked) or "FALSE"
     hashes = f"CASE WHEN {may_be_masked} THEN 0 ELSE {session.hash(list(fields.values()))} END"
@@ -220,6 +220,9 @@ def _hash(fields: Sequence[str]) -> int:
     return int.from_bytes(hashlib.sha256(_SEPARATOR.join(fields).encode()).digest()[:_HASH_BYTES])
 
 
-def _field(session: Session, name: str, card: str) -> str:
-    text = session.field(FLAT_BY_NAME[name].kind, f"flat.{name}")
-    return session.masked(text) if name == CARD and card == MASK else text
+def _field(session: Session, name: str, manifest: Manifest) -> str:
+    kind = FLAT_BY_NAME[name].kind
+    text = session.field(kind, f"flat.{name}")
+    if kind is Kind.MOMENT and manifest.privacy.dates != FULL:
+        return session.coarse(text, *COARSE[manifest.privacy.dates])
+    return session.masked(text) if name == CARD and manifest.privacy.card == MASK else text

@@ -47,7 +47,7 @@ def publish(version: int) -> None:
             entries[month] = MonthEntry(1, 1, {FILE_NAME: FileEntry.of(path)}, "now", "00")
         before = lake.record.months if lake.record else {}
         removed = tuple(month for month in before if month not in entries)
-        privacy = PrivacyEntry("full", "full", (), None)
+        privacy = PrivacyEntry("full", "full", (), None, "full")
         lake.publish(
             Change(LakeRecord(FORMAT, {}, privacy, "here", "", "UTC", entries), tuple(entries), removed)
         )

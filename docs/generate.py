@@ -57,8 +57,6 @@ R_TYPES = {Kind.WHOLE: "col_integer()", Kind.MOMENT: 'col_datetime("%Y-%m-%d %H:
 def documents() -> dict[str, str]:
     """Return the text that each document must have, by its path in the repository."""
     blocks = {
-        "README.md": {"columns": _short_table("| column | meaning |", False)},
-        "README.pt-BR.md": {"columns": _short_table("| coluna | significado |", True)},
         "docs/data_dictionary.md": {"columns": _long_table(FLAT_TABLE), "ids": _long_table(FLAT_IDS)},
         "docs/recipes/load_duckdb.sql": {"moments": _duckdb_moments(), "columns": _duckdb_columns()},
         "docs/recipes/load_pandas.py": {"kinds": _python_lists()},
@@ -102,14 +100,6 @@ def _with_enums(text: str, definitions: dict[str, tuple[str, ...]]) -> str:
         if count != 1:
             raise ValueError(f"no definition {name}")
     return text
-
-
-def _short_table(header: str, is_portuguese: bool) -> str:
-    rows = (
-        f"| `{flat.name}` | {flat.source.portuguese if is_portuguese else flat.source.english} |"
-        for flat in FLAT_TABLE
-    )
-    return _table(header, rows)
 
 
 def _long_table(columns: tuple[FlatColumn, ...]) -> str:

@@ -1,6 +1,6 @@
 """The model: each column of the four tables, declared once. Everything that repeats it follows from here.
 
-`make docs` (`docs/generate.py`) writes what repeats it: tables of the READMEs and of the data dictionary,
+`make docs` (`docs/generate.py`) writes what repeats it: tables of the data dictionary,
 `sql/mysql/tables.sql`, the manifest's schema, the recipes and the sample of input. One query is written by hand, so
 that there is something to compare with: `sql/expected.sql`.
 """

@@ -1,4 +1,4 @@
-"""Each command of README.md is run, as it stands there: here, or in another test that is named here."""
+"""Each command of README.md and its pages is run, as it stands there: here, or in another test that is named here."""
 
 import os
 import re
@@ -13,21 +13,20 @@ from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.test_make_run import environment
-from tests.test_readme import ENGLISH, find_blocks, without_comments
+from tests.test_readme import ENGLISH, PAIRS, find_blocks, without_comments
 from tests.test_run import CSV, Result, expected_csv
 
 __all__ = ["environment"]
 
 #: In the order in which they are run in one checkout: its ./out is their only result.
 HERE = [
-    "make install",
     "make",
     "make doctor",
+    "make doctor SOURCE=mysql://user@host:3306/database",
     "make run OUTPUT=./out SOURCE=mysql://user@host:3306/database",
     ".venv/bin/movimento-flat verify ./out",
     "make run OUTPUT=./out",
-    "make run OUTPUT=./out LAKE=./lake",
-    "make run OUTPUT=./out OPTIONS=--parquet",
+    'make run OUTPUT=./shared OPTIONS="--card token --people token"',
     ".venv/bin/python mr_jobs/join.py -r inline docs/sample/*.tsv",
     ".venv/bin/movimento-flat --help",
     "movimento-flat run --help",
@@ -35,19 +34,15 @@ HERE = [
 ]
 #: Those that need a cluster, the network or root -> what runs them.
 ELSEWHERE = {
-    "make check": ".ci/run",
     "make test": ".ci/run",
     "make test-cluster": ".ci/run",
     "make cluster-up": "tests/cluster/test_make.py",
-    "time make run OUTPUT=./out": "tests/cluster/test_make.py",
     ".venv/bin/movimento-flat run --engine hadoop -D mapreduce.job.queuename=nightly"
     " -D mapreduce.job.reduces=8 ...": "tests/cluster/test_results.py",
     "make base-image": ".ci/run",
     "sudo make base-image": ".ci/run",
     "python mr_jobs/join.py -r spark --spark-master ...": "tests/test_spark.py",
-    "pip install .": "tests/test_packaging.py",
     "make soak": "tests/soak/__init__.py",
-    "make bench": "bench/README.md",
     "make clean": "tests/test_token_key.py",
 }
 _is_command = re.compile(r"((time|sudo) )?(make( |$)|pip |python |movimento-flat |\.venv/bin/)").match
@@ -73,11 +68,19 @@ def checkout(environment: Path, tmp_path: Path) -> Path:
 
 
 def commands() -> list[str]:
-    """Of its blocks, and those in its sentences."""
-    blocks = [line for block in find_blocks(ENGLISH) for line in without_comments(block).splitlines()]
-    prose = re.sub(r"^```\n.*?^```$", "", ENGLISH, flags=re.MULTILINE | re.DOTALL)
+    """Of their blocks, and those in their sentences."""
+    pages = PAIRS.keys() - {"docs/your_own_database.md"}  # tests/test_tables_file.py has those of this page
+    text = "\n".join((ROOT / name).read_text("utf-8") for name in sorted(pages))
+    blocks = [line for block in find_blocks(text) for line in without_comments(block).splitlines()]
+    prose = re.sub(r"^```\w*\n.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
     return list(filter(_is_command, blocks + spans))
+
+
+def most_used() -> list[str]:
+    """The options of README.md's table, each as a run with it."""
+    cells = re.findall(r"^\| `((?:MOVEMENTS|ENGINE|OPTIONS|LAKE)=[^`]+)` \|", ENGLISH, re.MULTILINE)
+    return [f"make run OUTPUT=./option{number} {cell}" for number, cell in enumerate(cells)]
 
 
 def test_each_command_is_run_by_a_test() -> None:
@@ -94,14 +97,22 @@ def test_they_do_what_is_said(checkout: Path, filled: Database) -> None:
     said: dict[str, Result] = {}
     for command in HERE:
         said[command] = run(command, checkout, filled)
-        if "SOURCE" in command:
+        if "run OUTPUT=./out SOURCE" in command:
             assert (checkout / "out" / CSV).read_bytes() == expected_csv(filled)
     assert said["make"].stdout.startswith("Card movements from MySQL")
     assert "A run would work here" in said["make doctor"].stderr
     assert "as its manifest says" in said[".venv/bin/movimento-flat verify ./out"].stderr
     (shown,) = [block for block in find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
     assert without_moments(said["make run OUTPUT=./out"].stderr).endswith(without_moments(shown))
-    assert (checkout / "out" / PARQUET_NAME).exists()
+    options = most_used()
+    assert len(options) == 7
+    for command in options:
+        run(command, checkout, filled)
+    assert list(checkout.glob(f"option*/{PARQUET_NAME}"))
+    (first, *rows) = re.findall(r"^nome_associado.*\n(?:.+\n){3}", ENGLISH, re.MULTILINE)[0].splitlines()
+    delivered = (checkout / "out" / CSV).read_text("utf-8").splitlines()
+    assert first == delivered[0]
+    assert not set(rows) - set(delivered)
     assert (checkout / "lake" / "_lake.json").exists()
     (joined,) = [result for command, result in said.items() if "docs/sample" in command]
     assert joined.stdout.count("\tF\t") > 0

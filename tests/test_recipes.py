@@ -90,6 +90,10 @@ def text_of(value: Any) -> str | None:
 
 def by_pandas() -> tuple[Any, Decimal, Rows]:
     movements = runpy.run_path(str(RECIPES / "load_pandas.py"))["movements"]
+    inexact = movements.pop("valor_float")
+    assert str(inexact.dtype) == "Float64"
+    exact = [None if amount is pandas.NA else float(amount) for amount in movements[AMOUNT].astype(object)]
+    assert [None if amount is pandas.NA else amount for amount in inexact.astype(object)] == exact
     types = {name: str(kind) for name, kind in movements.dtypes.items()}
     columns = [list(movements[name].astype(object)) for name in movements.columns]
     return types, movements[AMOUNT].sum(), _texts(zip(*columns, strict=True))

@@ -1,5 +1,6 @@
 -- movements: movimento_flat.csv in DuckDB, run in the CSV's folder, as in: duckdb movements.db < load_duckdb.sql
--- Take out the columns that --drop left out, and with --with-ids the dashes before its columns. A date that no calendar has, as 0000-00-00, becomes NULL.
+-- Take out the columns that --drop left out, and with --with-ids the dashes before its columns. All other options need no change.
+-- A date that no calendar has, as 0000-00-00, becomes NULL.
 
 CREATE OR REPLACE TABLE movements AS
 SELECT * REPLACE (

@@ -26,6 +26,8 @@ movements = pd.read_csv("movimento_flat.csv", dtype="string", keep_default_na=Fa
 
 exact = pd.ArrowDtype(pa.decimal128(38, 2))  # as no float is
 movements = movements.astype({"vlr_transacao_movimento": exact})
+# For statistics and plots, which do not know exact numbers; sums are right in the other column.
+movements["valor_float"] = movements["vlr_transacao_movimento"].astype("Float64")
 for name in movements.columns.intersection(whole_numbers):
     movements[name] = movements[name].astype("Int64")
 for name in movements.columns.intersection(ids):  # of --with-ids

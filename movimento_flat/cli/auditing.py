@@ -13,8 +13,7 @@ from movimento_flat.lake.months import Split, Splitter
 from movimento_flat.money import Totals
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import frames, moments_in, pieces, totals_of
-from movimento_flat.report.adding import COLUMNS, Part, part_of
-from movimento_flat.report.figures import Figures, Figuring
+from movimento_flat.report.figures import COLUMNS, Figures, figures_in
 from movimento_flat.schema import AMOUNT
 from movimento_flat.workers import Workers
 
@@ -29,12 +28,12 @@ class _Audited:
 
     Attributes:
         totals: of the rows.
-        part: their figures, where they are wanted.
+        figures: of the rows, where they are wanted.
         split: where they are by month, where a lake is wanted.
     """
 
     totals: Totals
-    part: Part | None
+    figures: Figures | None
     split: Split | None
 
 
@@ -52,6 +51,7 @@ class Auditing:
         with_figures: bool,
         workers: Workers,
         split_into: Path | None = None,
+        now: str | None = None,
     ) -> None:
         """Args:
         csv: the file; it need not be there before `has_written` is called.
@@ -59,10 +59,11 @@ class Auditing:
         with_figures: whether its figures are wanted as well.
         workers: what audits it.
         split_into: folder for its pieces by month, where a lake is wanted.
+        now: the clock of the source, after which dates cannot be true.
         """
         self._csv = csv.resolve()
         self._with_figures = with_figures
-        self._audit = partial(_audit, self._csv, columns, with_figures, split_into)
+        self._audit = partial(_audit, self._csv, columns, with_figures, split_into, now)
         self.splits: list[Split] = []
         self._workers = workers
         self._hashing = ThreadPoolExecutor(1)
@@ -97,19 +98,19 @@ class Auditing:
         """
         size = self._csv.stat().st_size
         self._hand_out(size)
-        totals, figuring = Totals(), Figuring()
+        totals, figures = Totals(), Figures()
         for future in self._audited:
             audited = self._result(future)
             progress(audited.totals.rows)
             totals += audited.totals
-            if audited.part:
-                figuring.add(audited.part)
+            if audited.figures:
+                figures.add(audited.figures)
             if audited.split:
                 self.splits.append(audited.split)
         for hashed in self._hashed:
             hashed.result()
-        figures = figuring.figures() if self._with_figures else None
-        return Audit(totals, size, self._digest.hexdigest()), figures
+        audit = Audit(totals, size, self._digest.hexdigest())
+        return audit, figures.finish() if self._with_figures else None
 
     def _hand_out(self, end: int) -> None:
         """Have everything before `end` audited and hashed that is not yet."""
@@ -136,11 +137,17 @@ class Auditing:
 
 
 def _audit(
-    csv: Path, columns: tuple[str, ...], with_figures: bool, split_into: Path | None, start: int, end: int
+    csv: Path,
+    columns: tuple[str, ...],
+    with_figures: bool,
+    split_into: Path | None,
+    now: str | None,
+    start: int,
+    end: int,
 ) -> _Audited:
     """Audit the rows in these bytes of the file."""
     wanted = [AMOUNT, *(name for name in COLUMNS if with_figures and name in columns)]
-    totals, part = Totals(), Part()
+    totals, figures = Totals(), Figures()
     splitter = Splitter(split_into / f"{start}.arrows") if split_into else None
     with csv.open("rb") as file:
         file.seek(start)
@@ -150,11 +157,10 @@ def _audit(
 
         for rows in frames(read, columns, columns if splitter else wanted, has_header=start == 0):
             amounts, at = pieces(rows[AMOUNT]), moments_in(rows)
+            totals += totals_of(amounts)
             if with_figures:
-                part.add(part_of(rows.select(wanted), amounts, at))
-            else:
-                totals += totals_of(amounts)
+                figures.add(figures_in(rows.select(wanted), amounts, at, now))
             if splitter:
                 splitter.add(rows, amounts, at)
     split = splitter.close(end - start) if splitter else None
-    return _Audited(part.totals, part, split) if with_figures else _Audited(totals, None, split)
+    return _Audited(totals, figures if with_figures else None, split)

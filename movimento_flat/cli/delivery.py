@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from movimento_flat.cli.auditing import Auditing
+from movimento_flat.cli.fictitious import is_fictitious
 from movimento_flat.cli.lake import record_of, write_lake
 from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
@@ -70,7 +71,7 @@ def merge_and_publish(
     merging = results / CSV_NAME
     size = sum(part.stat().st_size for part in parts)
     split_into = make_private_folder(lake.work / "pieces") if lake else None
-    with Auditing(merging, privacy.columns, publishing.report, workers, split_into) as auditing:
+    with Auditing(merging, privacy.columns, publishing.report, workers, split_into, source.clock) as auditing:
         with console.stage("merge", unit="B", total=size) as progress:
             merged = merge_parts(parts, results, privacy.columns, progress, auditing.has_written)
         movements = source.movements.rows - merged.rejected.movements.rows
@@ -99,7 +100,9 @@ def merge_and_publish(
         from movimento_flat.report.page import write_report  # noqa: PLC0415  # a run without a page needs no Jinja
 
         with console.stage("report"):
-            beside.append(write_report(folder.work, results, figures, asdict(manifest)))
+            beside.append(
+                write_report(folder.work, results, figures, asdict(manifest), is_fictitious(source.address))
+            )
     files = {
         file.name: ExtraFile.of(
             file,

@@ -5,6 +5,7 @@ secrets are in the environment of its client container.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -73,6 +74,11 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
             for statement in reader_statements(name, source.password, source.user, host):
                 cursor.execute(statement)
         yield source
+
+
+def is_fictitious(address: str) -> bool:
+    """Tell whether a database with this address is one of those that this program makes."""
+    return re.search(r"/sicooperative(_[0-9]+){6}$", address) is not None
 
 
 def database_name(plan: Plan) -> str:

@@ -136,7 +136,7 @@ def _frame(
     is_whole = bare.count(b",") == lines * (len(columns) - 1) and b"\r" not in bare
     if rows is None or len(rows) != lines - 1 or not is_whole:
         raise UserError(f"A row of the CSV does not have {len(columns)} columns in UTF-8.")
-    return rows
+    return rows.rechunk()  # else each question to the frame would do it
 
 
 def pieces(amounts: pl.Series) -> pl.DataFrame:
@@ -159,6 +159,16 @@ def pieces(amounts: pl.Series) -> pl.DataFrame:
 def of_pieces(sums: Sequence[int]) -> int:
     """Return the sum of amounts in centavos from the sums of their pieces."""
     return sum(piece * 10 ** (_PIECE_DIGITS * place) for place, piece in enumerate(sums))
+
+
+def in_floats(amounts: pl.DataFrame) -> pl.Series:
+    """Return amounts or sums in centavos, which are in PIECES, as floats: what is above 2^53 is rounded."""
+    return amounts.select(
+        pl.sum_horizontal(
+            piece.cast(pl.Float64) * 10.0 ** (_PIECE_DIGITS * place)
+            for place, piece in enumerate(amounts.select(PIECES))
+        )
+    ).to_series()
 
 
 def totals_of(amounts: pl.DataFrame) -> Totals:

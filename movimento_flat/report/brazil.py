@@ -1,8 +1,11 @@
 """Numbers, money and dates as they are written in Brazil. Amounts are whole centavos."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
-_MONTHS = ("jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez")
+_MONTHS = (
+    *("janeiro", "fevereiro", "março", "abril", "maio", "junho"),
+    *("julho", "agosto", "setembro", "outubro", "novembro", "dezembro"),
+)
 _SCALES = ((10**14, "tri"), (10**11, "bi"), (10**8, "mi"), (10**5, "mil"))
 #: A blank that does not break a line.
 NO_BREAK = "\u00a0"
@@ -41,8 +44,18 @@ def short_money(centavos: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return 1 of 8 as `12,5%`."""
-    return f"{100 * part / whole:.1f}%".replace(".", ",") if whole else "-"
+    """Return 1 of 8 as `12,5%`, and what is more than nothing and rounds to it as `<0,1%`."""
+    if whole <= 0:
+        return "-"
+    text = f"{100 * part / whole:.1f}%".replace(".", ",")
+    return "<0,1%" if part > 0 and text == "0,0%" else text
+
+
+def change(now: int, before: int) -> str:
+    """Return 9 after 8 as `+12,5%`."""
+    if before <= 0:
+        return "-"
+    return f"{100 * (now - before) / before:+.1f}%".replace(".", ",").replace("-", "\u2212")
 
 
 def day(value: date) -> str:
@@ -56,10 +69,23 @@ def moment(text: str) -> str:
     return f"{rest[:2]}/{month}/{year}{rest[2:]}"
 
 
-def month(text: str) -> str:
-    """Return `2024-03` as `mar/2024`; a year alone stays."""
-    year, _, number_of_month = text.partition("-")
-    return f"{_MONTHS[int(number_of_month) - 1]}/{year}" if number_of_month else year
+def span(since: str | None, until: str | None) -> str:
+    """Return the moments from `since` to before `until` as `01/01/2024 a 31/01/2024`; None is no limit."""
+    first = moment(since).removesuffix(" 00:00:00") if since else ""
+    last = f"antes de {moment(until)}" if until else ""
+    if until and until[10:19] == " 00:00:00":
+        last = day(datetime.fromisoformat(until[:10]).date() - timedelta(days=1))
+    return f"{first} a {last}" if first and last else f"desde {first}" if first else f"até {last}"
+
+
+def month(months: int) -> str:
+    """Return a number of months since the year 0 as `mar/2024`."""
+    return f"{_MONTHS[months % 12][:3]}/{months // 12}"
+
+
+def long_month(months: int) -> str:
+    """Return the same as `março de 2024`."""
+    return f"{_MONTHS[months % 12]} de {months // 12}"
 
 
 def seconds(value: float) -> str:

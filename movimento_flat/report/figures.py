@@ -1,96 +1,171 @@
-"""The figures of a delivery, from what the parts of its CSV add up to, in their order: exact, in bounded memory.
+"""The figures of a CSV, or of a part of it, from the frames that its audit reads: exact, in bounded memory."""
 
-Months and kinds of account are counted by name, up to a limit of different ones; all others share a place.
-"""
-
-from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
+from movimento_flat.columnar import pl
 from movimento_flat.money import Totals
-from movimento_flat.report.adding import BINS, Card, Part, add_sums
+from movimento_flat.problem_lists import Warn
+from movimento_flat.publish.csv_audit import PIECES, in_floats, of_pieces, totals_of
+from movimento_flat.report.cards import Cards
+from movimento_flat.report.merchants import Merchants
+from movimento_flat.schema import (
+    ACCOUNT_CREATED,
+    ACCOUNT_KIND,
+    AGE,
+    AMOUNT,
+    CARD,
+    CARD_CREATED,
+    DESCRIPTION,
+    MOMENT,
+)
+from mr_jobs.quality_checks import movement_checks
 
-#: Kinds of account that a page tells apart.
-TOP_KINDS = 8
-#: Different kinds and different months that are counted apart. It bounds the memory.
-MOST_KINDS, MOST_MONTHS = 64, 1200
-#: Beside months as `2024-03`: those beyond the limit, and rows without a date of the calendar.
-OTHER_MONTHS, UNDATED = "other", "undated"
+#: Columns of the flat table that figures need beside the amounts.
+COLUMNS = (MOMENT, CARD, ACCOUNT_KIND, AGE, DESCRIPTION, CARD_CREATED, ACCOUNT_CREATED)
+#: Different kinds of account that are told apart, and bytes of the longest name. It bounds the memory.
+MOST_KINDS, LONGEST_KIND = 64, 200
+#: A period is a number of months since the year 0; those from the first to before the last of these are told apart.
+FIRST_MONTH, END_OF_MONTHS = 1950 * 12, 2050 * 12
+#: Periods that are no months: dates that cannot be true, none of the calendar, and all other months.
+BEFORE_CARD, IN_FUTURE, UNDATED, OTHER_MONTHS = range(-4, 0)
+#: Where bins of amounts begin, in centavos. The first bin, below all, is refunds; the second is zero.
+BINS = (0, 1, *(worth * unit for unit in (100, 1000, 10_000, 100_000) for worth in (1, 2, 5)), 1_000_000)
+#: Where bands of ages begin. Nobody is of the first band, below all, or of the last one.
+AGES = (0, 18, 25, 35, 45, 55, 65, 131)
+#: What sums are there of, and the columns of `_table` that tell them apart.
+_GROUPS = {"cell": ("period", "kind", "sign"), "bin": ("bin",), "age": ("age",), "hour": ("hour",)}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Figures:
-    """What a page shows.
+    """What some rows of a CSV add up to.
 
     Attributes:
-        totals: rows of the CSV, and their sum.
-        without_amount: rows of them whose amount is NULL.
-        first, last: the days of the first and the last movement; None where no movement has a date.
-        kinds: names of the largest kinds of account, the largest first; then None for all others, if there are any.
-        months: `2024-03`, in order, then OTHER_MONTHS and UNDATED if there are any -> the totals of each of `kinds`.
-        cards: how many cards have movements. Two that lie together and have one number count as one.
-        top_cards: the cards with the largest sums, the largest first.
-        bins: refunds, zeros, then as BINS has it; amounts that are NULL are in none.
-        hours: movements by weekday, Monday first, and hour.
+        totals: the rows, and their sum.
+        first, last: the first and the last day; None where no row has a month.
+        sums: totals by what they are of and by values:
+            ("cell", period, kind of account or None for others, sign of the amount),
+            ("bin", place among BINS, or None for amounts that are NULL), ("age", place among AGES, or None),
+            ("hour", of the week, which begins on Monday, or None without a month), ("warned", reason).
+        cards: what each card has moved.
+        merchants: what was moved by description.
     """
 
-    totals: Totals
-    without_amount: int
-    first: date | None
-    last: date | None
-    kinds: tuple[str | None, ...]
-    months: dict[str, tuple[Totals, ...]]
-    cards: int
-    top_cards: tuple[Card, ...]
-    bins: tuple[Totals, ...]
-    hours: tuple[tuple[int, ...], ...]
+    totals: Totals = Totals()  # noqa: RUF009  # it is frozen
+    first: date | None = None
+    last: date | None = None
+    sums: dict[tuple[Any, ...], Totals] = field(default_factory=dict)
+    cards: Cards = field(default_factory=Cards)
+    merchants: Merchants = field(default_factory=Merchants)
+
+    def add(self, more: "Figures") -> None:
+        """Add those of the rows that come next."""
+        self.totals += more.totals
+        self.first = min((day for day in (self.first, more.first) if day), default=None)
+        self.last = max((day for day in (self.last, more.last) if day), default=None)
+        kinds = {kind for _, kind, _ in self.of("cell")}
+        for (what, *values), totals in more.sums.items():
+            if what == "cell" and len(kinds) >= MOST_KINDS and values[1] not in kinds:
+                values[1] = None
+            elif what == "cell":
+                kinds.add(values[1])
+            key = (what, *values)
+            self.sums[key] = self.sums.get(key, Totals()) + totals
+        self.cards.add(more.cards)
+        self.merchants.add(more.merchants)
+
+    def finish(self) -> "Figures":
+        """Return these, of all rows."""
+        self.cards.finish()
+        self.merchants.finish()
+        return self
+
+    def of(self, what: str) -> dict[Any, Totals]:
+        """Return the sums of one thing by value, or by values."""
+        sums = {key[1:]: totals for key, totals in self.sums.items() if key[0] == what}
+        return sums if what == "cell" else {value: totals for (value,), totals in sums.items()}
 
 
-class Figuring:
-    """Takes the parts of a CSV, in order, and gives its figures."""
+def figures_in(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, now: str | None) -> Figures:
+    """Return the figures of some rows of a CSV.
 
-    def __init__(self) -> None:
-        self._all = Part()
-        self._months: set[str] = set()
-        self._kinds: set[str] = set()
+    Args:
+        rows: text columns of the CSV: the amounts, and of COLUMNS those that there are. Without cards there are no
+            cards, without descriptions no merchants; other columns count as empty.
+        amounts: in pieces.
+        at: moments of the rows, null where they have none.
+        now: the clock of the source; later movements lie in the future.
+    """
+    checks = {reason.value: check for reason, check in movement_checks(tuple(rows.columns), now).items()}
+    table = _table(rows, amounts, at, checks)
+    days = pl.when(pl.col("period") >= 0).then("at").dt.date()
+    first, last = table.select(first=days.min(), last=days.max()).row(0)
+    return Figures(
+        totals_of(amounts),
+        first,
+        last,
+        {
+            **{(what, *key): sums for what, names in _GROUPS.items() for key, sums in _sums(table, names)},
+            **{("warned", name): totals_of(amounts.filter(table[name])) for name in checks},
+        },
+        Cards.of(table) if CARD in rows.columns else Cards(),
+        Merchants.of(table) if DESCRIPTION in rows.columns else Merchants(),
+    )
 
-    def add(self, part: Part) -> None:
-        """Add the next part."""
-        cells: dict[tuple[str | None, str | None], Totals] = {}
-        for (month, kind), totals in part.cells.items():
-            period = UNDATED if month is None else OTHER_MONTHS
-            if month and _has_room(self._months, month, MOST_MONTHS):
-                period = month
-            is_apart = kind is not None and _has_room(self._kinds, kind, MOST_KINDS)
-            add_sums(cells, [((period, kind if is_apart else None), totals)])
-        self._all.add(replace(part, cells=cells))
 
-    def figures(self) -> Figures:
-        """Return what all parts so far add up to."""
-        rows = Counter[str | None]()
-        for (_, kind), totals in self._all.cells.items():
-            rows[kind] += totals.rows
-        ranked = sorted(self._kinds, key=lambda kind: (-rows[kind], kind))[:TOP_KINDS]
-        kinds = (*ranked, *([None] if set(rows) - set(ranked) else []))
-        table: dict[str, list[Totals]] = {}
-        for (month, kind), totals in self._all.cells.items():
-            row = table.setdefault(str(month), [Totals()] * len(kinds))
-            row[kinds.index(kind) if kind in ranked else -1] += totals
-        return Figures(
-            self._all.totals,
-            self._all.without_amount,
-            self._all.first,
-            self._all.last,
-            kinds,
-            {month: tuple(table[month]) for month in sorted(table)},
-            *self._all.cards.finished(),
-            tuple(self._all.bins.get(place, Totals()) for place in range(len(BINS) + 1)),
-            tuple(tuple(self._all.hours[day, hour] for hour in range(24)) for day in range(7)),
+def _table(
+    rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, checks: dict[str, pl.Expr]
+) -> pl.DataFrame:
+    """Return the rows with what tells sums apart, and what deserves each warning."""
+    moment, month, never = pl.col("at").dt, pl.col("month"), pl.lit(False)
+    return (
+        rows.with_columns(pl.exclude(AMOUNT).fill_null(""))
+        .with_columns(pl.lit("").alias(name) for name in COLUMNS if name not in rows.columns)
+        .with_columns(
+            *amounts,
+            **checks,
+            at=at,
+            centavos=pl.when(pl.col(AMOUNT).is_not_null()).then(in_floats(amounts)),
         )
+        .with_columns(month=moment.year() * 12 + moment.month() - 1)
+        .with_columns(
+            period=pl.when(month.is_null())
+            .then(UNDATED)
+            .when(pl.col(Warn.BEFORE_CARD.value) if Warn.BEFORE_CARD.value in checks else never)
+            .then(BEFORE_CARD)
+            .when(pl.col(Warn.FUTURE.value) if Warn.FUTURE.value in checks else never)
+            .then(IN_FUTURE)
+            .when(month.is_between(FIRST_MONTH, END_OF_MONTHS, closed="left"))
+            .then(month)
+            .otherwise(OTHER_MONTHS),
+            kind=pl.when(pl.col(ACCOUNT_KIND).str.len_bytes() <= LONGEST_KIND).then(ACCOUNT_KIND),
+            sign=pl.col("centavos").sign().cast(pl.Int8),
+            bin=_place(pl.col("centavos"), BINS),
+            age=pl.when(pl.col(AGE) != "").then(_place(pl.col(AGE).cast(pl.Float64, strict=False), AGES)),
+        )
+        .with_columns(
+            # 1970 began on a Thursday.
+            hour=pl.when(pl.col("period") >= 0).then(
+                (pl.col("at").to_physical() // 3_600_000_000 + 3 * 24) % (7 * 24)
+            )
+        )
+    )
 
 
-def _has_room(names: set[str], name: str, most: int) -> bool:
-    """Tell whether a name is among the first `most` ones, to which it is added if it is."""
-    if len(names) < most:
-        names.add(name)
-    return name in names
+def _place(values: pl.Expr, edges: Sequence[int]) -> pl.Expr:
+    """Return how many edges are not above each value, and null for null."""
+    places = pl.Series(edges, dtype=pl.Float64)
+    return pl.when(values.is_not_null()).then(
+        values.map_batches(lambda series: places.search_sorted(series, side="right"))
+    )
+
+
+def _sums(table: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], Totals]]:
+    """Return each combination of values in these columns, in the order of their first rows, and its totals."""
+    sums = table.group_by(names, maintain_order=True).agg(pl.len(), PIECES.sum())
+    for row in sums.iter_rows():
+        values, count, centavos = row[: len(names)], row[len(names)], row[len(names) + 1 :]
+        yield values, Totals(count, of_pieces(centavos))

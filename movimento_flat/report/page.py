@@ -4,40 +4,46 @@
 them whole. The page lies beside the CSV, so it shows no ids, no address and no account of the database.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from movimento_flat import schema
 from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.money import Totals
 from movimento_flat.privacy import TOKEN
 from movimento_flat.private_files import make_private_file
-from movimento_flat.problem_lists import Reject, Warn
+from movimento_flat.problem_lists import Warn
+from movimento_flat.publish import parts
 from movimento_flat.publish.output_folder import RUN_NAME
-from movimento_flat.publish.parts import (
-    CSV_NAME,
-    MISMATCHES_NAME,
-    REJECTED_NAME,
-    REPORT_NAME,
-    WARNINGS_NAME,
-)
-from movimento_flat.report import brazil, svg
-from movimento_flat.report.adding import BINS
-from movimento_flat.report.brazil import NO_BREAK, WEEKDAYS, money, month, movements, number
-from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures
-from movimento_flat.report.findings import moved_by_mismatches
+from movimento_flat.report import brazil, figures, svg
+from movimento_flat.report.brazil import NO_BREAK, WEEKDAYS, money, month, movements, number, plain_money
+from movimento_flat.report.figures import AGES, BINS, Figures
+from movimento_flat.report.findings import Findings, findings_in
 from movimento_flat.report.reasons import REJECTED, WARNINGS
-from movimento_flat.schema import ACCOUNT_KIND, CARD, MOMENT, MOVIMENTO
 
-#: With more months than that a column is a year.
-_MOST_MONTHS = 60
-_LONGEST_NAME = 40
-_TOKEN_SHOWN = 9
-_OTHER_KINDS, _NO_KIND, _ALL_KINDS = "outros", "(sem tipo)", "todas as contas"
-_SPECIAL_PERIODS = {OTHER_MONTHS: "outros meses", UNDATED: "sem data válida"}
+#: Kinds of account that are told apart; with more months than that, a column is a year.
+TOP_KINDS, MOST_MONTHS = 5, 60
+_LONGEST_NAME, _TOKEN_SHOWN, _HEAT_STEPS = 40, 9, 5
+_KINDS: dict[str | None, str] = {
+    "corrente": "Corrente",
+    "poupanca": "Poupança",
+    "salario": "Salário",
+    "investimento": "Investimento",
+}
+_KINDS |= {None: "Outros", "": "(sem tipo)"}
+_NO_MONTHS = {
+    figures.BEFORE_CARD: "antes do cartão",
+    figures.IN_FUTURE: "no futuro",
+    figures.UNDATED: "sem data válida",
+    figures.OTHER_MONTHS: "outros anos",
+}
 
 
 def _printable(value: object) -> object:
@@ -45,6 +51,11 @@ def _printable(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return "".join(c if c.isprintable() or c == NO_BREAK else "·" for c in value)
+
+
+def _mean(totals: Totals) -> int:
+    """Return the mean in centavos, rounded half up; 0 of nothing."""
+    return (2 * totals.centavos + totals.rows) // (2 * totals.rows) if totals.rows else 0
 
 
 _TEMPLATES = Environment(
@@ -55,204 +66,305 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {
-    name: getattr(brazil, name)
-    for name in (
-        "number",
-        "money",
-        "plain_money",
-        "percent",
-        "day",
-        "moment",
-        "seconds",
-        "movements",
-        "short_money",
-    )
-}
+_FILTERS = (
+    "number",
+    "money",
+    "plain_money",
+    "percent",
+    "change",
+    "day",
+    "moment",
+    "seconds",
+    "movements",
+    "short_money",
+)
+_TEMPLATES.filters |= {name: getattr(brazil, name) for name in _FILTERS} | {"mean": _mean}
 _TEMPLATES.globals |= {name: getattr(svg, name) for name in ("HEIGHT", "FOOT", "HEAD", "height_of")}
-_TEMPLATES.globals |= {
-    "ACCOUNT_KIND": ACCOUNT_KIND,
-    "CARD": CARD,
-    "MOMENT": MOMENT,
-    "MOVIMENTO": MOVIMENTO.name,
-    "CSV_NAME": CSV_NAME,
-    "MISMATCHES_NAME": MISMATCHES_NAME,
-    "REJECTED_NAME": REJECTED_NAME,
-    "RUN_NAME": RUN_NAME,
-    "WARNINGS_NAME": WARNINGS_NAME,
-    "WEEKDAYS": WEEKDAYS,
-}
+_TEMPLATES.globals |= {"schema": schema, "parts": parts, "RUN_NAME": RUN_NAME, "WEEKDAYS": WEEKDAYS}
 #: Compiled when this module is imported, while the join runs.
 _PAGE = _TEMPLATES.get_template("page.html")
 PLOTS: Any = _TEMPLATES.get_template("plots.html").module
 
 
-def write_report(folder: Path, lists: Path, figures: Figures, manifest: dict[str, Any]) -> Path:
+def write_report(
+    folder: Path, lists: Path, found: Figures, manifest: dict[str, Any], is_fictitious: bool
+) -> Path:
     """Write REPORT_NAME into `folder` from the figures, the folder of the lists and the manifest; return its path.
 
     Raises:
         OSError: a file cannot be read or written.
     """
-    content = page(figures, moved_by_mismatches(lists / MISMATCHES_NAME), manifest)
-    path = make_private_file(folder / REPORT_NAME)
-    path.write_text(content, "utf-8")
+    path = make_private_file(folder / parts.REPORT_NAME)
+    path.write_text(page(found, findings_in(lists), manifest, is_fictitious), "utf-8")
     return path
 
 
-def page(figures: Figures, mismatched: Totals, manifest: dict[str, Any]) -> str:
+def page(found: Figures, findings: Findings, manifest: dict[str, Any], is_fictitious: bool = False) -> str:
     """Return the whole page.
 
     Args:
-        figures: of the CSV.
-        mismatched: movements of the cards whose holder is not their account's owner.
+        found: figures of the CSV.
+        findings: of the lists.
         manifest: the content of manifest.json.
+        is_fictitious: whether the data are invented.
     """
+    has_kinds = schema.ACCOUNT_KIND in manifest["csv"]["columns"]
+    by_month = _periods(found)
+    months = [period for period in by_month if period >= 0]
+    by_year = bool(months) and months[-1] - months[0] >= MOST_MONTHS
+    periods = _periods(found, months_of_column=12) if by_year else by_month
+    kinds = _largest_kinds(found)
+    names = {kind: _kind(kind) if has_kinds else "Todas as contas" for kind in kinds}
     return _PAGE.render(
-        figures=figures,
-        mismatched=mismatched,
+        figures=found,
+        findings=findings,
         manifest=manifest,
-        months=_months(figures, ACCOUNT_KIND in manifest["csv"]["columns"]),
-        cards=[(_card(card.number, manifest["privacy"]["card"]), card.totals) for card in figures.top_cards],
-        amounts=_amounts(figures),
-        hours=_hours(figures),
-        rejections=_reasons(REJECTED, manifest["rejected"]["by_reason"]),
-        warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"]),
+        is_fictitious=is_fictitious,
+        asked_for=_asked_for(manifest["source"]),
+        headline=_headline(by_month, manifest["source"]),
+        by_year=by_year,
+        names=names,
+        periods=[(_name(period, by_year), sums) for period, sums in periods.items()],
+        impossible=sum((periods[period].totals for period in _NO_MONTHS if period in periods), Totals()),
+        plots=[
+            _plot(
+                "Valor por período e tipo de conta",
+                names.values(),
+                periods,
+                by_year,
+                lambda sums: [sums.kinds[kind] for kind in kinds],
+            ),
+            _plot("Estornos por período", ["estornos"], periods, by_year, lambda sums: [sums.refunds]),
+        ],
+        kinds=[
+            (names[kind], sum((sums.kinds[kind] for sums in periods.values()), Totals())) for kind in kinds
+        ],
+        merchants=[(_shown(name), totals) for name, totals in found.merchants.top],
+        ages=_ages(found.of("age")),
+        cards=[(_card(card.number, manifest["privacy"]["card"]), card.totals) for card in found.cards.top],
+        amounts=_amounts(found.of("bin")),
+        hours=_hours(found.of("hour")),
+        rejections=_reasons(REJECTED, manifest["rejected"]["by_reason"], findings.rejected),
+        warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"], _warned(found)),
+        details=_details(manifest),
     )
 
 
-def _months(figures: Figures, has_kinds: bool) -> dict[str, Any]:
-    """Return movements by period and kind of account.
+@dataclass
+class _Period:
+    """What a month, a year or the rows without a month add up to: by kind of account, and by sign of the amount."""
 
-    Returns:
-        by_year: whether a period is a year.
-        kinds: each kind of account, and what it adds up to.
-        head: of each kind's column in the table of periods.
-        periods: each period, what it adds up to, and the totals of each kind if the CSV has them.
-        plot: what `plots.html` draws of the periods that have a date; None where there are none.
-    """
-    kinds = [_kind(name) for name in figures.kinds] if has_kinds else [_ALL_KINDS]
-    by_year = len(figures.months) > _MOST_MONTHS
-    months = _years(figures.months) if by_year else figures.months
-    dated = {name: row for name, row in months.items() if name not in _SPECIAL_PERIODS}
-    sums = [sum((row[place] for row in months.values()), Totals()) for place in range(len(kinds))]
+    kinds: defaultdict[str | None, Totals]
+    signs: defaultdict[int | None, Totals]
+    cards: int
+
+    @property
+    def totals(self) -> Totals:
+        return sum(self.signs.values(), Totals())
+
+    def of(self, kinds: Iterable[str | None]) -> list[int]:
+        return [self.kinds[kind].centavos for kind in kinds]
+
+    @property
+    def refunds(self) -> Totals:
+        return Totals(self.signs[-1].rows, -self.signs[-1].centavos)
+
+
+def _periods(found: Figures, months_of_column: int = 1) -> dict[int, _Period]:
+    """Return the sums of each month or year, in order, and then those of rows without a month."""
+    kinds, periods = _largest_kinds(found), dict[int, _Period]()
+    cells = sorted(found.of("cell").items(), key=lambda cell: (cell[0][0] < 0, cell[0][0]))
+    for (place, kind, sign), totals in cells:
+        column = place // months_of_column if place >= 0 else place
+        empty = _Period(defaultdict(Totals), defaultdict(Totals), found.cards.active[place])
+        period = periods.setdefault(column, empty)
+        period.kinds[kind if kind in kinds else None] += totals
+        period.signs[sign] += totals
+    return periods
+
+
+def _largest_kinds(found: Figures) -> list[str | None]:
+    """Return the kinds of account with most movements, and then None for all others, if there are any."""
+    rows = Counter[str | None]()
+    for (_, kind, _), totals in found.of("cell").items():
+        rows[kind] += totals.rows
+    ranked = sorted((kind for kind in rows if kind is not None), key=lambda kind: (-rows[kind], kind))
+    return [*ranked[:TOP_KINDS], *([None] if len(rows) > len(ranked[:TOP_KINDS]) else [])]
+
+
+def _name(period: int, is_year: bool) -> str:
+    return _NO_MONTHS.get(period) or (str(period) if is_year else month(period))
+
+
+def _asked_for(source: Mapping[str, Any]) -> str:
+    """Return which rows were asked for; empty where all were."""
+    since, until, as_of = source["since"], source["until"], source["as_of"]
+    period = f"Período pedido: {brazil.span(since, until)}" if since or until else ""
+    return "; ".join(filter(None, (period, f"tabelas como eram em {brazil.moment(as_of)}" if as_of else "")))
+
+
+def _headline(periods: Mapping[int, _Period], source: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the last whole month with its figures and their changes; None where no movement has a month."""
+    months = [period for period in periods if period >= 0]
+    if not months:
+        return None
+    last = max((period for period in months if _is_whole(period, source)), default=months[-1])
+    figures_of: tuple[tuple[str, Callable[[int], str], Callable[[_Period], int]], ...] = (
+        ("Valor líquido", money, lambda sums: sums.totals.centavos),
+        ("Movimentos", number, lambda sums: sums.totals.rows),
+        ("Ticket médio", money, lambda sums: _mean(sums.signs[1])),
+        ("Estornos", money, lambda sums: sums.refunds.centavos),
+        ("Cartões ativos", number, lambda sums: sums.cards),
+    )
+
+    def changes(value: Callable[[_Period], int]) -> Iterator[str]:
+        for other in (last - 1, last - 12):
+            before = value(periods[other]) if other in periods and _is_whole(other, source) else 0
+            found = brazil.change(value(periods[last]), before) if before > 0 else "sem comparação"
+            yield f"{found} ante {month(other)}"
+
+    tiles = [(title, shown(value(periods[last])), list(changes(value))) for title, shown, value in figures_of]
+    return {"month": brazil.long_month(last), "is_whole": _is_whole(last, source), "tiles": tiles}
+
+
+def _is_whole(month: int, source: Mapping[str, Any]) -> bool:
+    """Tell whether all movements of a month were asked for, and the month was over."""
+    begins, ends = (f"{place // 12:04d}-{place % 12 + 1:02d}-01" for place in (month, month + 1))
+    limits = [source[limit] for limit in ("clock", "until", "as_of") if source[limit]]
+    return (source["since"] or "") <= f"{begins} 00:00:00" and all(ends <= limit for limit in limits)
+
+
+def _plot(
+    title: str,
+    series: Iterable[str],
+    periods: Mapping[int, _Period],
+    by_year: bool,
+    values: Callable[[_Period], list[Totals]],
+) -> dict[str, Any] | None:
+    """Return the arguments of `stacked_columns` in plots.html, a column a period; None where there are no months."""
+    months = [period for period in periods if period >= 0]
+    if not months:
+        return None
+    columns = range(months[0], months[-1] + 1)
+    rows = [values(periods[place]) if place in periods else [] for place in columns]
+    heights = [[totals.centavos for totals in row] for row in rows]
+    high = max(sum(value for value in row if value > 0) for row in heights)
+    low = min(sum(value for value in row if value < 0) for row in heights)
+    every = -(-len(columns) // 6) if by_year else 12
+    labels = [_name(place, by_year) if place % every == 0 else "" for place in columns]
+    axis = svg.ticks(low, high)
     return {
-        "by_year": by_year,
-        "kinds": list(zip(kinds, sums, strict=True)),
-        "head": [f"{kind} (R$)" for kind in kinds] if has_kinds else [],
-        "periods": [
-            (_SPECIAL_PERIODS.get(name) or month(name), sum(row, Totals()), row if has_kinds else ())
-            for name, row in months.items()
-        ],
-        "plot": _plot(kinds, dated) if dated else None,
-    }
-
-
-def _years(months: dict[str, tuple[Totals, ...]]) -> dict[str, tuple[Totals, ...]]:
-    years: dict[str, tuple[Totals, ...]] = {}
-    for name, row in months.items():
-        year = name.partition("-")[0]
-        before = years.get(year, (Totals(),) * len(row))
-        years[year] = tuple(a + b for a, b in zip(before, row, strict=True))
-    return years
-
-
-def _plot(kinds: Sequence[str], periods: dict[str, tuple[Totals, ...]]) -> dict[str, Any]:
-    """Return the arguments of `stacked_columns` in plots.html."""
-    values = [[totals.centavos for totals in row] for row in periods.values()]
-    high = max(sum(value for value in row if value > 0) for row in values)
-    low = min(sum(value for value in row if value < 0) for row in values)
-    names = [month(name) for name in periods]
-    axis, ordinals = svg.ticks(low, high), [_ordinal(name) for name in periods]
-    return {
-        "title": f"Valor por período e tipo de conta, de {names[0]} a {names[-1]}."
-        " Os valores estão na tabela abaixo.",
-        "names": names,
+        "title": f"{title}. Os valores estão na tabela abaixo.",
+        "labels": labels if any(labels) else [_name(columns[0], by_year), *labels[1:]],
         "axis": axis,
-        "boxes": svg.stack(values, axis),
+        "boxes": svg.stack(heights, axis),
         "hints": [
             [
-                f"{name}, {kind}: {money(totals.centavos)}, {movements(totals.rows)}"
-                for kind, totals in zip(kinds, row, strict=True)
+                f"{_name(place, by_year)}, {name}: {money(totals.centavos)}, {movements(totals.rows)}"
+                for name, totals in zip(series, row, strict=False)
             ]
-            for name, row in zip(names, periods.values(), strict=True)
+            for place, row in zip(columns, rows, strict=True)
         ],
-        "gaps": [place for place in range(1, len(names)) if ordinals[place] > ordinals[place - 1] + 1],
     }
 
 
-def _ordinal(period: str) -> int:
-    """Return a number of a month or a year, so that neighbours differ by one."""
-    year, _, month_of_year = period.partition("-")
-    return int(year) * 12 + int(month_of_year) if month_of_year else int(year)
+def _ages(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
+    """Return the bands of ages; rows without an age, or with one that nobody has, only where there are any."""
+    names = [f"{low} a {high - 1}" for low, high in pairwise(AGES)]
+    names = [f"até {AGES[1] - 1}", *names[1:-1], f"{AGES[-2]} ou mais"]
+    odd = sums.get(0, Totals()) + sums.get(len(AGES), Totals())
+    others = ((f"fora de 0 a {AGES[-1] - 1}", odd), ("(sem idade)", sums.get(None, Totals())))
+    bands = [(name, sums.get(place, Totals())) for place, name in enumerate(names, 1)]
+    return [*bands, *(other for other in others if other[1].rows)]
 
 
-def _amounts(figures: Figures) -> dict[str, Any]:
-    """Return `paid`, each range of positive amounts with its totals, and their `mean`; None where there are none."""
-    bins = figures.bins[2:]
-    filled = [place for place, totals in enumerate(bins) if totals.rows]
-    shown = range(filled[0], filled[-1] + 1) if filled else ()
-    paid = sum(bins, Totals())
+def _amounts(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
+    """Return ranges of positive amounts as `1,00 a 1,99`, from the first one that has any; refunds; and zeros."""
+    names = [f"{plain_money(low)} a {plain_money(high - 1)}" for low, high in pairwise(BINS)]
+    names[1], names[len(BINS) - 1 :] = (
+        f"menos de {plain_money(BINS[2])}",
+        [f"{plain_money(BINS[-1])} ou mais"],
+    )
+    filled = [place for place in sums if place and place > 1]
+    shown = range(min(filled), max(filled) + 1) if filled else ()
+    ranges = [(names[place - 1], sums.get(place, Totals())) for place in shown]
+    return [*ranges, ("estornos", sums.get(0, Totals())), ("zero", sums.get(1, Totals()))]
+
+
+def _hours(sums: Mapping[int | None, Totals]) -> dict[str, Any]:
+    """Return movements by weekday and hour, with steps of colour between the smallest and the largest number."""
+    rows = [[sums.get(24 * day + hour, Totals()).rows for hour in range(24)] for day in range(7)]
+    low, high = min(map(min, rows)), max(map(max, rows))
+    width = (high - low) // _HEAT_STEPS + 1
+    day, hour = next((day, row.index(high)) for day, row in enumerate(rows) if high in row)
     return {
-        "paid": [(_bin_name(place), bins[place]) for place in shown],
-        "mean": (2 * paid.centavos + paid.rows) // (2 * paid.rows) if paid.rows else None,
-    }
-
-
-def _bin_name(place: int) -> str:
-    low = BINS[place + 1]
-    if place + 2 == len(BINS):
-        words = f"{number(low // 100)} ou mais"
-    elif not place:
-        words = f"menos de {number(BINS[2] // 100)}"
-    else:
-        words = f"{number(low // 100)} a {number(BINS[place + 2] // 100)}"
-    return words.replace(" ", NO_BREAK)
-
-
-def _hours(figures: Figures) -> dict[str, Any]:
-    """Return movements `by_day`, the `largest` number of an hour of the week, and in words when its `peak` is."""
-    largest = max(map(max, figures.hours))
-    day, hour = next((day, row.index(largest)) for day, row in enumerate(figures.hours) if largest in row)
-    return {
-        "by_day": [sum(row) for row in figures.hours],
-        "largest": largest,
-        "peak": f"{WEEKDAYS[day]} às {hour}h, com {movements(largest)}",
+        "rows": rows,
+        "steps": [[(count - low) // width for count in row] for row in rows],
+        "legend": [
+            f"{number(step)} a {number(min(step + width - 1, high))}" for step in range(low, high + 1, width)
+        ],
+        "peak": f"{WEEKDAYS[day]} às {hour}h, com {movements(high)}" if high else "",
     }
 
 
 def _reasons(
-    texts: Mapping[Reject, tuple[str, str]] | Mapping[Warn, tuple[str, str]],
-    counts: dict[str, int],
-) -> list[dict[str, Any]]:
-    """Return the reasons that occur, the most frequent first.
+    texts: Mapping[Any, tuple[str, str]], counts: Mapping[str, int], totals: Mapping[str, Totals]
+) -> list[tuple[str, str, int, Totals | None]]:
+    """Return title, explanation, rows of the list and movements of each reason that occurs, the most frequent first.
 
-    Args:
-        texts: title and explanation of each reason.
-        counts: rows by reason.
+    Movements are None where the reason is one of cards or people, and the CSV does not tell which.
     """
-    found = [
-        {
-            "name": reason.value,
-            "title": title,
-            "explanation": explanation,
-            "count": counts[reason.value],
-        }
-        for reason, (title, explanation) in texts.items()
-        if reason.value in counts
-    ]
-    return sorted(found, key=lambda reason: -counts[reason["name"]])
+    names = sorted(
+        (reason for reason in texts if reason.value in counts), key=lambda reason: -counts[reason.value]
+    )
+    return [(*texts[name], counts[name.value], totals.get(name.value)) for name in names]
+
+
+def _warned(found: Figures) -> dict[str, Totals]:
+    ages = found.of("age")
+    return found.of("warned") | {Warn.AGE.value: ages.get(0, Totals()) + ages.get(len(AGES), Totals())}
+
+
+def _details(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a technician asks of a delivery."""
+    source, csv, privacy = manifest["source"], manifest["csv"], manifest["privacy"]
+    zone = source["system_time_zone"] or source["time_zone"]
+    shows = {"full": "inteiros", "mask": "mascarados", "token": "códigos (HMAC-SHA-256)"}
+
+    def listed(values: Mapping[str, object]) -> str:
+        return ", ".join(f"{name} {value}" for name, value in values.items())
+
+    details = {
+        "Arquivo": f"{parts.CSV_NAME}, {number(csv['bytes'])} bytes",
+        "SHA-256": csv["sha256"],
+        "Números de cartão no CSV": shows[privacy["card"]],
+        "Nomes de pessoas no CSV": shows[privacy["people"]],
+        "Colunas deixadas fora": ", ".join(privacy["dropped"]) or "nenhuma",
+        "Servidor": source["server"],
+        "Linhas lidas": listed({name: number(count) for name, count in source["rows"].items()}),
+        "Retrato": f"{brazil.moment(source['clock'])} (fuso {zone}), {brazil.moment(source['snapshot_utc'])} UTC",
+        "Colunas que o banco não tem": ", ".join(source["absent"]),
+        "Colunas pequenas demais": ", ".join(source["too_small"]),
+        "Conexões": number(source["connections"]),
+        "Motor da junção": manifest["engine"],
+        "Tempo de cada etapa": listed(
+            {name: brazil.seconds(value) for name, value in manifest["seconds"].items()}
+        ),
+        "Versões": listed(manifest["versions"]),
+    }
+    return [(name, value) for name, value in details.items() if value]
 
 
 def _kind(name: str | None) -> str:
-    """Return a kind of account as it may be shown: short, and without a card number."""
-    if name is None:
-        return _OTHER_KINDS
-    shown = mask_card_numbers(name.encode()).decode()
-    return f"{shown[:_LONGEST_NAME]}…" if len(shown) > _LONGEST_NAME else shown or _NO_KIND
+    return _KINDS.get(name) or _shown(name or "")
+
+
+def _shown(text: str) -> str:
+    """Return a text of the CSV as it may be shown: short, and without a card number."""
+    masked = mask_card_numbers(text.encode()).decode()
+    return f"{masked[:_LONGEST_NAME]}…" if len(masked) > _LONGEST_NAME else masked
 
 
 def _card(text: str, shows: str) -> str:
     """Return a card number of the CSV as the page shows it."""
-    if shows == TOKEN:
-        return f"{text[:_TOKEN_SHOWN]}…"
-    return mask(text.encode()).decode()
+    return f"{text[:_TOKEN_SHOWN]}…" if shows == TOKEN else mask(text.encode()).decode()

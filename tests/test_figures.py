@@ -2,11 +2,11 @@
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,19 @@ from hypothesis import strategies as st
 from movimento_flat.money import Totals
 from movimento_flat.publish import csv_audit
 from movimento_flat.publish.csv_audit import frames, moments_in, pieces
-from movimento_flat.report import figures
-from movimento_flat.report.adding import BINS, Card, Part, part_of
-from movimento_flat.report.figures import OTHER_MONTHS, UNDATED, Figures, Figuring
+from movimento_flat.report import cards, figures, merchants
+from movimento_flat.report.cards import Card, Cards
+from movimento_flat.report.figures import (
+    AGES,
+    BEFORE_CARD,
+    BINS,
+    IN_FUTURE,
+    OTHER_MONTHS,
+    UNDATED,
+    Figures,
+    figures_in,
+)
+from movimento_flat.report.merchants import Merchants
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
 from tests.brute_force import Row, as_csv
 
@@ -46,6 +56,20 @@ NUMBERS = [
         "1" * 40,
     ),
 ]
+DESCRIPTIONS = [
+    "",
+    " ",
+    "Padaria  Pão",
+    "PADARIA PAO",
+    "padaria\tpão\n",
+    "😀",
+    "é" * 70,
+    "Café\0",
+    "\uff14x",
+    "=1",
+]
+AGE_TEXTS = ["", "0", "17", "18", "24", "25", "130", "131", "-1", "99999999999999999999"]
+NOW = "2024-03-01 12:00:00"
 KINDS = ["", "corrente", "poupanca", 'a "b", c', "<script>", "é\r\n", "x" * 300, *"defghij"]
 
 amounts = st.none() | st.integers(-(10**7), 10**7) | st.integers(-(10**20), 10**20) | st.sampled_from(BINS)
@@ -55,7 +79,12 @@ fields = {
     | st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(lambda at: at.isoformat(" ", "seconds")),
     "numero_cartao": st.sampled_from(NUMBERS),
     "tipo_conta": st.sampled_from(KINDS),
+    "des_transacao_movimento": st.sampled_from(DESCRIPTIONS),
+    "idade_associado": st.sampled_from(AGE_TEXTS),
+    "data_criacao_cartao": st.sampled_from(MOMENTS),
+    "data_criacao_conta": st.sampled_from(MOMENTS),
 }
+OF_A_MOVEMENT = (AMOUNT, "data_movimento", "des_transacao_movimento")
 texts = st.text(alphabet=st.sampled_from('a",\n\ré😀;'), max_size=4)
 
 
@@ -67,23 +96,23 @@ def files(draw: st.DrawFn) -> tuple[tuple[str, ...], list[Row]]:
     for _ in range(draw(st.integers(0, 8))):
         of_card = {name: draw(fields.get(name, texts)) for name in columns}
         for _ in range(draw(st.integers(1, 4))):
-            of_row = {name: draw(fields[name]) for name in (AMOUNT, "data_movimento")}
+            of_row = {name: draw(fields[name]) for name in OF_A_MOVEMENT}
             rows.append(tuple((of_card | of_row)[name] for name in columns))
     return columns, rows
 
 
 def figures_of(
-    csv_file: Path, columns: tuple[str, ...] = FLAT_COLUMNS, blocks_of_a_part: int = 1000
+    csv_file: Path, columns: tuple[str, ...] = FLAT_COLUMNS, blocks_of_a_part: int = 1000, now: str = NOW
 ) -> Figures:
-    figuring, part = Figuring(), Part()
+    found, part = Figures(), Figures()
     with csv_file.open("rb") as file:
         for number, rows in enumerate(frames(file.read, columns, columns), start=1):
-            part.add(part_of(rows, pieces(rows[AMOUNT]), moments_in(rows)))
+            part.add(figures_in(rows, pieces(rows[AMOUNT]), moments_in(rows), now))
             if number % blocks_of_a_part == 0:
-                figuring.add(part)
-                part = Part()
-    figuring.add(part)
-    return figuring.figures()
+                found.add(part)
+                part = Figures()
+    found.add(part)
+    return found.finish()
 
 
 def moment(text: str) -> datetime | None:
@@ -101,61 +130,98 @@ def totals(rows: Sequence[dict[str, str]]) -> Totals:
     return Totals(len(rows), sum(centavos(row[AMOUNT]) for row in rows))
 
 
+def period(row: dict[str, str]) -> int:
+    text = row.get("data_movimento", "")
+    if not (at := moment(text)) or len(text) < 19:
+        return UNDATED
+    if text < row.get("data_criacao_cartao", ""):
+        return BEFORE_CARD
+    if text > NOW:
+        return IN_FUTURE
+    return at.year * 12 + at.month - 1 if 1950 <= at.year < 2050 else OTHER_MONTHS
+
+
+def merchant(row: dict[str, str]) -> str:
+    plain = unicodedata.normalize("NFKD", row["des_transacao_movimento"])
+    letters = "".join(c for c in plain if not unicodedata.category(c).startswith("M")).upper()
+    blanks = "".join(" " if unicodedata.category(c)[0] in "ZC" else c for c in letters)
+    return " ".join(blanks.split())[:60]
+
+
+def band(text: str) -> int | None:
+    if not text:
+        return None
+    return sum(low <= int(text) for low in AGES)
+
+
+def place(row: dict[str, str]) -> int | None:
+    return sum(low <= centavos(row[AMOUNT]) for low in BINS) if row[AMOUNT] else None
+
+
+def hour(row: dict[str, str]) -> int | None:
+    at = moment(row.get("data_movimento", ""))
+    return at.weekday() * 24 + at.hour if at and period(row) >= 0 else None
+
+
+def warned(row: dict[str, str]) -> list[str]:
+    at, reasons = row.get("data_movimento", ""), []
+    for reason, name in (
+        ("movement_before_card", "data_criacao_cartao"),
+        ("movement_before_account", "data_criacao_conta"),
+    ):
+        if at and at < row.get(name, ""):
+            reasons.append(reason)
+    return [
+        *reasons,
+        *(["movement_in_future"] if at > NOW else []),
+        *(["zero_amount"] if row[AMOUNT] == "0.00" else []),
+    ]
+
+
 def expected(rows: list[dict[str, str]], columns: tuple[str, ...]) -> Figures:
     """The figures, one question after the other."""
-
-    def kind(row: dict[str, str]) -> str | None:
-        name = row.get("tipo_conta")
-        return name if name is not None and len(name) <= 200 else None
-
-    def month(row: dict[str, str]) -> str:
-        at = moment(row.get("data_movimento", ""))
-        return f"{at.year:04d}-{at.month:02d}" if at else UNDATED
-
-    ranked = Counter(name for row in rows if (name := kind(row)) is not None)
-    largest = sorted(ranked, key=lambda name: (-ranked[name], name))[:8]
-    kinds: list[str | None] = [*largest, *([None] if {kind(row) for row in rows} - set(largest) else [])]
-
-    def of_cell(at: str, name: str | None) -> Totals:
-        def is_in(row: dict[str, str]) -> bool:
-            return kind(row) == name if name is not None else kind(row) not in largest or kind(row) is None
-
-        return totals([row for row in rows if month(row) == at and is_in(row)])
-
-    cards: list[tuple[str, list[dict[str, str]]]] = []
+    keys: dict[tuple[object, ...], list[dict[str, str]]] = {}
+    for row in rows:
+        kind = row.get("tipo_conta", "")
+        amount = centavos(row[AMOUNT])
+        sign = (amount > 0) - (amount < 0) if row[AMOUNT] else None
+        for key in (
+            ("cell", period(row), kind if len(kind.encode()) <= 200 else None, sign),
+            ("bin", place(row)),
+            ("age", band(row.get("idade_associado", ""))),
+            ("hour", hour(row)),
+            *(("warned", reason) for reason in warned(row)),
+        ):
+            keys.setdefault(key, []).append(row)
+    runs: list[tuple[str, list[dict[str, str]]]] = []
     for row in rows:
         number = row.get("numero_cartao", "")
-        if not cards or cards[-1][0] != number:
-            cards.append((number, []))
-        cards[-1][1].append(row)
-    known = [Card(number, totals(of_card)) for number, of_card in cards if number]
-    edges = [None, *BINS, None]
-    valued = [row for row in rows if row[AMOUNT]]
-    days = [at for row in rows if (at := moment(row.get("data_movimento", "")))]
+        if not runs or runs[-1][0] != number:
+            runs.append((number, []))
+        runs[-1][1].append(row)
+    known = [(number, of_card) for number, of_card in runs if number]
+    top = sorted(known, key=lambda card: (-totals(card[1]).centavos, card[0], len(card[1])))[:10]
+    by_name: dict[str, list[dict[str, str]]] = {}
+    for row in rows if "des_transacao_movimento" in columns else []:
+        by_name.setdefault(merchant(row), []).append(row)
+    unnamed = totals(by_name.pop("", []))
+    largest = sorted(by_name, key=lambda name: (-totals(by_name[name]).centavos, name))[:10]
+    days = [at.date() for row in rows if period(row) >= 0 and (at := moment(row["data_movimento"]))]
     return Figures(
         totals(rows),
-        len(rows) - len(valued),
-        min(days).date() if days else None,
-        max(days).date() if days else None,
-        tuple(kinds),
-        {at: tuple(of_cell(at, name) for name in kinds) for at in sorted({month(row) for row in rows})},
-        len(known),
-        tuple(sorted(known, key=lambda card: -card.totals.centavos)[:10]),
-        tuple(
-            totals(
-                [
-                    row
-                    for row in valued
-                    if (low is None or low <= centavos(row[AMOUNT]))
-                    and (high is None or centavos(row[AMOUNT]) < high)
-                ]
-            )
-            for low, high in pairwise(edges)
+        min(days, default=None),
+        max(days, default=None),
+        {key: totals(found) for key, found in keys.items()},
+        Cards(
+            [],
+            len(known),
+            [Card(number, totals(of_card)) for number, of_card in top],
+            sorted((totals(of_card).centavos for _, of_card in known), reverse=True),
+            Counter(
+                month for _, of_card in known for month in {period(row) for row in of_card} if month >= 0
+            ),
         ),
-        tuple(
-            tuple(sum((at.weekday(), at.hour) == (day, hour) for at in days) for hour in range(24))
-            for day in range(7)
-        ),
+        Merchants([(name, totals(by_name[name])) for name in largest], unnamed, len(by_name)),
     )
 
 
@@ -174,6 +240,7 @@ def test_the_figures_are_what_a_plain_search_finds_however_the_file_is_cut(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_audit, "CHUNK", chunk)
         found = figures_of(flat, columns, blocks_of_a_part)
+    found.sums = {key: sums for key, sums in found.sums.items() if sums.rows}
     assert found == expected(parsed, columns)
 
 
@@ -181,10 +248,9 @@ def test_no_rows_give_no_figures(tmp_path: Path) -> None:
     (tmp_path / "flat.csv").write_bytes(as_csv(FLAT_COLUMNS, []))
     found = figures_of(tmp_path / "flat.csv")
     assert found.totals == Totals()
-    assert (found.first, found.last, found.kinds, found.months, found.cards, found.top_cards) == (
-        *(None, None, (), {}, 0, ()),
+    assert (found.first, found.last, found.sums, found.cards, found.merchants) == (
+        *(None, None, {}, Cards(), Merchants()),
     )
-    assert not any(map(any, found.hours))
 
 
 def written_rows(path: Path, rows: list[Row], columns: tuple[str, ...]) -> Path:
@@ -214,35 +280,64 @@ def test_fields_of_any_length_that_differ_in_one_byte_are_two(tmp_path: Path) ->
             ),
             columns,
         )
-        assert [card.totals.rows for card in found.top_cards] == [3] * 5
-        assert [card.number for card in found.top_cards] == texts
+        assert [card.totals.rows for card in found.cards.top] == [3] * 5
+        assert [card.number for card in found.cards.top] == texts
 
 
 def test_what_is_held_is_bounded_and_what_is_beyond_is_counted(tmp_path: Path) -> None:
-    """Thousands of kinds, months and cards: each sum is still there."""
-    columns = (AMOUNT, "data_movimento", "numero_cartao", "tipo_conta")
+    """Thousands of kinds, months, cards and descriptions: each sum is still there, or is said to be missing."""
+    columns = (AMOUNT, "data_movimento", "numero_cartao", "tipo_conta", "des_transacao_movimento")
     rows = [
         {
             AMOUNT: f"{number}.00",
-            "data_movimento": f"{1000 + number // 12:04d}-{number % 12 + 1:02d}-01 00:00:00",
+            "data_movimento": f"{1600 + number // 12:04d}-{number % 12 + 1:02d}-01 00:00:00",
             "numero_cartao": f"{number:016d}",
             "tipo_conta": f"kind {number:04d}",
+            "des_transacao_movimento": f"shop {number:04d}",
         }
         for number in range(5000)
     ]
     file = written(tmp_path / "flat.csv", rows, columns)
     found = figures_of(file, columns)
+    cells = found.of("cell")
+    assert len({kind for _, kind, _ in cells}) == figures.MOST_KINDS + 1
+    assert {month for month, _, _ in cells} == {OTHER_MONTHS, *range(1950 * 12, 2016 * 12 + 8)}
+    assert (
+        sum(cells.values(), Totals())
+        == found.totals
+        == sum(found.of("bin").values(), Totals())
+        == totals(rows)
+    )
+    assert found.cards.count == 5000
+    assert [card.number for card in found.cards.top] == [f"{number:016d}" for number in range(4999, 4989, -1)]
+    assert (found.merchants.count, found.merchants.may_lack) == (5000, 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_audit, "CHUNK", 1000)
         assert figures_of(file, columns, blocks_of_a_part=2) == found
-    assert found.kinds == (*(f"kind {number:04d}" for number in range(8)), None)
-    assert len(found.months) == figures.MOST_MONTHS + 1
-    assert found.months[OTHER_MONTHS][-1] == totals(rows[figures.MOST_MONTHS :])
-    cells = [cell for row in found.months.values() for cell in row]
-    assert sum(cells, Totals()) == found.totals == sum(found.bins, Totals()) == totals(rows)
-    assert found.cards == 5000
-    assert [card.number for card in found.top_cards] == [f"{number:016d}" for number in range(4999, 4989, -1)]
-    assert (found.first, found.last) == (date(1000, 1, 1), date(1416, 8, 1))
+        patch.setattr(cards, "MOST_SUMS", 100)
+        patch.setattr(merchants, "MOST_MERCHANTS", 100)
+        bounded = figures_of(file, columns, blocks_of_a_part=2)
+    assert len(bounded.cards.sums) <= 200
+    assert bounded.cards.largest_hundredth() == found.cards.largest_hundredth()
+    assert bounded.merchants.count == 100
+    assert bounded.merchants.top == found.merchants.top
+    assert bounded.merchants.may_lack > 0
+
+
+def test_a_sum_that_lacks_something_lacks_no_more_than_is_said(tmp_path: Path) -> None:
+    columns = (AMOUNT, "des_transacao_movimento")
+    rows = [
+        {AMOUNT: f"{number * 7919 % 1000 - 300}.00", "des_transacao_movimento": f"shop {number * 31 % 90}"}
+        for number in range(3000)
+    ]
+    file = written(tmp_path / "flat.csv", rows, columns)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_audit, "CHUNK", 300)
+        patch.setattr(merchants, "MOST_MERCHANTS", 30)
+        found = figures_of(file, columns, blocks_of_a_part=2).merchants
+    for name, sums in found.top:
+        shop = [row for row in rows if row["des_transacao_movimento"].upper() == name]
+        assert abs(totals(shop).centavos - sums.centavos) <= found.may_lack
 
 
 def test_of_cards_with_equal_sums_the_first_stay(tmp_path: Path) -> None:
@@ -253,4 +348,4 @@ def test_of_cards_with_equal_sums_the_first_stay(tmp_path: Path) -> None:
         patch.setattr(csv_audit, "CHUNK", 100)
         found = figures_of(file, columns)
         assert figures_of(file, columns, blocks_of_a_part=2) == found
-    assert [card.number for card in found.top_cards] == [f"{number:016d}" for number in range(10)]
+    assert [card.number for card in found.cards.top] == [f"{number:016d}" for number in range(10)]

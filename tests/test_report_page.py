@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from movimento_flat.money import Totals
-from movimento_flat.problem_lists import MISMATCH_COLUMNS, Reject, Warn
-from movimento_flat.publish.parts import MISMATCHES_NAME, REPORT_NAME
-from movimento_flat.report import brazil
+from movimento_flat.problem_lists import MISMATCH_COLUMNS, REJECTED_COLUMNS, Reject, Warn
+from movimento_flat.publish.parts import MISMATCHES_NAME, REJECTED_NAME, REPORT_NAME
+from movimento_flat.report import brazil, svg
 from movimento_flat.report.figures import Figures
-from movimento_flat.report.findings import moved_by_mismatches
-from movimento_flat.report.page import PLOTS, page
+from movimento_flat.report.findings import Findings, findings_in
+from movimento_flat.report.page import PLOTS, TOP_KINDS, page
 from movimento_flat.report.reasons import REJECTED, WARNINGS
 from movimento_flat.report.svg import stack, ticks
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
@@ -62,6 +62,7 @@ MANIFEST: dict[str, Any] = {
     "seconds": {"merge": 1.234, "audit": 0.5},
     "versions": {"movimento-flat": "0", "mrjob": "0.7.4", "PyMySQL": "1", "Python": "3"},
 }
+NOTHING = Findings(0, Totals(), {})
 VOID = {"meta"}
 
 
@@ -151,8 +152,7 @@ def test_a_delivery_without_rows_has_a_page_that_says_so(database: Database, tmp
         "Não há movimentos",
         "Nenhum movimento foi rejeitado",
         "Nenhum aviso",
-        "sem datas",
-        "R$ 0,00",
+        "0 movimentos, no valor de R$ 0,00",
     ):
         assert said in text
 
@@ -164,21 +164,22 @@ def test_a_run_says_what_the_database_says(filled: Database, delivered: Path) ->
     expected = [dict(zip(FLAT_COLUMNS, row, strict=True)) for row in filled.expected()]
     total = sum(int(str(row[AMOUNT]).replace(".", "")) for row in expected)
     content = json.loads((delivered / RUN / "manifest.json").read_text("utf-8"))
-    assert f"Movimentos {brazil.number(len(expected))} linhas do CSV" in text
-    assert brazil.money(total).replace("\u00a0", " ") in text
-    days = sorted(str(row["data_movimento"])[:10] for row in expected)
-    assert f"{brazil.day(date.fromisoformat(days[0]))} a {brazil.day(date.fromisoformat(days[-1]))}" in text
-    by_kind = filled.query(
-        "SELECT tipo, COUNT(*), CAST(SUM(vlr_transacao) * 100 AS SIGNED) FROM movimento"
-        " JOIN cartao ON cartao.id = id_cartao JOIN conta ON conta.id = id_conta"
-        " JOIN associado ON associado.id = cartao.id_associado GROUP BY tipo"
+    assert (
+        f"{brazil.movements(len(expected))}, no valor de {brazil.money(total)}".replace(chr(160), " ") in text
     )
-    for kind, rows, centavos in by_kind:
-        assert f"{kind} {brazil.number(rows)} {brazil.plain_money(centavos)}" in text
-    for reason, count in (content["rejected"]["by_reason"] | content["warnings"]["by_reason"]).items():
-        assert re.search(rf"{reason} +{re.escape(brazil.number(count))} ", text), reason
-    assert f"{brazil.number(content['holder_owner_mismatches'])} cartões têm um titular" in text
+    assert f"dos {brazil.movements(content['source']['rows']['movimento'])} do banco de dados" in text
+    for reason in content["rejected"]["by_reason"] | content["warnings"]["by_reason"]:
+        assert (
+            next(
+                title
+                for known in (REJECTED, WARNINGS)
+                for name, (title, _) in known.items()
+                if name.value == reason
+            )
+            in text
+        )
     assert content["csv"]["sha256"] in text
+    assert "Dados fictícios" not in text
 
 
 def test_no_page_has_a_card_number_or_a_name(filled: Database, delivered: Path) -> None:
@@ -214,8 +215,9 @@ def test_no_page_has_an_id_an_address_or_an_account_of_the_database(
         ids = {str(identity) for identity in (*people, *cards, *movements, 5_432_176)}
         assert {identity for identity in ids if identity in lists} == ids
         assert {identity for identity in ids if identity in content} == set()
-        for reason in ("unknown_card", "luhn", "zero_amount", "age_out_of_range", "movement_before_card"):
-            assert f"<code>{reason}</code>" in content
+        for reason in (Warn.LUHN, Warn.ZERO, Warn.AGE, Warn.BEFORE_CARD):
+            assert WARNINGS[reason][0] in content
+        assert REJECTED[Reject.UNKNOWN_CARD][0] in content
         address = json.loads((tmp_path / RUN / "manifest.json").read_text("utf-8"))["source"]["address"]
         for part in (address, "mysql://", READER, database.name):
             assert part not in content
@@ -232,7 +234,7 @@ def test_without_it_a_run_publishes_none_and_both_can_be_verified(filled: Databa
 def test_a_page_that_was_changed_is_found(filled: Database, tmp_path: Path) -> None:
     assert run(filled, tmp_path).returncode == 0
     report = tmp_path / REPORT_NAME
-    report.write_text(report.read_text("utf-8").replace("linhas do CSV", "linhas"), "utf-8")
+    report.write_text(report.read_text("utf-8").replace("gestores", "todos"), "utf-8")
     assert_user_error(command("verify", tmp_path), f"SHA-256 of {REPORT_NAME}")
 
 
@@ -246,14 +248,15 @@ def test_any_delivery_has_a_page_that_does_nothing(
     dropped = [name for name in FLAT_COLUMNS if name not in columns]
     content = page(
         figures_of(flat, columns),
-        Totals(),
+        NOTHING,
         manifest(
             csv=MANIFEST["csv"] | {"columns": list(columns)},
             privacy=privacy_of(card, dropped),
         ),
     )
     text = check_that_it_does_nothing(content).text
-    for name in {"data_movimento", "numero_cartao", "tipo_conta"} & set(dropped) if rows else ():
+    needed = {"data_movimento", "numero_cartao", "tipo_conta", "des_transacao_movimento", "idade_associado"}
+    for name in needed & set(dropped) if rows else ():
         assert f"foi pedido sem a coluna {name}" in text
     assert "4111111111111111" not in content
 
@@ -277,7 +280,7 @@ def of_one_row(folder: Path, **fields: str) -> Figures:
     ],
 )
 def test_a_kind_of_account_is_a_text_and_nothing_more(kind: str, shown: str, tmp_path: Path) -> None:
-    content = page(of_one_row(tmp_path, tipo_conta=kind), Totals(), manifest())
+    content = page(of_one_row(tmp_path, tipo_conta=kind), NOTHING, manifest())
     assert shown in check_that_it_does_nothing(content).text
 
 
@@ -286,7 +289,7 @@ def test_what_the_manifest_says_is_a_text_too(place: str, tmp_path: Path) -> Non
     source = MANIFEST["source"] | {place: "mysql://<script>alert(1)</script>"}
     assert (
         "<script>"
-        in check_that_it_does_nothing(page(of_one_row(tmp_path), Totals(), manifest(source=source))).text
+        in check_that_it_does_nothing(page(of_one_row(tmp_path), NOTHING, manifest(source=source))).text
     )
 
 
@@ -303,13 +306,13 @@ def test_cards_are_shown_in_part_whatever_the_csv_shows(
     card: str, number: str, shown: str, tmp_path: Path
 ) -> None:
     content = page(
-        of_one_row(tmp_path, numero_cartao=number), Totals(), manifest(privacy=privacy_of(card, []))
+        of_one_row(tmp_path, numero_cartao=number), NOTHING, manifest(privacy=privacy_of(card, []))
     )
-    assert f"<code>{shown}</code>" in content
+    assert f'<th scope="row">{shown}</th>' in content
     assert "*" in number or number not in content
 
 
-def test_more_months_than_a_plot_takes_are_shown_by_year_and_gaps_are_marked(tmp_path: Path) -> None:
+def test_more_months_than_a_plot_takes_are_shown_by_year_and_januaries_are_labelled(tmp_path: Path) -> None:
     def of(months: int, step: int) -> str:
         rows = [
             {
@@ -320,30 +323,108 @@ def test_more_months_than_a_plot_takes_are_shown_by_year_and_gaps_are_marked(tmp
         ]
         flat = written(tmp_path / "flat.csv", rows, (AMOUNT, "data_movimento"))
         csv = MANIFEST["csv"] | {"columns": [AMOUNT, "data_movimento"]}
-        return page(figures_of(flat, (AMOUNT, "data_movimento")), Totals(), manifest(csv=csv))
+        return page(figures_of(flat, (AMOUNT, "data_movimento")), NOTHING, manifest(csv=csv))
 
     assert ">dez/2004</th>" in of(60, 1)
-    assert "jan/2000, todas as contas: " in of(60, 1)
-    assert "outros" not in of(60, 1)
-    assert "linha tracejada" not in of(60, 1)
-    assert of(60, 2).count('class="gap"') == 59
-    assert ">2000</th><td>12</td><td>12,00</td>" in of(61, 1)
-    assert "cada coluna é um ano" in of(61, 1)
+    assert "jan/2000, Todas as contas: " in of(60, 1)
+    assert "Outros" not in of(60, 1)
+    labels = re.findall(r'class="(?:first|last)">(.*?/\d+)</text>', of(60, 1))
+    assert set(labels) == {f"jan/{year}" for year in range(2000, 2005)}
+    assert '<th scope="row">2000</th><td>12</td><td>12,00</td>' in of(61, 1)
+    assert '<th scope="row">2000</th><td>6</td><td>6,00</td>' in of(60, 2)
 
 
-def test_what_was_moved_by_mismatches_is_told_without_any_of_their_cards(tmp_path: Path) -> None:
-    file = tmp_path / MISMATCHES_NAME
-    rows = "31415926\t1\t2\t10\t-250\n27182818\t1\t\\N\t1\t100\n"
-    file.write_text("\t".join(MISMATCH_COLUMNS) + "\n" + rows)
-    mismatched = moved_by_mismatches(file)
-    assert mismatched == Totals(11, -150)
-    content = page(of_one_row(tmp_path), mismatched, manifest(holder_owner_mismatches=2))
+def test_what_was_moved_by_additional_cards_is_told_without_any_of_them(tmp_path: Path) -> None:
+    rows = "31415926\t1\t2\t10\t-250\n27182818\t1\t\\N\t1\t100\n27182819\t1\t2\t0\t0\n"
+    (tmp_path / MISMATCHES_NAME).write_text("\t".join(MISMATCH_COLUMNS) + "\n" + rows)
+    rejected = "malformed\tmovimento\t1\t2\t-1.50\t\nmalformed\tcartao\t1\t2\t\t\n"
+    (tmp_path / REJECTED_NAME).write_text("\t".join(REJECTED_COLUMNS) + "\n" + rejected)
+    findings = findings_in(tmp_path)
+    assert findings == Findings(2, Totals(11, -150), {"malformed": Totals(1, -150)})
+    content = page(of_one_row(tmp_path), findings, manifest(holder_owner_mismatches=3))
     text = check_that_it_does_nothing(content).text
-    assert (
-        "2 cartões têm um titular que não é o dono da conta, com 11 movimentos no valor de -R$ 1,50." in text
-    )
+    assert "2 cartões adicionais têm movimentos: 11, no valor de -R$ 1,50" in text
     assert "31415926" not in content
     assert "27182818" not in content
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "said"),
+    [
+        ("2024-01-01 00:00:00", "2024-02-01 00:00:00", "Período pedido: 01/01/2024 a 31/01/2024."),
+        ("2024-01-01 08:30:00", None, "Período pedido: desde 01/01/2024 08:30:00."),
+        (None, "2024-03-01 00:00:00", "Período pedido: até 29/02/2024."),
+        (None, "2024-03-01 12:00:00", "Período pedido: antes de 01/03/2024 12:00:00."),
+    ],
+)
+def test_the_page_says_which_movements_were_asked_for(
+    since: str | None, until: str | None, said: str, tmp_path: Path
+) -> None:
+    source = MANIFEST["source"] | {"since": since, "until": until}
+    assert said in Page(page(of_one_row(tmp_path), NOTHING, manifest(source=source))).text
+
+
+@pytest.mark.parametrize(
+    ("limit", "month", "whole"),
+    [
+        ({"clock": "2024-04-20 04:08:09"}, "março de 2024", True),
+        ({"clock": "2024-05-01 00:00:00"}, "abril de 2024", True),
+        ({"clock": "2024-06-01 00:00:00", "until": "2024-04-30 23:00:00"}, "março de 2024", True),
+        ({"clock": "2024-04-30 00:00:00", "since": "2024-03-02 00:00:00"}, "abril de 2024", False),
+    ],
+)
+def test_the_headline_is_of_the_last_whole_month(
+    limit: dict[str, str], month: str, whole: bool, tmp_path: Path
+) -> None:
+    rows = [
+        {AMOUNT: amount, "data_movimento": f"{day} 00:00:00"}
+        for amount, day in (
+            ("8.00", "2023-03-01"),
+            ("10.00", "2024-02-01"),
+            ("9.00", "2024-03-31"),
+            ("5.00", "2024-04-01"),
+        )
+    ]
+    columns = (AMOUNT, "data_movimento")
+    figures = figures_of(written(tmp_path / "flat.csv", rows, columns), columns, now="2030-01-01 00:00:00")
+    csv = MANIFEST["csv"] | {"columns": list(columns)}
+    text = Page(page(figures, NOTHING, manifest(csv=csv, source=MANIFEST["source"] | limit))).text
+    assert f"Em {month}{'' if whole else ' (mês incompleto)'} " in text
+    if month == "março de 2024":
+        assert "Valor líquido R$ 9,00 \u221210,0% ante fev/2024 +12,5% ante mar/2023" in text.replace(
+            chr(160), " "
+        )
+    if not whole:
+        assert "sem comparação ante mar/2024" in text
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_colours_can_be_told_apart_in_grey() -> None:
+    style = (Path(svg.__file__).parent / "style.css").read_text("utf-8")
+    themes = re.findall(r":root\{(?:color-scheme[^;]*;)?(--page.*?)\}", style, re.DOTALL)[:2]
+    for theme in themes:
+        colours = dict(re.findall(r"--(\w+):(#[0-9a-f]+)", theme))
+        sheet = colours["sheet"] if len(colours["sheet"]) == 7 else "#ffffff"
+        series = [colours[f"k{number}"] for number in range(TOP_KINDS + 1)]
+        assert min(contrast(colour, sheet) for colour in series) >= 3
+        assert min(contrast(one, other) for one, other in pairwise(series)) >= 3
+        steps = [colours[f"h{number}"] for number in range(5)]
+        assert min(contrast(one, other) for one, other in pairwise(steps)) >= 1.5
+        assert contrast(steps[0], steps[-1]) >= 7
+        assert contrast(colours["soft"], sheet) >= 4.5
+        assert contrast(colours["mark"], sheet) >= 4.5
+    assert len(themes) == 2
 
 
 def test_each_reason_is_explained() -> None:
@@ -360,7 +441,13 @@ def test_numbers_and_dates_are_those_of_brazil() -> None:
     assert brazil.percent(1, 0) == "-"
     assert brazil.day(date(2024, 12, 31)) == "31/12/2024"
     assert brazil.moment("2024-12-31 23:59:59.123") == "31/12/2024 23:59:59"
-    assert (brazil.month("2024-03"), brazil.month("2024")) == ("mar/2024", "2024")
+    assert (brazil.month(2024 * 12 + 2), brazil.long_month(2024 * 12 + 2)) == ("mar/2024", "março de 2024")
+    assert (brazil.percent(1, 10_000), brazil.percent(0, 1), brazil.percent(1, -1)) == ("<0,1%", "0,0%", "-")
+    assert (brazil.change(9, 8), brazil.change(7, 8), brazil.change(8, 8)) == (
+        "+12,5%",
+        "\u221212,5%",
+        "0,0%",
+    )
     assert brazil.seconds(1.25) == "1,25\u00a0s"
     short = {
         0: "0",
@@ -389,7 +476,7 @@ def test_an_axis_has_a_few_round_numbers_around_its_values_and_zero(low: int, wi
 def test_values_of_a_column_are_stacked_above_zero_and_below() -> None:
     axis = (-100, 0, 100)
     boxes = stack([[30, -10, 20, -5, 0]], axis)
-    plot = PLOTS.stacked_columns("t", ["a"], axis, boxes, [[*"vwxyz"]], ())
+    plot = PLOTS.stacked_columns("t", ["a"], axis, boxes, [[*"vwxyz"]])
     zero = float(re.findall(r'class="zero" x1="0" x2="100%" y1="([\d.]+)"', plot)[0])
     found = re.findall(r'class="k(\d)" .*? y="([\d.]+)" height="([\d.]+)"><title>(.)<', plot)
     unit = float(found[1][2]) / 10

@@ -1,6 +1,6 @@
 """Numbers, money and dates as they are written in Brazil. Amounts are whole centavos."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 _MONTHS = (
     *("janeiro", "fevereiro", "março", "abril", "maio", "junho"),
@@ -55,7 +55,8 @@ def change(now: int, before: int) -> str:
     """Return 9 after 8 as `+12,5%`."""
     if before <= 0:
         return "-"
-    return f"{100 * (now - before) / before:+.1f}%".replace(".", ",").replace("-", "\u2212")
+    text = f"{100 * (now - before) / before:+.1f}%".replace(".", ",")
+    return "0,0%" if text[1:] == "0,0%" else text.replace("-", "\u2212")
 
 
 def day(value: date) -> str:
@@ -72,10 +73,12 @@ def moment(text: str) -> str:
 def span(since: str | None, until: str | None) -> str:
     """Return the moments from `since` to before `until` as `01/01/2024 a 31/01/2024`; None is no limit."""
     first = moment(since).removesuffix(" 00:00:00") if since else ""
-    last = f"antes de {moment(until)}" if until else ""
-    if until and until[10:19] == " 00:00:00":
-        last = day(datetime.fromisoformat(until[:10]).date() - timedelta(days=1))
-    return f"{first} a {last}" if first and last else f"desde {first}" if first else f"até {last}"
+    if not until:
+        return f"desde {first}"
+    last, before = datetime.fromisoformat(until), f"antes de {moment(until)}"
+    if last.time() == time():
+        before = f"{'a' if first else 'até'} {day(last.date() - timedelta(days=1))}"
+    return f"{first} {before}".strip()
 
 
 def month(months: int) -> str:

@@ -115,5 +115,5 @@ def _centavos(sums: pl.DataFrame) -> list[int]:
 
 
 def _top(cards: list[Card]) -> list[Card]:
-    """Return the cards with the largest sums, in the order of their numbers where these are equal."""
-    return sorted(cards, key=lambda card: (-card.totals.centavos, card.number))[:TOP_CARDS]
+    """Return the cards with the largest sums; where these are equal, in the order of their numbers and rows."""
+    return sorted(cards, key=lambda card: (-card.totals.centavos, card.number, card.totals.rows))[:TOP_CARDS]

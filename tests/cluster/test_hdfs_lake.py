@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.spark import spark_environment
 HOME = "/user/movimento"
 LAKE = f"hdfs://{HOME}/lake"
 MOVEMENTS = 3_000
-DATABASE = f"sicooperative_{MOVEMENTS}_300_225_168_11_0"
+DATABASE = f"sicooperative_{MOVEMENTS}_300_225_150_11_0"
 DATA = ("--movements", str(MOVEMENTS), "--seed", "11", "--no-report")
 FEBRUARY = ("--since", "2024-02-01", "--until", "2024-03-01")
 KILLS = 4
@@ -30,6 +31,15 @@ movements = spark.read.parquet("{LAKE}")
 of_month = movements.where("ano_mes = '2024-02'").selectExpr("count(*)", "sum({AMOUNT})")
 print("found", *movements.selectExpr("count(*)", "sum({AMOUNT})").first(), *of_month.first(), spark.sparkContext.master)
 """
+
+
+@pytest.fixture(autouse=True)
+def no_lakes(cluster: Cluster) -> Iterator[None]:
+    """Each test begins without a lake, and leaves none."""
+    lakes = ("hadoop", "fs", "-rm", "-r", "-f", "-skipTrash", f"{HOME}/lake", f"{HOME}/killed")
+    cluster.hadoop(*lakes)
+    yield
+    cluster.hadoop(*lakes)
 
 
 def record(cluster: Cluster) -> dict[str, str]:
@@ -45,34 +55,42 @@ def modified(cluster: Cluster) -> dict[str, str]:
     return dict(zip((line.split()[0] for line in listed.splitlines()), files.splitlines(), strict=True))
 
 
-def by_spark(cluster: Cluster) -> list[str]:
+@pytest.fixture(scope="module")
+def spark_jars(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Spark's jars in HDFS, for everybody to read: a node unpacks them for its first application alone."""
+    archive = tmp_path_factory.mktemp("spark") / "jars.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+        for jar in (Path(spark_environment(state_dir())["PYTHONPATH"]) / "pyspark" / "jars").glob("*.jar"):
+            file.write(jar, jar.name)
+    docker("cp", str(archive), f"{cluster.container('namenode')}:/tmp/jars.zip")
+    cluster.hadoop("hadoop", "fs", "-put", "-f", "/tmp/jars.zip", "/tmp/spark-jars.zip")
+    cluster.hadoop("hadoop", "fs", "-chmod", "a+r", "/tmp/spark-jars.zip")
+    return "hdfs:///tmp/spark-jars.zip"
+
+
+def by_spark(jars: str) -> list[str]:
     """-> rows and sum of the lake, and of a month, and where Spark ran, by PySpark on the cluster's YARN."""
     packages = spark_environment(state_dir())["PYTHONPATH"]
-    jars = cluster.home / "spark-jars.zip"
-    if not jars.exists():
-        with zipfile.ZipFile(jars, "w", zipfile.ZIP_STORED) as archive:
-            for jar in (Path(packages) / "pyspark" / "jars").glob("*.jar"):
-                archive.write(jar, jar.name)
-    settings = {**SPARK_SETTINGS, "spark.yarn.archive": "file:///jars.zip"}
+    settings = {**SPARK_SETTINGS, "spark.yarn.archive": jars}
     conf = " ".join(f"--conf {name}={value}" for name, value in settings.items())
     return docker(
         *("run", "--rm", "--init", "--network", f"{PROJECT}_default", "--security-opt", "label=disable"),
-        *("--label", f"movimento-flat.client={PROJECT}", "--workdir", "/tmp"),
         *(
+            "--label",
+            f"movimento-flat.client={PROJECT}",
+            "--workdir",
+            "/tmp",
             "--volume",
             f"{packages}:/spark:ro",
-            "--volume",
-            f"{jars}:/jars.zip:ro",
-            "--env",
-            "PYTHONPATH=/spark",
         ),
+        *("--env", "PYTHONPATH=/spark"),
         *("--env", f"PYSPARK_SUBMIT_ARGS=--master yarn --deploy-mode client {conf} pyspark-shell"),
         *(PROJECT, "client", "python3", "-c", SPARK),
     ).split()
 
 
 def test_a_lake_in_hdfs_is_one_table_for_spark_and_a_month_again_changes_one_file(
-    cluster: Cluster, tmp_path: Path
+    cluster: Cluster, spark_jars: str, tmp_path: Path
 ) -> None:
     result = cluster.run(tmp_path, *DATA, LAKE=LAKE)
     assert result.returncode == 0, result.stderr
@@ -80,7 +98,7 @@ def test_a_lake_in_hdfs_is_one_table_for_spark_and_a_month_again_changes_one_fil
     query = f"SELECT count(*), sum({AMOUNT}) FROM ({expected_rows()}) AS flat"
     february = f"{query} WHERE data_movimento >= '2024-02-01' AND data_movimento < '2024-03-01'"
     of_all, of_month = (cluster.query(DATABASE, statement)[0] for statement in (query, february))
-    assert by_spark(cluster)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
+    assert by_spark(spark_jars)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
 
     before, written = record(cluster), modified(cluster)
     cluster.query(
@@ -92,7 +110,7 @@ def test_a_lake_in_hdfs_is_one_table_for_spark_and_a_month_again_changes_one_fil
     assert {month for month in before | after if before.get(month) != after.get(month)} == {"2024-02"}
     now = modified(cluster)
     assert {name for name in now if now[name] != written[name]} == {"ano_mes=2024-02"}
-    assert by_spark(cluster)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
+    assert by_spark(spark_jars)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
 
     assert cluster.script("client", "movimento-flat", "verify", LAKE).returncode == 0
     cluster.hadoop(

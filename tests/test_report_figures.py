@@ -20,7 +20,8 @@ from tests.test_run import RUN, run
 MOVEMENTS = """
 CREATE TABLE movements AS
 WITH rows AS (
-    SELECT *, CAST(vlr_transacao_movimento AS DECIMAL(38, 2)) AS amount, TRY_CAST(data_movimento AS TIMESTAMP) AS moment_,
+    SELECT *, CAST(vlr_transacao_movimento AS DECIMAL(38, 2)) AS amount,
+        TRY_CAST(data_movimento AS TIMESTAMP) AS moment_,
         TRY_CAST(idade_associado AS INTEGER) AS age
     FROM read_csv(?, header = true, all_varchar = true, quote = '"', escape = '"', new_line = '\\n', nullstr = '')
 )
@@ -165,7 +166,8 @@ def test_the_share_of_one_card_in_a_hundred(delivery: Delivery) -> None:
     count, top = delivery.one(
         """WITH runs AS (
             SELECT numero_cartao, amount, sum(starts) OVER (ORDER BY row) AS card FROM (
-                SELECT *, CASE WHEN numero_cartao IS DISTINCT FROM lag(numero_cartao) OVER (ORDER BY row) THEN 1 ELSE 0 END AS starts
+                SELECT *, CASE WHEN numero_cartao IS DISTINCT FROM lag(numero_cartao) OVER (ORDER BY row)
+                    THEN 1 ELSE 0 END AS starts
                 FROM (SELECT *, rowid AS row FROM movements))
         ), cards AS (SELECT sum(amount) AS total FROM runs WHERE numero_cartao IS NOT NULL GROUP BY card),
         ranked AS (SELECT total, row_number() OVER (ORDER BY total DESC) AS place, count(*) OVER () AS cards FROM cards)
@@ -206,7 +208,8 @@ def test_the_headline(delivery: Delivery) -> None:
     def of(month: str) -> tuple[Any, ...]:
         """Net value, movements, mean purchase, refunds, and cards, of which neighbours with one number are one."""
         return delivery.one(
-            f"""SELECT sum(amount), count(*), round(avg(amount) FILTER (amount > 0), 2), -sum(amount) FILTER (amount < 0)
+            f"""SELECT sum(amount), count(*), round(avg(amount) FILTER (amount > 0), 2),
+                -sum(amount) FILTER (amount < 0)
             FROM movements WHERE month = '{month}'"""
         )
 
@@ -239,7 +242,8 @@ def test_weekdays_hours_and_amounts(delivery: Delivery) -> None:
     hours = {
         (hour, day): count
         for hour, day, count in delivery.all(
-            "SELECT hour(moment_), isodow(moment_), count(*) FROM movements WHERE month SIMILAR TO '[0-9].*' GROUP BY ALL"
+            "SELECT hour(moment_), isodow(moment_), count(*) FROM movements"
+            " WHERE month SIMILAR TO '[0-9].*' GROUP BY ALL"
         )
     }
     assert delivery.tables["Por hora e dia da semana"] == [
@@ -264,7 +268,8 @@ def test_the_verdict_and_the_reasons(delivery: Delivery) -> None:
     rejected, source = delivery.manifest["rejected"], delivery.manifest["source"]
     assert (
         f"dos {number(source['rows']['movimento'])} movimentos do banco de dados"
-        f" (R$ {number(round(source['movement_centavos'] / 100, 2))}), {number(delivery.count)} (R$ {number(delivery.sum)})"
+        f" (R$ {number(round(source['movement_centavos'] / 100, 2))}),"
+        f" {number(delivery.count)} (R$ {number(delivery.sum)})"
         f" estão aqui, e {number(rejected['rows'])} (R$" in delivery.text
     )
     count, total, _ = delivery.one(f"SELECT {SUMS} FROM movements WHERE NOT month SIMILAR TO '[0-9].*'")

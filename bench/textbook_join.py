@@ -14,11 +14,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mrjob.job import MRJob
-from mrjob.protocol import JSONProtocol, RawValueProtocol
-from mrjob.step import MRStep
-
 sys.path[1:1] = [str(Path(__file__).resolve().parent.parent)]
+
+import mr_jobs  # noqa: E402, F401  # what mrjob needs and newer Pythons do not have
+
+# isort: split
+from mrjob.job import MRJob  # noqa: E402
+from mrjob.protocol import JSONProtocol, RawValueProtocol  # noqa: E402
+from mrjob.step import MRStep  # noqa: E402
 
 from movimento_flat.schema import (  # noqa: E402
     ASSOCIADO,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from platform import freedesktop_os_release
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +24,8 @@ from tests import other_debian
 from tests.debian import unpacked
 from tests.mysql9 import free_port
 
-VERSION = "15"
+#: What this machine's Debian has.
+VERSION = {"bookworm": "15", "trixie": "17"}.get(freedesktop_os_release().get("VERSION_CODENAME", ""), "18")
 INSTALLED = Path("/usr/lib/postgresql")
 PASSWORD = "not a secret: 'tests'"
 START_SECONDS = 120

@@ -670,6 +670,7 @@ def test_a_table_that_changes_while_the_snapshot_begins_is_looked_at_again(
     assert len(seen) == 4
 
 
+@pytest.mark.server
 def test_the_certificate_of_a_server_is_verified(tmp_path: Path) -> None:
     authority, other = (Authority.make(tmp_path / name) for name in ("authority.pem", "other.pem"))
     server = PostgresServer(state_dir(), ("ssl=on",))

@@ -45,7 +45,7 @@ def test_actions_are_github_s_own_and_pinned_to_a_major_version(path: Path) -> N
 
 
 def test_the_matrix_has_the_pythons_that_pyproject_names() -> None:
-    named = re.findall(r"Programming Language :: Python :: ([\d.]+)", (ROOT / "pyproject.toml").read_text())
+    named = re.findall(r"Programming Language :: Python :: (\d+\.\d+)", (ROOT / "pyproject.toml").read_text())
     matrix = jobs(ROOT / ".github" / "workflows" / "ci.yml")["test"]["strategy"]["matrix"]
     assert matrix["python"] == named
 

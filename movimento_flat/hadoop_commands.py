@@ -55,7 +55,7 @@ _NEXT_STEPS = (
     ),
     (
         "Permission denied",
-        "Name a folder in HDFS that this user may write to: --hdfs-folder hdfs:///path.",
+        "Name a folder in HDFS that this user may write to: --hdfs-folder or --lake hdfs:///path.",
     ),
     ("GSS initiate failed|KERBEROS|Kerberos", "Get a ticket with `kinit`, and run it again."),
     (

@@ -95,7 +95,7 @@ def test_a_lake_in_hdfs_is_one_table_for_spark_and_a_month_again_changes_one_fil
     result = cluster.run(tmp_path, *DATA, LAKE=LAKE)
     assert result.returncode == 0, result.stderr
     assert len(record(cluster)) > 24
-    query = f"SELECT count(*), sum({AMOUNT}) FROM ({expected_rows()}) AS flat"
+    query = f"SELECT count(*), sum(CAST({AMOUNT} AS DECIMAL(30, 2))) FROM ({expected_rows()}) AS flat"
     february = f"{query} WHERE data_movimento >= '2024-02-01' AND data_movimento < '2024-03-01'"
     of_all, of_month = (cluster.query(DATABASE, statement)[0] for statement in (query, february))
     assert by_spark(spark_jars)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
@@ -113,13 +113,9 @@ def test_a_lake_in_hdfs_is_one_table_for_spark_and_a_month_again_changes_one_fil
     assert by_spark(spark_jars)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
 
     assert cluster.script("client", "movimento-flat", "verify", LAKE).returncode == 0
-    cluster.hadoop(
-        "hadoop",
-        "fs",
-        "-cp",
-        "-f",
-        *(f"{HOME}/lake/ano_mes={m}/movimentos.parquet" for m in ("2024-03", "2024-02")),
-    )
+    damaged = f"{HOME}/lake/ano_mes=2024-02/movimentos.parquet"
+    cluster.hadoop("hadoop", "fs", "-cp", "-f", damaged.replace("2024-02", "2024-03"), damaged)
+    cluster.hadoop("hadoop", "fs", "-chown", "movimento", damaged)
     result = cluster.script("client", "movimento-flat", "verify", LAKE)
     assert result.returncode == 1
     assert "SHA-256 of ano_mes=2024-02/movimentos.parquet" in result.stderr

@@ -46,6 +46,9 @@ _WIDTHS = {Kind.WHOLE: 8, Kind.ID: 16, Kind.MONEY: 16, Kind.MOMENT: 20, Kind.TEX
 #: Columns of a header's letters that the button of the filter hides.
 _FILTER_WIDTH = 4
 
+#: That are cells at the same time: as objects of Python they take ten times as much as in the block of the CSV.
+_ROWS_AT_ONCE = 4096
+
 _Cell = float | str | None
 
 
@@ -83,8 +86,9 @@ def write_workbook(
     sheets = _Sheets(book, columns, sheet_rows)
     with flat.open("rb") as file:
         for texts in frames(file.read, columns, columns):
-            sheets.add(cells(texts, left_out))
-            progress(len(texts))
+            for rows in texts.iter_slices(_ROWS_AT_ONCE):
+                sheets.add(cells(rows, left_out))
+                progress(len(rows))
     sheets.close()
     return sheets.rows, left_out
 

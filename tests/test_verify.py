@@ -617,7 +617,7 @@ def with_rows(database: Database) -> None:
         ("--drop", "numero_cartao", "--drop", "nome_associado"),
         ("--card", "mask", "--drop", "des_transacao_movimento"),
         ("--dates", "day"),
-        ("--dates", "month", "--card", "mask", "--people", "token"),
+        ("--dates", "month", "--card", "token", "--people", "token"),
     ],
 )
 def test_unusual_rows_are_compared_as_the_delivery_shows_them(

@@ -312,7 +312,7 @@ def test_cards_are_shown_in_part_whatever_the_csv_shows(
     assert "*" in number or number not in content
 
 
-def test_more_months_than_a_plot_takes_are_shown_by_year_and_januaries_are_labelled(tmp_path: Path) -> None:
+def test_a_plot_has_the_last_months_and_januaries_are_labelled(tmp_path: Path) -> None:
     def of(months: int, step: int) -> str:
         rows = [
             {
@@ -330,8 +330,11 @@ def test_more_months_than_a_plot_takes_are_shown_by_year_and_januaries_are_label
     assert "Outros" not in of(60, 1)
     labels = re.findall(r'class="(?:first|last)">(.*?/\d+)</text>', of(60, 1))
     assert set(labels) == {f"jan/{year}" for year in range(2000, 2005)}
-    assert '<th scope="row">2000</th><td>12</td><td>12,00</td>' in of(61, 1)
-    assert '<th scope="row">2000</th><td>6</td><td>6,00</td>' in of(60, 2)
+    assert "últimos" not in of(60, 1)
+    assert "jan/2000, Todas as contas: " not in of(61, 1)
+    assert ">jan/2000</th>" in of(61, 1)
+    assert "O gráfico mostra os últimos 60 meses; a tabela, todos." in of(61, 1)
+    assert "mar/2000, Todas as contas: " in of(24, 2)
 
 
 def test_what_was_moved_by_additional_cards_is_told_without_any_of_them(tmp_path: Path) -> None:
@@ -448,7 +451,7 @@ def test_numbers_and_dates_are_those_of_brazil() -> None:
         "\u221212,5%",
         "0,0%",
     )
-    assert brazil.seconds(1.25) == "1,25\u00a0s"
+    assert brazil.listed({"a": 1234, "b": "2.0"}) == "a 1.234, b 2.0"
     short = {
         0: "0",
         50_000: "500",

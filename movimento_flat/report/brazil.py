@@ -1,5 +1,6 @@
 """Numbers, money and dates as they are written in Brazil. Amounts are whole centavos."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 
 _MONTHS = (
@@ -91,6 +92,7 @@ def long_month(months: int) -> str:
     return f"{_MONTHS[months % 12]} de {months // 12}"
 
 
-def seconds(value: float) -> str:
-    """Return 1.25 as `1,25 s`."""
-    return f"{value:.2f}{NO_BREAK}s".replace(".", ",")
+def listed(values: Mapping[str, object]) -> str:
+    """Return {"a": 1234, "b": "2.0"} as `a 1.234, b 2.0`."""
+    shown = ((name, number(value) if isinstance(value, int) else value) for name, value in values.items())
+    return ", ".join(f"{name} {value}" for name, value in shown)

@@ -31,6 +31,7 @@ MOST_KINDS, LONGEST_KIND = 64, 200
 FIRST_MONTH, END_OF_MONTHS = 1950 * 12, 2050 * 12
 #: Periods that are no months: dates that cannot be true, none of the calendar, and all other months.
 BEFORE_CARD, IN_FUTURE, UNDATED, OTHER_MONTHS = range(-4, 0)
+_IMPOSSIBLE = {Warn.BEFORE_CARD.value: BEFORE_CARD, Warn.FUTURE.value: IN_FUTURE}
 #: Where bins of amounts begin, in centavos. The first bin, below all, is refunds; the second is zero.
 BINS = (0, 1, *(worth * unit for unit in (100, 1000, 10_000, 100_000) for worth in (1, 2, 5)), 1_000_000)
 #: Where bands of ages begin. Nobody is of the first band, below all, or of the last one.
@@ -120,7 +121,7 @@ def _table(
     rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, checks: dict[str, pl.Expr]
 ) -> pl.DataFrame:
     """Return the rows with what tells sums apart, and what deserves each warning."""
-    moment, month, never = pl.col("at").dt, pl.col("month"), pl.lit(False)
+    moment, month = pl.col("at").dt, pl.col("month")
     return (
         rows.with_columns(pl.exclude(AMOUNT).fill_null(""))
         .with_columns(pl.lit("").alias(name) for name in COLUMNS if name not in rows.columns)
@@ -132,15 +133,12 @@ def _table(
         )
         .with_columns(month=moment.year() * 12 + moment.month() - 1)
         .with_columns(
-            period=pl.when(month.is_null())
-            .then(UNDATED)
-            .when(pl.col(Warn.BEFORE_CARD.value) if Warn.BEFORE_CARD.value in checks else never)
-            .then(BEFORE_CARD)
-            .when(pl.col(Warn.FUTURE.value) if Warn.FUTURE.value in checks else never)
-            .then(IN_FUTURE)
-            .when(month.is_between(FIRST_MONTH, END_OF_MONTHS, closed="left"))
-            .then(month)
-            .otherwise(OTHER_MONTHS),
+            period=pl.coalesce(
+                pl.when(month.is_null()).then(UNDATED),
+                *(pl.when(pl.col(name)).then(_IMPOSSIBLE[name]) for name in checks if name in _IMPOSSIBLE),
+                pl.when(month.is_between(FIRST_MONTH, END_OF_MONTHS, closed="left")).then(month),
+                OTHER_MONTHS,
+            ),
             kind=pl.when(pl.col(ACCOUNT_KIND).str.len_bytes() <= LONGEST_KIND).then(ACCOUNT_KIND),
             sign=pl.col("centavos").sign().cast(pl.Int8),
             bin=_place(pl.col("centavos"), BINS),

@@ -5,8 +5,9 @@ them whole. The page lies beside the CSV, so it shows no ids, no address and no 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from inspect import getmembers, isfunction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,16 @@ from movimento_flat.report.figures import AGES, BINS, Figures
 from movimento_flat.report.findings import Findings, findings_in
 from movimento_flat.report.reasons import REJECTED, WARNINGS
 
-#: Kinds of account that are told apart; with more months than that, a column is a year.
+#: Kinds of account that are told apart, and months that a plot has.
 TOP_KINDS, MOST_MONTHS = 5, 60
 _LONGEST_NAME, _TOKEN_SHOWN, _HEAT_STEPS = 40, 9, 5
-_KINDS: dict[str | None, str] = {
+_KINDS = {
     "corrente": "Corrente",
     "poupanca": "Poupança",
     "salario": "Salário",
     "investimento": "Investimento",
 }
-_KINDS |= {None: "Outros", "": "(sem tipo)"}
+_OTHER_KINDS, _NO_KIND, _ALL_KINDS = "Outros", "(sem tipo)", "Todas as contas"
 _NO_MONTHS = {
     figures.BEFORE_CARD: "antes do cartão",
     figures.IN_FUTURE: "no futuro",
@@ -66,19 +67,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_FILTERS = (
-    "number",
-    "money",
-    "plain_money",
-    "percent",
-    "change",
-    "day",
-    "moment",
-    "seconds",
-    "movements",
-    "short_money",
-)
-_TEMPLATES.filters |= {name: getattr(brazil, name) for name in _FILTERS} | {"mean": _mean}
+_TEMPLATES.filters |= dict(getmembers(brazil, isfunction)) | {"mean": _mean}
 _TEMPLATES.globals |= {name: getattr(svg, name) for name in ("HEIGHT", "FOOT", "HEAD", "height_of")}
 _TEMPLATES.globals |= {"schema": schema, "parts": parts, "RUN_NAME": RUN_NAME, "WEEKDAYS": WEEKDAYS}
 #: Compiled when this module is imported, while the join runs.
@@ -109,36 +98,22 @@ def page(found: Figures, findings: Findings, manifest: dict[str, Any], is_fictit
         is_fictitious: whether the data are invented.
     """
     has_kinds = schema.ACCOUNT_KIND in manifest["csv"]["columns"]
-    by_month = _periods(found)
-    months = [period for period in by_month if period >= 0]
-    by_year = bool(months) and months[-1] - months[0] >= MOST_MONTHS
-    periods = _periods(found, months_of_column=12) if by_year else by_month
-    kinds = _largest_kinds(found)
-    names = {kind: _kind(kind) if has_kinds else "Todas as contas" for kind in kinds}
+    kinds, periods = _largest_kinds(found), _periods(found)
+    names = [_kind(kind) if has_kinds else _ALL_KINDS for kind in kinds]
+    by_kind = {period: dict(zip(names, sums.kinds.values(), strict=True)) for period, sums in periods.items()}
+    refunds = {period: {"estornos": sums.refunds} for period, sums in periods.items()}
     return _PAGE.render(
         figures=found,
         findings=findings,
         manifest=manifest,
         is_fictitious=is_fictitious,
         asked_for=_asked_for(manifest["source"]),
-        headline=_headline(by_month, manifest["source"]),
-        by_year=by_year,
+        headline=_headline(periods, manifest["source"]),
         names=names,
-        periods=[(_name(period, by_year), sums) for period, sums in periods.items()],
+        periods=[(_NO_MONTHS.get(period) or month(period), sums) for period, sums in periods.items()],
         impossible=sum((periods[period].totals for period in _NO_MONTHS if period in periods), Totals()),
-        plots=[
-            _plot(
-                "Valor por período e tipo de conta",
-                names.values(),
-                periods,
-                by_year,
-                lambda sums: [sums.kinds[kind] for kind in kinds],
-            ),
-            _plot("Estornos por período", ["estornos"], periods, by_year, lambda sums: [sums.refunds]),
-        ],
-        kinds=[
-            (names[kind], sum((sums.kinds[kind] for sums in periods.values()), Totals())) for kind in kinds
-        ],
+        plots=[_plot("Valor por mês e tipo de conta", by_kind), _plot("Estornos por mês", refunds)],
+        kinds=[(name, sum((sums[name] for sums in by_kind.values()), Totals())) for name in names],
         merchants=[(_shown(name), totals) for name, totals in found.merchants.top],
         ages=_ages(found.of("age")),
         cards=[(_card(card.number, manifest["privacy"]["card"]), card.totals) for card in found.cards.top],
@@ -146,15 +121,14 @@ def page(found: Figures, findings: Findings, manifest: dict[str, Any], is_fictit
         hours=_hours(found.of("hour")),
         rejections=_reasons(REJECTED, manifest["rejected"]["by_reason"], findings.rejected),
         warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"], _warned(found)),
-        details=_details(manifest),
     )
 
 
 @dataclass
 class _Period:
-    """What a month, a year or the rows without a month add up to: by kind of account, and by sign of the amount."""
+    """What a month, or the rows without a month, add up to: by kind of account, and by sign of the amount."""
 
-    kinds: defaultdict[str | None, Totals]
+    kinds: dict[str | None, Totals]
     signs: defaultdict[int | None, Totals]
     cards: int
 
@@ -162,22 +136,18 @@ class _Period:
     def totals(self) -> Totals:
         return sum(self.signs.values(), Totals())
 
-    def of(self, kinds: Iterable[str | None]) -> list[int]:
-        return [self.kinds[kind].centavos for kind in kinds]
-
     @property
     def refunds(self) -> Totals:
         return Totals(self.signs[-1].rows, -self.signs[-1].centavos)
 
 
-def _periods(found: Figures, months_of_column: int = 1) -> dict[int, _Period]:
-    """Return the sums of each month or year, in order, and then those of rows without a month."""
+def _periods(found: Figures) -> dict[int, _Period]:
+    """Return the sums of each month, in order, and then those of rows without a month."""
     kinds, periods = _largest_kinds(found), dict[int, _Period]()
     cells = sorted(found.of("cell").items(), key=lambda cell: (cell[0][0] < 0, cell[0][0]))
     for (place, kind, sign), totals in cells:
-        column = place // months_of_column if place >= 0 else place
-        empty = _Period(defaultdict(Totals), defaultdict(Totals), found.cards.active[place])
-        period = periods.setdefault(column, empty)
+        empty = _Period(dict.fromkeys(kinds, Totals()), defaultdict(Totals), found.cards.active[place])
+        period = periods.setdefault(place, empty)
         period.kinds[kind if kind in kinds else None] += totals
         period.signs[sign] += totals
     return periods
@@ -190,10 +160,6 @@ def _largest_kinds(found: Figures) -> list[str | None]:
         rows[kind] += totals.rows
     ranked = sorted((kind for kind in rows if kind is not None), key=lambda kind: (-rows[kind], kind))
     return [*ranked[:TOP_KINDS], *([None] if len(rows) > len(ranked[:TOP_KINDS]) else [])]
-
-
-def _name(period: int, is_year: bool) -> str:
-    return _NO_MONTHS.get(period) or (str(period) if is_year else month(period))
 
 
 def _asked_for(source: Mapping[str, Any]) -> str:
@@ -234,34 +200,27 @@ def _is_whole(month: int, source: Mapping[str, Any]) -> bool:
     return (source["since"] or "") <= f"{begins} 00:00:00" and all(ends <= limit for limit in limits)
 
 
-def _plot(
-    title: str,
-    series: Iterable[str],
-    periods: Mapping[int, _Period],
-    by_year: bool,
-    values: Callable[[_Period], list[Totals]],
-) -> dict[str, Any] | None:
-    """Return the arguments of `stacked_columns` in plots.html, a column a period; None where there are no months."""
+def _plot(title: str, periods: Mapping[int, Mapping[str, Totals]]) -> dict[str, Any] | None:
+    """Return the arguments of `stacked_columns` in plots.html, a column a month; None where there are no months."""
     months = [period for period in periods if period >= 0]
     if not months:
         return None
-    columns = range(months[0], months[-1] + 1)
-    rows = [values(periods[place]) if place in periods else [] for place in columns]
-    heights = [[totals.centavos for totals in row] for row in rows]
+    columns = range(max(months[0], months[-1] - MOST_MONTHS + 1), months[-1] + 1)
+    rows = [periods.get(place, {}) for place in columns]
+    heights = [[totals.centavos for totals in row.values()] for row in rows]
     high = max(sum(value for value in row if value > 0) for row in heights)
     low = min(sum(value for value in row if value < 0) for row in heights)
-    every = -(-len(columns) // 6) if by_year else 12
-    labels = [_name(place, by_year) if place % every == 0 else "" for place in columns]
+    labels = ["" if place % 12 else month(place) for place in columns]
     axis = svg.ticks(low, high)
     return {
         "title": f"{title}. Os valores estão na tabela abaixo.",
-        "labels": labels if any(labels) else [_name(columns[0], by_year), *labels[1:]],
+        "labels": labels if any(labels) else [month(columns[0]), *labels[1:]],
         "axis": axis,
         "boxes": svg.stack(heights, axis),
         "hints": [
             [
-                f"{_name(place, by_year)}, {name}: {money(totals.centavos)}, {movements(totals.rows)}"
-                for name, totals in zip(series, row, strict=False)
+                f"{month(place)}, {name}: {money(sums.centavos)}, {movements(sums.rows)}"
+                for name, sums in row.items()
             ]
             for place, row in zip(columns, rows, strict=True)
         ],
@@ -325,38 +284,8 @@ def _warned(found: Figures) -> dict[str, Totals]:
     return found.of("warned") | {Warn.AGE.value: ages.get(0, Totals()) + ages.get(len(AGES), Totals())}
 
 
-def _details(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a technician asks of a delivery."""
-    source, csv, privacy = manifest["source"], manifest["csv"], manifest["privacy"]
-    zone = source["system_time_zone"] or source["time_zone"]
-    shows = {"full": "inteiros", "mask": "mascarados", "token": "códigos (HMAC-SHA-256)"}
-
-    def listed(values: Mapping[str, object]) -> str:
-        return ", ".join(f"{name} {value}" for name, value in values.items())
-
-    details = {
-        "Arquivo": f"{parts.CSV_NAME}, {number(csv['bytes'])} bytes",
-        "SHA-256": csv["sha256"],
-        "Números de cartão no CSV": shows[privacy["card"]],
-        "Nomes de pessoas no CSV": shows[privacy["people"]],
-        "Colunas deixadas fora": ", ".join(privacy["dropped"]) or "nenhuma",
-        "Servidor": source["server"],
-        "Linhas lidas": listed({name: number(count) for name, count in source["rows"].items()}),
-        "Retrato": f"{brazil.moment(source['clock'])} (fuso {zone}), {brazil.moment(source['snapshot_utc'])} UTC",
-        "Colunas que o banco não tem": ", ".join(source["absent"]),
-        "Colunas pequenas demais": ", ".join(source["too_small"]),
-        "Conexões": number(source["connections"]),
-        "Motor da junção": manifest["engine"],
-        "Tempo de cada etapa": listed(
-            {name: brazil.seconds(value) for name, value in manifest["seconds"].items()}
-        ),
-        "Versões": listed(manifest["versions"]),
-    }
-    return [(name, value) for name, value in details.items() if value]
-
-
 def _kind(name: str | None) -> str:
-    return _KINDS.get(name) or _shown(name or "")
+    return _OTHER_KINDS if name is None else _KINDS.get(name) or _shown(name) or _NO_KIND
 
 
 def _shown(text: str) -> str:

@@ -71,9 +71,6 @@ class Tables(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "caption":
-            # Two tables may have one caption: reasons.
-            while self._caption in self.tables:
-                self._caption += "'"
             self.tables[self._caption] = []
         self._open = ""
 
@@ -268,12 +265,15 @@ def test_the_verdict_and_the_reasons(delivery: Delivery) -> None:
         Warn.ZERO: "amount = 0",
         Warn.AGE: "age NOT BETWEEN 0 AND 130",
     }
-    warnings = {row[0]: row[1:] for row in delivery.tables["Motivos'"]}
+    warnings = {
+        row[0]: row[1:]
+        for row in delivery.tables["O que parece errado, e foi entregue como está no banco de dados."]
+    }
     for reason, count in delivery.manifest["warnings"]["by_reason"].items():
         where = checks.get(Warn(reason))
         total = number(delivery.one(f"SELECT {SUMS} FROM movements WHERE {where}")[1]) if where else "-"
         assert warnings[WARNINGS[Warn(reason)][0]] == [number(count), total]
     titles = {reason.value: title for reason, (title, _) in REJECTED.items()}
     lists = (delivery.manifest["rejected"]["by_reason"]).items()
-    found = {row[0]: row[1] for row in delivery.tables["Motivos"]}
+    found = {row[0]: row[1] for row in delivery.tables["O que não está no CSV."]}
     assert found == {titles[reason]: number(count) for reason, count in lists}

@@ -5,26 +5,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from movimento_flat import schema
 from movimento_flat.columnar import pl
 from movimento_flat.money import Totals
 from movimento_flat.problem_lists import Warn
 from movimento_flat.publish.csv_audit import PIECES, in_floats, of_pieces, totals_of
 from movimento_flat.report.cards import Cards
 from movimento_flat.report.merchants import Merchants
-from movimento_flat.schema import (
-    ACCOUNT_CREATED,
-    ACCOUNT_KIND,
-    AGE,
-    AMOUNT,
-    CARD,
-    CARD_CREATED,
-    DESCRIPTION,
-    MOMENT,
-)
 from mr_jobs.quality_checks import movement_checks
 
 #: Columns of the flat table that figures need beside the amounts.
-COLUMNS = (MOMENT, CARD, ACCOUNT_KIND, AGE, DESCRIPTION, CARD_CREATED, ACCOUNT_CREATED)
+COLUMNS = (
+    *(schema.MOMENT, schema.CARD, schema.ACCOUNT_KIND, schema.AGE, schema.DESCRIPTION),
+    *(schema.CARD_CREATED, schema.ACCOUNT_CREATED),
+)
 #: Different kinds of account that are told apart, and bytes of the longest name. It bounds the memory.
 MOST_KINDS, LONGEST_KIND = 64, 200
 #: A period is a number of months since the year 0; those from the first to before the last of these are told apart.
@@ -112,8 +106,8 @@ def figures_in(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, now: st
             **{(what, *key): sums for what, names in _GROUPS.items() for key, sums in _sums(table, names)},
             **{("warned", name): totals_of(amounts.filter(table[name])) for name in checks},
         },
-        Cards.of(table) if CARD in rows.columns else Cards(),
-        Merchants.of(table) if DESCRIPTION in rows.columns else Merchants(),
+        Cards.of(table) if schema.CARD in rows.columns else Cards(),
+        Merchants.of(table) if schema.DESCRIPTION in rows.columns else Merchants(),
     )
 
 
@@ -123,13 +117,13 @@ def _table(
     """Return the rows with what tells sums apart, and what deserves each warning."""
     moment, month = pl.col("at").dt, pl.col("month")
     return (
-        rows.with_columns(pl.exclude(AMOUNT).fill_null(""))
+        rows.with_columns(pl.exclude(schema.AMOUNT).fill_null(""))
         .with_columns(pl.lit("").alias(name) for name in COLUMNS if name not in rows.columns)
         .with_columns(
             *amounts,
             **checks,
             at=at,
-            centavos=pl.when(pl.col(AMOUNT).is_not_null()).then(in_floats(amounts)),
+            centavos=pl.when(pl.col(schema.AMOUNT).is_not_null()).then(in_floats(amounts)),
         )
         .with_columns(month=moment.year() * 12 + moment.month() - 1)
         .with_columns(
@@ -139,10 +133,14 @@ def _table(
                 pl.when(month.is_between(FIRST_MONTH, END_OF_MONTHS, closed="left")).then(month),
                 OTHER_MONTHS,
             ),
-            kind=pl.when(pl.col(ACCOUNT_KIND).str.len_bytes() <= LONGEST_KIND).then(ACCOUNT_KIND),
+            kind=pl.when(pl.col(schema.ACCOUNT_KIND).str.len_bytes() <= LONGEST_KIND).then(
+                schema.ACCOUNT_KIND
+            ),
             sign=pl.col("centavos").sign().cast(pl.Int8),
             bin=_place(pl.col("centavos"), BINS),
-            age=pl.when(pl.col(AGE) != "").then(_place(pl.col(AGE).cast(pl.Float64, strict=False), AGES)),
+            age=pl.when(pl.col(schema.AGE) != "").then(
+                _place(pl.col(schema.AGE).cast(pl.Float64, strict=False), AGES)
+            ),
         )
         .with_columns(
             # 1970 began on a Thursday.

@@ -121,7 +121,7 @@ def test_they_do_what_is_said(checkout: Path, filled: Database) -> None:
 
 
 def without_moments(text: str) -> str:
-    return re.sub(r"(\d+\.\d)(?=,|$)|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "*", text, flags=re.MULTILINE)
+    return re.sub(r"(\d+\.\d)(?=[,)]|$| \()|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "*", text, flags=re.MULTILINE)
 
 
 def run(command: str, checkout: Path, database: Database) -> Result:

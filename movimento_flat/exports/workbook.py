@@ -11,8 +11,8 @@ An empty field is an empty cell. What a cell cannot hold stands as text, and is 
   fractions below a millisecond;
 - texts of more than 32,767 characters, which end at the last one that a cell holds.
 
-Control characters and line ends within a text are written as `_x000D_`, as the format has it (ECMA-376, ST_Xstring):
-both programs read them back.
+Characters that XML cannot hold are written as `_x001B_`, as the format has it (ECMA-376, ST_Xstring), and a text that
+looks so is escaped: both can be undone.
 """
 
 from collections import Counter

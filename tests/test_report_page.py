@@ -33,7 +33,7 @@ from tests.test_run import RUN, assert_user_error, command, run
 MANIFEST: dict[str, Any] = {
     "format": 4,
     "csv": {"columns": list(FLAT_COLUMNS), "sha256": "ab" * 32, "bytes": 1, "rows": 0, "centavos": 0},
-    "privacy": {"card": "full", "people": "full", "dropped": [], "key_fingerprint": None},
+    "privacy": {"card": "full", "people": "full", "dates": "full", "dropped": [], "key_fingerprint": None},
     "rejected": {"rows": 0, "centavos": 0, "by_reason": {}},
     "holder_owner_mismatches": 0,
     "warnings": {"by_reason": {}},
@@ -74,7 +74,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
 
 def privacy_of(card: str, dropped: list[str]) -> dict[str, Any]:
     key = "0123456789abcdef" if card == "token" else None
-    return {"card": card, "people": "full", "dropped": dropped, "key_fingerprint": key}
+    return {"card": card, "people": "full", "dates": "full", "dropped": dropped, "key_fingerprint": key}
 
 
 class Page(HTMLParser):

@@ -284,6 +284,14 @@ def test_a_kind_of_account_is_a_text_and_nothing_more(kind: str, shown: str, tmp
     assert shown in check_that_it_does_nothing(content).text
 
 
+def test_kinds_that_look_alike_are_two(tmp_path: Path) -> None:
+    columns = (AMOUNT, "tipo_conta")
+    rows = [{AMOUNT: "1.00", "tipo_conta": kind} for kind in ("corrente", "Corrente", "Corrente")]
+    content = page(figures_of(written(tmp_path / "flat.csv", rows, columns), columns), NOTHING, manifest())
+    for count in (1, 2):
+        assert f'<th scope="row">Corrente</th><td>{count}</td><td>{count},00</td>' in content
+
+
 @pytest.mark.parametrize("place", ["server", "time_zone"])
 def test_what_the_manifest_says_is_a_text_too(place: str, tmp_path: Path) -> None:
     source = MANIFEST["source"] | {place: "mysql://<script>alert(1)</script>"}
@@ -326,15 +334,15 @@ def test_a_plot_has_the_last_months_and_januaries_are_labelled(tmp_path: Path) -
         return page(figures_of(flat, (AMOUNT, "data_movimento")), NOTHING, manifest(csv=csv))
 
     assert ">dez/2004</th>" in of(60, 1)
-    assert "jan/2000, Todas as contas: " in of(60, 1)
+    assert "jan/2000, (sem tipo): " in of(60, 1)
     assert "Outros" not in of(60, 1)
     labels = re.findall(r'class="(?:first|last)">(.*?/\d+)</text>', of(60, 1))
     assert set(labels) == {f"jan/{year}" for year in range(2000, 2005)}
     assert "últimos" not in of(60, 1)
-    assert "jan/2000, Todas as contas: " not in of(61, 1)
+    assert "jan/2000, (sem tipo): " not in of(61, 1)
     assert ">jan/2000</th>" in of(61, 1)
     assert "O gráfico mostra os últimos 60 meses; a tabela, todos." in of(61, 1)
-    assert "mar/2000, Todas as contas: " in of(24, 2)
+    assert "mar/2000, (sem tipo): " in of(24, 2)
 
 
 def test_what_was_moved_by_additional_cards_is_told_without_any_of_them(tmp_path: Path) -> None:
@@ -425,6 +433,8 @@ def test_colours_can_be_told_apart_in_grey() -> None:
         steps = [colours[f"h{number}"] for number in range(5)]
         assert min(contrast(one, other) for one, other in pairwise(steps)) >= 1.5
         assert contrast(steps[0], steps[-1]) >= 7
+        assert min(contrast(step, colours["ink"]) for step in steps[:3]) >= 4.5
+        assert min(contrast(step, sheet) for step in steps[3:]) >= 4.5
         assert contrast(colours["soft"], sheet) >= 4.5
         assert contrast(colours["mark"], sheet) >= 4.5
     assert len(themes) == 2
@@ -451,7 +461,6 @@ def test_numbers_and_dates_are_those_of_brazil() -> None:
         "\u221212,5%",
         "0,0%",
     )
-    assert brazil.listed({"a": 1234, "b": "2.0"}) == "a 1.234, b 2.0"
     short = {
         0: "0",
         50_000: "500",

@@ -1,6 +1,5 @@
 """Numbers, money and dates as they are written in Brazil. Amounts are whole centavos."""
 
-from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 
 _MONTHS = (
@@ -90,9 +89,3 @@ def month(months: int) -> str:
 def long_month(months: int) -> str:
     """Return the same as `março de 2024`."""
     return f"{_MONTHS[months % 12]} de {months // 12}"
-
-
-def listed(values: Mapping[str, object]) -> str:
-    """Return {"a": 1234, "b": "2.0"} as `a 1.234, b 2.0`."""
-    shown = ((name, number(value) if isinstance(value, int) else value) for name, value in values.items())
-    return ", ".join(f"{name} {value}" for name, value in shown)

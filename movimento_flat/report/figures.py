@@ -83,6 +83,11 @@ class Figures:
         sums = {key[1:]: totals for key, totals in self.sums.items() if key[0] == what}
         return sums if what == "cell" else {value: totals for (value,), totals in sums.items()}
 
+    def warned(self) -> dict[str, Totals]:
+        """Return the sums of movements by the reason of a warning; of cards' and people's, only those of ages."""
+        ages = self.of("age")
+        return self.of("warned") | {Warn.AGE.value: ages.get(0, Totals()) + ages.get(len(AGES), Totals())}
+
 
 def figures_in(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, now: str | None) -> Figures:
     """Return the figures of some rows of a CSV.

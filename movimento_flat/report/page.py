@@ -4,13 +4,12 @@
 them whole. The page lies beside the CSV, so it shows no ids, no address and no account of the database.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import getmembers, isfunction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,7 +19,6 @@ from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.money import Totals
 from movimento_flat.privacy import TOKEN
 from movimento_flat.private_files import make_private_file
-from movimento_flat.problem_lists import Warn
 from movimento_flat.publish import parts
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.report import brazil, figures, svg
@@ -38,13 +36,15 @@ _KINDS = {
     "salario": "Salário",
     "investimento": "Investimento",
 }
-_OTHER_KINDS, _NO_KIND, _ALL_KINDS = "Outros", "(sem tipo)", "Todas as contas"
+_OTHER_KINDS, _NO_KIND = "Outros", "(sem tipo)"
 _NO_MONTHS = {
     figures.BEFORE_CARD: "antes do cartão",
     figures.IN_FUTURE: "no futuro",
     figures.UNDATED: "sem data válida",
     figures.OTHER_MONTHS: "outros anos",
 }
+
+_Cell = tuple[int, str | None, int | None]
 
 
 def _printable(value: object) -> object:
@@ -57,6 +57,10 @@ def _printable(value: object) -> object:
 def _mean(totals: Totals) -> int:
     """Return the mean in centavos, rounded half up; 0 of nothing."""
     return (2 * totals.centavos + totals.rows) // (2 * totals.rows) if totals.rows else 0
+
+
+def _sum(found: Iterable[Totals]) -> Totals:
+    return sum(found, Totals())
 
 
 _TEMPLATES = Environment(
@@ -89,19 +93,13 @@ def write_report(
 
 
 def page(found: Figures, findings: Findings, manifest: dict[str, Any], is_fictitious: bool = False) -> str:
-    """Return the whole page.
-
-    Args:
-        found: figures of the CSV.
-        findings: of the lists.
-        manifest: the content of manifest.json.
-        is_fictitious: whether the data are invented.
-    """
-    has_kinds = schema.ACCOUNT_KIND in manifest["csv"]["columns"]
-    kinds, periods = _largest_kinds(found), _periods(found)
-    names = [_kind(kind) if has_kinds else _ALL_KINDS for kind in kinds]
-    by_kind = {period: dict(zip(names, sums.kinds.values(), strict=True)) for period, sums in periods.items()}
-    refunds = {period: {"estornos": sums.refunds} for period, sums in periods.items()}
+    """Return the whole page of the figures, the sums of the lists, and the content of manifest.json."""
+    cells = found.of("cell")
+    kinds = _largest_kinds(cells)
+    names = [_kind(kind) for kind in kinds]
+    periods = _periods(cells, kinds, found.cards.active)
+    by_kind = {period: list(zip(names, sums.kinds, strict=True)) for period, sums in periods.items()}
+    refunds = {period: [("estornos", sums.refunds)] for period, sums in periods.items()}
     return _PAGE.render(
         figures=found,
         findings=findings,
@@ -111,55 +109,64 @@ def page(found: Figures, findings: Findings, manifest: dict[str, Any], is_fictit
         headline=_headline(periods, manifest["source"]),
         names=names,
         periods=[(_NO_MONTHS.get(period) or month(period), sums) for period, sums in periods.items()],
-        impossible=sum((periods[period].totals for period in _NO_MONTHS if period in periods), Totals()),
+        impossible=_sum(sums.totals for period, sums in periods.items() if period in _NO_MONTHS),
         plots=[_plot("Valor por mês e tipo de conta", by_kind), _plot("Estornos por mês", refunds)],
-        kinds=[(name, sum((sums[name] for sums in by_kind.values()), Totals())) for name in names],
+        kinds=list(
+            zip(names, map(_sum, zip(*(sums.kinds for sums in periods.values()), strict=True)), strict=True)
+        ),
         merchants=[(_shown(name), totals) for name, totals in found.merchants.top],
         ages=_ages(found.of("age")),
         cards=[(_card(card.number, manifest["privacy"]["card"]), card.totals) for card in found.cards.top],
         amounts=_amounts(found.of("bin")),
         hours=_hours(found.of("hour")),
         rejections=_reasons(REJECTED, manifest["rejected"]["by_reason"], findings.rejected),
-        warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"], _warned(found)),
+        warnings=_reasons(WARNINGS, manifest["warnings"]["by_reason"], found.warned()),
     )
 
 
-@dataclass
-class _Period:
-    """What a month, or the rows without a month, add up to: by kind of account, and by sign of the amount."""
+class _Period(NamedTuple):
+    """What a month, or the rows without a month, add up to; refunds are positive."""
 
-    kinds: dict[str | None, Totals]
-    signs: defaultdict[int | None, Totals]
+    totals: Totals
+    kinds: list[Totals]
+    refunds: Totals
+    purchases: Totals
     cards: int
 
-    @property
-    def totals(self) -> Totals:
-        return sum(self.signs.values(), Totals())
 
-    @property
-    def refunds(self) -> Totals:
-        return Totals(self.signs[-1].rows, -self.signs[-1].centavos)
-
-
-def _periods(found: Figures) -> dict[int, _Period]:
+def _periods(
+    cells: Mapping[_Cell, Totals], kinds: list[str | None], active: Mapping[int, int]
+) -> dict[int, _Period]:
     """Return the sums of each month, in order, and then those of rows without a month."""
-    kinds, periods = _largest_kinds(found), dict[int, _Period]()
-    cells = sorted(found.of("cell").items(), key=lambda cell: (cell[0][0] < 0, cell[0][0]))
-    for (place, kind, sign), totals in cells:
-        empty = _Period(dict.fromkeys(kinds, Totals()), defaultdict(Totals), found.cards.active[place])
-        period = periods.setdefault(place, empty)
-        period.kinds[kind if kind in kinds else None] += totals
-        period.signs[sign] += totals
-    return periods
+    sums = _add_up(cells, lambda period, kind, sign: period)
+    signs = _add_up(cells, lambda period, kind, sign: (period, sign))
+    by_kind = _add_up(cells, lambda period, kind, sign: (period, kind if kind in kinds else None))
+    return {
+        period: _Period(
+            sums[period],
+            [by_kind[period, kind] for kind in kinds],
+            Totals(signs[period, -1].rows, -signs[period, -1].centavos),
+            signs[period, 1],
+            active.get(period, 0),
+        )
+        for period in sorted(sums, key=lambda period: (period < 0, period))
+    }
 
 
-def _largest_kinds(found: Figures) -> list[str | None]:
+def _largest_kinds(cells: Mapping[_Cell, Totals]) -> list[str | None]:
     """Return the kinds of account with most movements, and then None for all others, if there are any."""
-    rows = Counter[str | None]()
-    for (_, kind, _), totals in found.of("cell").items():
-        rows[kind] += totals.rows
-    ranked = sorted((kind for kind in rows if kind is not None), key=lambda kind: (-rows[kind], kind))
-    return [*ranked[:TOP_KINDS], *([None] if len(rows) > len(ranked[:TOP_KINDS]) else [])]
+    sums = _add_up(cells, lambda period, kind, sign: kind)
+    largest = sorted(sums.keys() - {None}, key=lambda kind: (-sums[kind].rows, kind))[:TOP_KINDS]
+    return [*largest, *([None] if len(sums) > len(largest) else [])]
+
+
+def _add_up(
+    cells: Mapping[_Cell, Totals], key: Callable[[int, str | None, int | None], Any]
+) -> dict[Any, Totals]:
+    sums = defaultdict[Any, Totals](Totals)
+    for cell, totals in cells.items():
+        sums[key(*cell)] += totals
+    return sums
 
 
 def _asked_for(source: Mapping[str, Any]) -> str:
@@ -178,7 +185,7 @@ def _headline(periods: Mapping[int, _Period], source: Mapping[str, Any]) -> dict
     figures_of: tuple[tuple[str, Callable[[int], str], Callable[[_Period], int]], ...] = (
         ("Valor líquido", money, lambda sums: sums.totals.centavos),
         ("Movimentos", number, lambda sums: sums.totals.rows),
-        ("Ticket médio", money, lambda sums: _mean(sums.signs[1])),
+        ("Ticket médio", money, lambda sums: _mean(sums.purchases)),
         ("Estornos", money, lambda sums: sums.refunds.centavos),
         ("Cartões ativos", number, lambda sums: sums.cards),
     )
@@ -200,14 +207,14 @@ def _is_whole(month: int, source: Mapping[str, Any]) -> bool:
     return (source["since"] or "") <= f"{begins} 00:00:00" and all(ends <= limit for limit in limits)
 
 
-def _plot(title: str, periods: Mapping[int, Mapping[str, Totals]]) -> dict[str, Any] | None:
+def _plot(title: str, periods: Mapping[int, Sequence[tuple[str, Totals]]]) -> dict[str, Any] | None:
     """Return the arguments of `stacked_columns` in plots.html, a column a month; None where there are no months."""
     months = [period for period in periods if period >= 0]
     if not months:
         return None
     columns = range(max(months[0], months[-1] - MOST_MONTHS + 1), months[-1] + 1)
-    rows = [periods.get(place, {}) for place in columns]
-    heights = [[totals.centavos for totals in row.values()] for row in rows]
+    rows = [periods.get(place, ()) for place in columns]
+    heights = [[totals.centavos for _, totals in row] for row in rows]
     high = max(sum(value for value in row if value > 0) for row in heights)
     low = min(sum(value for value in row if value < 0) for row in heights)
     labels = ["" if place % 12 else month(place) for place in columns]
@@ -218,10 +225,7 @@ def _plot(title: str, periods: Mapping[int, Mapping[str, Totals]]) -> dict[str, 
         "axis": axis,
         "boxes": svg.stack(heights, axis),
         "hints": [
-            [
-                f"{month(place)}, {name}: {money(sums.centavos)}, {movements(sums.rows)}"
-                for name, sums in row.items()
-            ]
+            [f"{month(place)}, {name}: {money(sums.centavos)}, {movements(sums.rows)}" for name, sums in row]
             for place, row in zip(columns, rows, strict=True)
         ],
     }
@@ -240,10 +244,7 @@ def _ages(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
 def _amounts(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
     """Return ranges of positive amounts as `1,00 a 1,99`, from the first one that has any; refunds; and zeros."""
     names = [f"{plain_money(low)} a {plain_money(high - 1)}" for low, high in pairwise(BINS)]
-    names[1], names[len(BINS) - 1 :] = (
-        f"menos de {plain_money(BINS[2])}",
-        [f"{plain_money(BINS[-1])} ou mais"],
-    )
+    names = ["zero", f"menos de {plain_money(BINS[2])}", *names[2:], f"{plain_money(BINS[-1])} ou mais"]
     filled = [place for place in sums if place and place > 1]
     shown = range(min(filled), max(filled) + 1) if filled else ()
     ranges = [(names[place - 1], sums.get(place, Totals())) for place in shown]
@@ -259,9 +260,6 @@ def _hours(sums: Mapping[int | None, Totals]) -> dict[str, Any]:
     return {
         "rows": rows,
         "steps": [[(count - low) // width for count in row] for row in rows],
-        "legend": [
-            f"{number(step)} a {number(min(step + width - 1, high))}" for step in range(low, high + 1, width)
-        ],
         "peak": f"{WEEKDAYS[day]} às {hour}h, com {movements(high)}" if high else "",
     }
 
@@ -277,11 +275,6 @@ def _reasons(
         (reason for reason in texts if reason.value in counts), key=lambda reason: -counts[reason.value]
     )
     return [(*texts[name], counts[name.value], totals.get(name.value)) for name in names]
-
-
-def _warned(found: Figures) -> dict[str, Totals]:
-    ages = found.of("age")
-    return found.of("warned") | {Warn.AGE.value: ages.get(0, Totals()) + ages.get(len(AGES), Totals())}
 
 
 def _kind(name: str | None) -> str:

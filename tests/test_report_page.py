@@ -38,7 +38,7 @@ MANIFEST: dict[str, Any] = {
     "holder_owner_mismatches": 0,
     "warnings": {"by_reason": {}},
     "files": {
-        name: {"sha256": "cd" * 32, "bytes": 1, "left_out": {}}
+        name: {"sha256": "cd" * 32, "bytes": 1, "left_out": {}, "rows": None}
         for name in ("datapackage.json", "holder_owner_mismatches.tsv", "rejected.tsv", "warnings.tsv")
     },
     "source": {

@@ -17,7 +17,7 @@ from movimento_flat.schema import FLAT_COLUMNS
 from movimento_flat.workers import Workers
 from tests.brute_force import as_csv
 from tests.conftest import examples
-from tests.test_figures import figures_of
+from tests.test_figures import NOW, figures_of
 
 COLUMNS = FLAT_COLUMNS
 ROWS = [
@@ -55,7 +55,7 @@ def workers() -> Iterator[Workers]:
 def test_a_file_that_grows_is_audited_as_a_whole_one(cuts: list[int], file: Path, workers: Workers) -> None:
     file.unlink(missing_ok=True)
     told: list[int] = []
-    with Auditing(file, COLUMNS, with_figures=True, workers=workers) as auditing:
+    with Auditing(file, COLUMNS, with_figures=True, workers=workers, now=NOW) as auditing:
         with file.open("wb", buffering=0) as growing:
             growing.write(HEADER)
             for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(ROWS)], strict=True):

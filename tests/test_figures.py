@@ -151,7 +151,7 @@ def merchant(row: dict[str, str]) -> str:
 def band(text: str) -> int | None:
     if not text:
         return None
-    return sum(low <= int(text) for low in AGES)
+    return sum(low <= int(text) for low in AGES) % len(AGES)
 
 
 def place(row: dict[str, str]) -> int | None:

@@ -1,5 +1,8 @@
 """The figures of a CSV, or of a part of it, from the frames that its audit reads: exact, in bounded memory."""
 
+import re
+from bisect import bisect
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,10 +31,11 @@ BEFORE_CARD, IN_FUTURE, UNDATED, OTHER_MONTHS = range(-4, 0)
 _IMPOSSIBLE = {Warn.BEFORE_CARD.value: BEFORE_CARD, Warn.FUTURE.value: IN_FUTURE}
 #: Where bins of amounts begin, in centavos. The first bin, below all, is refunds; the second is zero.
 BINS = (0, 1, *(worth * unit for unit in (100, 1000, 10_000, 100_000) for worth in (1, 2, 5)), 1_000_000)
-#: Where bands of ages begin. Nobody is of the first band, below all, or of the last one.
+_BINS = pl.Series(BINS, dtype=pl.Float64)
+#: Where bands of ages begin. An age below the first or from the last one on, which nobody has, has place 0.
 AGES = (0, 18, 25, 35, 45, 55, 65, 131)
 #: What sums are there of, and the columns of `_table` that tell them apart.
-_GROUPS = {"cell": ("period", "kind", "sign"), "bin": ("bin",), "age": ("age",), "hour": ("hour",)}
+_GROUPS = {"cell": ("period", "kind", "sign"), "bin": ("bin",), "age": (schema.AGE,), "hour": ("hour",)}
 
 
 @dataclass
@@ -85,8 +89,7 @@ class Figures:
 
     def warned(self) -> dict[str, Totals]:
         """Return the sums of movements by the reason of a warning; of cards' and people's, only those of ages."""
-        ages = self.of("age")
-        return self.of("warned") | {Warn.AGE.value: ages.get(0, Totals()) + ages.get(len(AGES), Totals())}
+        return self.of("warned") | {Warn.AGE.value: self.sums.get(("age", 0), Totals())}
 
 
 def figures_in(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, now: str | None) -> Figures:
@@ -103,17 +106,15 @@ def figures_in(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, now: st
     table = _table(rows, amounts, at, checks)
     days = pl.when(pl.col("period") >= 0).then("at").dt.date()
     first, last = table.select(first=days.min(), last=days.max()).row(0)
-    return Figures(
-        totals_of(amounts),
-        first,
-        last,
-        {
-            **{(what, *key): sums for what, names in _GROUPS.items() for key, sums in _sums(table, names)},
-            **{("warned", name): totals_of(amounts.filter(table[name])) for name in checks},
-        },
-        Cards.of(table) if schema.CARD in rows.columns else Cards(),
-        Merchants.of(table) if schema.DESCRIPTION in rows.columns else Merchants(),
-    )
+    sums = defaultdict[tuple[Any, ...], Totals](Totals)
+    for what, names in _GROUPS.items():
+        for values, totals in _sums(table, names):
+            sums[(what, *(map(_band, values) if what == "age" else values))] += totals
+    for name in checks:
+        sums["warned", name] = totals_of(amounts.filter(table[name]))
+    cards = Cards.of(table) if schema.CARD in rows.columns else Cards()
+    merchants = Merchants.of(table) if schema.DESCRIPTION in rows.columns else Merchants()
+    return Figures(totals_of(amounts), first, last, sums, cards, merchants)
 
 
 def _table(
@@ -142,9 +143,8 @@ def _table(
                 schema.ACCOUNT_KIND
             ),
             sign=pl.col("centavos").sign().cast(pl.Int8),
-            bin=_place(pl.col("centavos"), BINS),
-            age=pl.when(pl.col(schema.AGE) != "").then(
-                _place(pl.col(schema.AGE).cast(pl.Float64, strict=False), AGES)
+            bin=pl.when(pl.col("centavos").is_not_null()).then(
+                pl.col("centavos").map_batches(lambda centavos: _BINS.search_sorted(centavos, side="right"))
             ),
         )
         .with_columns(
@@ -156,12 +156,11 @@ def _table(
     )
 
 
-def _place(values: pl.Expr, edges: Sequence[int]) -> pl.Expr:
-    """Return how many edges are not above each value, and null for null."""
-    places = pl.Series(edges, dtype=pl.Float64)
-    return pl.when(values.is_not_null()).then(
-        values.map_batches(lambda series: places.search_sorted(series, side="right"))
-    )
+def _band(age: str) -> int | None:
+    """Return the place of an age among AGES, 0 for one that nobody has; None without an age."""
+    if not age:
+        return None
+    return bisect(AGES, int(age)) % len(AGES) if re.fullmatch("[0-9]{1,3}", age) else 0
 
 
 def _sums(table: pl.DataFrame, names: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], Totals]]:

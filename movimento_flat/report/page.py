@@ -235,8 +235,10 @@ def _ages(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
     """Return the bands of ages; rows without an age, or with one that nobody has, only where there are any."""
     names = [f"{low} a {high - 1}" for low, high in pairwise(AGES)]
     names = [f"até {AGES[1] - 1}", *names[1:-1], f"{AGES[-2]} ou mais"]
-    odd = sums.get(0, Totals()) + sums.get(len(AGES), Totals())
-    others = ((f"fora de 0 a {AGES[-1] - 1}", odd), ("(sem idade)", sums.get(None, Totals())))
+    others = (
+        (f"fora de 0 a {AGES[-1] - 1}", sums.get(0, Totals())),
+        ("(sem idade)", sums.get(None, Totals())),
+    )
     bands = [(name, sums.get(place, Totals())) for place, name in enumerate(names, 1)]
     return [*bands, *(other for other in others if other[1].rows)]
 

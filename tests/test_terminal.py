@@ -217,6 +217,12 @@ def test_a_day_that_comes_first_is_told_how_to_write_it() -> None:
     assert "write" not in command("run", "--output", "x", "--since", "30/02/2024").stderr
 
 
+def test_a_day_of_no_characters_is_a_wrong_option() -> None:
+    result = command("run", "--output", "x", "--since", "")
+    assert result.returncode == 2
+    assert "Invalid value for '--since'" in result.stderr
+
+
 def test_what_there_is_not_is_told_the_near_one() -> None:
     for arguments, near in [
         (("rnu",), "Did you mean 'run'?"),

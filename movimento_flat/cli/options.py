@@ -47,7 +47,7 @@ class Moment(click.DateTime):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See click."""
         with suppress(ValueError):
-            day = datetime.strptime(str(value).split()[0], "%d/%m/%Y").date()
+            day = datetime.strptime(str(value).strip().partition(" ")[0], "%d/%m/%Y").date()
             self.fail(f"'{value}' has the day first: write {day}.", param, ctx)
         return super().convert(value, param, ctx)
 

@@ -176,6 +176,7 @@ class LakeFolder:
         """
         self.store.prepare(change)
         _finish(self.store, change, is_again=False)
+        self.store.end()
 
 
 @contextmanager
@@ -243,7 +244,6 @@ def _finish(store: Store, change: Change, is_again: bool) -> None:
     for month in change.removed:
         store.remove(month, is_again)
     store.put_record(change, is_again)
-    store.end()
 
 
 def _refuse_foreign(store: Store, record: LakeRecord | None) -> None:

@@ -140,10 +140,7 @@ def _write_workbook(
             f"{WORKBOOK_NAME} has {rows:,} rows, the CSV {audited.totals.rows:,}, so nothing is published.",
             "Please report this, with the version of XlsxWriter.",
         )
-    for name, count in left_out.items():
-        console.say(
-            f"{WORKBOOK_NAME}: {count:,} values of {name} are none that a cell holds, and stand as text."
-        )
+    console.say_left_out(WORKBOOK_NAME, left_out, "a cell holds, and stand as text")
     return left_out
 
 
@@ -166,8 +163,7 @@ def _write_parquet(
             f"{PARQUET_NAME} has {found}, the CSV {audited.totals}, so nothing is published.",
             "Please report this, with the version of Polars.",
         )
-    for name, count in left_out.items():
-        console.say(f"{PARQUET_NAME}: {count:,} values of {name} are none that Parquet has, and null in it.")
+    console.say_left_out(PARQUET_NAME, left_out, "Parquet has, and null in it")
     return left_out
 
 

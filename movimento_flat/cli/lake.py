@@ -51,8 +51,8 @@ def write_lake(
     record = _typed(record, lake, window, splits)
     with console.stage("lake", total=manifest.csv.rows) as progress:
         found = _write(lake, record, manifest, splits, workers, progress)
-    for name, count in sum((each.left_out for each in splits), Counter[str]()).items():
-        console.say(f"{lake.name}: {count:,} values of {name} are none that a lake has, and null in it.")
+    left_out = sum((each.left_out for each in splits), Counter[str]())
+    console.say_left_out(lake.name, left_out, "a lake has, and null in it")
     if any(window.span) and (undated := found.pop(UNDATED, None)):
         console.say(
             f"{lake.name}: {undated.rows:,} rows of the window have a date that is none; they change by a run"

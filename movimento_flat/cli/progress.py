@@ -109,6 +109,11 @@ class Console:
         """Seconds since the command began."""
         return time.monotonic() - self._started
 
+    def say_left_out(self, what: str, counts: Mapping[str, int], fate: str) -> None:
+        """Print how many values of each column a format cannot hold, and what they became."""
+        for column, count in counts.items():
+            self.say(f"{what}: {count:,} values of {column} are none that {fate}.")
+
     def say(self, sentence: str) -> None:
         """Print a sentence for the user, wrapped to the terminal."""
         self.show("\n".join(broken(sentence, self.width)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from extract import mysql
 from extract.source import Source, address, read_password
@@ -78,7 +79,7 @@ def fictitious_database(plan: Plan, console: Console) -> Iterator[Source]:
 
 def is_fictitious(address: str) -> bool:
     """Tell whether a database with this address is one of those that this program makes."""
-    return re.search(r"/sicooperative(_[0-9]+){6}$", address) is not None
+    return re.search(rf"/{_PREFIX}[0-9]+(_[0-9]+){{5}}$", address) is not None
 
 
 def database_name(plan: Plan) -> str:
@@ -96,8 +97,7 @@ def forget_all(console: Console) -> None:
     with _server(console) as server, server.connect() as admin, admin.cursor() as cursor:
         cursor.execute("SHOW DATABASES")
         names = [name for (name,) in cursor.fetchall() if name.startswith(_PREFIX)]
-        for statement in _MAKE_REGISTER:
-            cursor.execute(statement)
+        _make_register(cursor)
         for name in names:
             cursor.execute("DELETE FROM movimento_flat.filled WHERE name = %s", (name,))
             cursor.execute(f"DROP DATABASE `{name}`")
@@ -156,11 +156,16 @@ class _ClusterServer:
         return read_password(self.secrets / f"{account}_password")
 
 
+def _make_register(cursor: "Cursor") -> None:
+    """Make the table of filled databases if it is not there."""
+    for statement in _MAKE_REGISTER:
+        cursor.execute(statement)
+
+
 def is_filled(connect: Connect, name: str, plan: Plan) -> bool:
     """Return whether an earlier run has filled a database to its end, by this plan, model and code."""
     with connect(None) as admin, admin.cursor() as cursor:
-        for statement in _MAKE_REGISTER:
-            cursor.execute(statement)
+        _make_register(cursor)
         known = "SELECT 1 FROM movimento_flat.filled WHERE name = %s AND plan = %s"
         return bool(cursor.execute(known, (name, _content(plan))))
 

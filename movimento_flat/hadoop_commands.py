@@ -237,7 +237,7 @@ class JavaProgram:
         self._command = command
         self._process = process
         self._stderr = stderr
-        self._is_interrupted = False
+        self._is_at_work = False
 
     def ask(self, *words: str) -> list[str]:
         """Return the words of its answer.
@@ -247,16 +247,16 @@ class JavaProgram:
         """
         assert self._process.stdin and self._process.stdout
         shown = " ".join(words)
-        if self._is_interrupted:
+        if self._is_at_work:
             raise UserError(f"`{shown}` is not asked: the program of Java is still at work.")
-        self._is_interrupted = True
+        self._is_at_work = True
         with suppress(BrokenPipeError):
             self._process.stdin.write("\t".join(words).encode() + b"\n")
             self._process.stdin.flush()
         # A JVM may write warnings of its own to its output.
         lines = (line.decode(errors="replace").rstrip("\n").split("\t") for line in self._process.stdout)
         status, *answer = next((line for line in lines if line[0] in ("ok", "error")), ["ended"])
-        self._is_interrupted = False
+        self._is_at_work = False
         if status == "ended":
             raise _failure(self._command, self._process.wait(), _read(self._stderr))
         if status == "error":

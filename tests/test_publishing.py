@@ -310,7 +310,8 @@ def test_a_page_that_no_manifest_names_any_more_is_not_replaced(
         content = json.loads(manifest.read_text("utf-8"))
         del content["files"][REPORT_NAME]
         manifest.write_text(json.dumps(content))
-    (output / PARQUET_NAME).unlink()
+    for name in (PARQUET_NAME, WORKBOOK_NAME):
+        (output / name).unlink()
     before = contents(output)
     with pytest.raises(UserError, match=rf"{REPORT_NAME} is not of movimento-flat"):
         publish(output, deliveries["everything else"])

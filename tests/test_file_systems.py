@@ -17,7 +17,7 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.publishing import Publishing
 from movimento_flat.errors import UserError
 from movimento_flat.publish.output_folder import open_output
-from movimento_flat.publish.parts import PARQUET_NAME, REPORT_NAME
+from movimento_flat.publish.parts import PARQUET_NAME, REPORT_NAME, WORKBOOK_NAME
 from movimento_flat.state import state_dir
 from mr_jobs.job_options import JobOptions
 from tests.conftest import Database
@@ -131,7 +131,7 @@ def test_exfat_is_written_to_where_it_is_mounted_for_its_owner_alone(
             result = run(filled, place / "out", *options)
             assert result.returncode == 0, result.stderr
             assert command("verify", place / "out").returncode == 0
-        assert names(place / "out") == sorted([*PUBLISHED, PARQUET_NAME, REPORT_NAME])
+        assert names(place / "out") == sorted([*PUBLISHED, PARQUET_NAME, WORKBOOK_NAME, REPORT_NAME])
 
 
 @pytest.mark.machine

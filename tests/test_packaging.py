@@ -142,7 +142,7 @@ def test_the_wheel_holds_all_that_a_run_needs(wheel: Path) -> None:
         f"{name.replace('.', '/')}/{path.name}"
         for name, folder in PACKAGES.items()
         for path in (ROOT / folder).iterdir()
-        if path.suffix in (".css", ".html", ".py", ".sql", ".typed")
+        if path.suffix in (".class", ".css", ".html", ".py", ".sql", ".typed")
     }
     assert {name.split("/")[0] for name in shipped} == {"extract", "movimento_flat", "mr_jobs"}
     assert f"Version: {__version__}\n" in metadata

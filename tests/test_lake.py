@@ -308,10 +308,10 @@ def damaged(lake: Path) -> Iterator[str]:
     whole = file.read_bytes()
     middle = len(whole) // 2
     file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
-    yield "SHA-256 of ano_mes=2024-01/movimentos.parquet"
+    yield "ano_mes=2024-01/movimentos.parquet is not as it was published"
     file.write_bytes(whole)
     file.rename(lake / "kept")
-    yield "ano_mes=2024-01/movimentos.parquet: expected a file, found none"
+    yield "ano_mes=2024-01/movimentos.parquet is missing"
     (lake / "kept").rename(file)
     shutil.copy(file, file.with_name("more.parquet"))
     yield "ano_mes=2024-01/more.parquet"

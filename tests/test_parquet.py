@@ -243,9 +243,9 @@ def test_a_run_says_and_counts_what_is_no_date_and_verify_knows_the_file(
     assert run(nasty, tmp_path, "--parquet").returncode == 0
     assert (tmp_path / PARQUET_NAME).read_bytes() == first
     (tmp_path / PARQUET_NAME).write_bytes(first[:-1] + b"2")
-    assert_user_error(command("verify", tmp_path), f"SHA-256 of {PARQUET_NAME}")
+    assert_user_error(command("verify", tmp_path), f"{PARQUET_NAME} is not as it was published")
     (tmp_path / PARQUET_NAME).unlink()
-    assert_user_error(command("verify", tmp_path), f"{PARQUET_NAME}: expected a file, found none")
+    assert_user_error(command("verify", tmp_path), f"{PARQUET_NAME} is missing")
     assert run(nasty, tmp_path).returncode == 0
     assert not (tmp_path / PARQUET_NAME).exists()
 

@@ -10,7 +10,7 @@ from movimento_flat.cli.progress import broken
 from movimento_flat.lake.folder import Change
 from movimento_flat.money import reais
 from movimento_flat.privacy import FULL, MASK, TOKEN, Privacy
-from movimento_flat.publish.manifest import CsvEntry, Manifest
+from movimento_flat.publish.manifest import CsvEntry, Manifest, SourceEntry
 from movimento_flat.publish.output_folder import RUN_NAME
 from movimento_flat.publish.parts import CSV_NAME, WORKBOOK_NAME
 from mr_jobs.phases import Phase
@@ -73,10 +73,7 @@ def of_delivery(
         ("mismatches", f"{manifest.holder_owner_mismatches:,} cards whose holder is not the account's owner"),
         ("warnings", _counted(warnings.total(), warnings)),
         ("seconds", f"{elapsed:.1f} ({stages})"),
-        (
-            "checked",
-            f"against the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC: rows and total",
-        ),
+        checked(manifest.source),
         ("time zone", _time_zone(manifest)),
         *(
             [("not there", f"{', '.join(manifest.source.absent)}: always empty")]
@@ -135,6 +132,12 @@ def of_phases(phases: Iterable[Phase]) -> list[tuple[str, str]]:
 def of_key(fingerprint: str | None) -> list[tuple[str, str]]:
     """Return the line on the key of tokens; none without tokens."""
     return [("tokens", f"by the key {fingerprint}")] if fingerprint else []
+
+
+def checked(source: SourceEntry) -> tuple[str, str]:
+    """Return the line on what the delivery was compared with before it was published."""
+    snapshot = source.snapshot_utc.partition(".")[0]
+    return "checked", f"against the database as of {snapshot} UTC: rows and total"
 
 
 def of_csv(csv: CsvEntry) -> list[tuple[str, str]]:

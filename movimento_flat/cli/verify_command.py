@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from extract.source import Source
 from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.progress import Console
-from movimento_flat.cli.summary import Summary, of_csv, of_key
+from movimento_flat.cli.summary import Summary, checked, of_csv, of_key
 from movimento_flat.errors import UserError
 from movimento_flat.lake import folder as lake_folder
 from movimento_flat.lake.record import LakeRecord
@@ -51,7 +51,7 @@ def verify_lake(lake: str, console: Console) -> Summary:
         UserError: something differs, or there is no record to compare with.
         OSError: a file cannot be read.
     """
-    comparison = Comparison()
+    comparison = Comparison(by="the lake's record")
     with (
         TemporaryDirectory(prefix="movimento-flat-") as work,
         store_of(lake, None, Path(work) / "lake", console.say) as store,
@@ -88,7 +88,7 @@ def _summary(output: Path, manifest: Manifest, database: Source | None) -> Summa
     lines = [
         *of_csv(manifest.csv),
         ("rejected", f"{manifest.rejected.rows:,}"),
-        ("balanced", f"with the database as of {manifest.source.snapshot_utc.partition('.')[0]} UTC"),
+        checked(manifest.source),
     ]
     lines += of_key(manifest.privacy.key_fingerprint)
     if database:

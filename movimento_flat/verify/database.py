@@ -84,11 +84,12 @@ def verify_database(
         try:
             hashes = hashes_of_csv(output / CSV_NAME, manifest, progress)
         except (ValueError, csv.Error) as error:
-            comparison.same(CSV_NAME, "rows in UTF-8", error)
+            comparison.note(f"{CSV_NAME} cannot be read as rows in UTF-8: {error}.")
             return
         database = asked.result()
-    comparison.same_totals(f"{CSV_NAME}, by the database", database.totals, audited.totals)
-    comparison.same(f"hashes of {CSV_NAME}, by the database", f"{database.hashes:x}", f"{hashes:x}")
+    comparison.same_totals(CSV_NAME, database.totals, audited.totals, by="the database")
+    if hashes != database.hashes:
+        comparison.note(f"{CSV_NAME} has other rows than the database.")
 
 
 def compared_columns(manifest: Manifest) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from movimento_flat.money import Totals, reais
 from movimento_flat.problem_lists import MISMATCH_COLUMNS, REJECTED_COLUMNS, WARNING_COLUMNS
 from movimento_flat.publish.accounting import Audit
 from movimento_flat.publish.csv_audit import audit
-from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
+from movimento_flat.publish.datapackage import is_package_of_ours
 from movimento_flat.publish.manifest import (
     BESIDE_FORMAT,
     CHECKSUM_NAME,
@@ -21,32 +21,66 @@ from movimento_flat.publish.manifest import (
     checksum,
 )
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME
-from movimento_flat.publish.parts import CSV_NAME, REJECTED_NAME, REPORT_NAME, WARNINGS_NAME, Rejected
+from movimento_flat.publish.parts import (
+    CSV_NAME,
+    PACKAGE_NAME,
+    REJECTED_NAME,
+    REPORT_NAME,
+    WARNINGS_NAME,
+    Rejected,
+)
 
 _OUR_PREFIX = "movimento_flat."
 
 
 @dataclass
 class Comparison:
-    """Collects what is not as it must be, a line each."""
+    """Collects what is not as it must be, a sentence each.
 
+    Attributes:
+        by: what says how it must be.
+        differences: the sentences.
+    """
+
+    by: str = "the manifest"
     differences: list[str] = field(default_factory=list)
 
-    def same(self, what: str, expected: object, found: object) -> None:
-        """Note it where they differ."""
-        line = f"{what}: expected {_text(expected)}, found {_text(found)}"
-        if expected != found and line not in self.differences:
-            self.differences.append(line)
+    def note(self, sentence: str) -> None:
+        """Add a sentence, once."""
+        if sentence not in self.differences:
+            self.differences.append(sentence)
 
-    def same_totals(self, what: str, expected: Totals, found: Totals) -> None:
+    def same_rows(self, what: str, expected: int, found: int, by: str = "") -> None:
+        """Compare numbers of rows."""
+        if found != expected:
+            self.note(f"{what} has {_counted(found, 'row')}; by {by or self.by} it must have {expected:,}.")
+
+    def same_totals(self, what: str, expected: Totals, found: Totals, by: str = "") -> None:
         """Compare rows and amounts."""
-        self.same(f"rows of {what}", expected.rows, found.rows)
-        self.same(f"sum of {what}", reais(expected.centavos), reais(found.centavos))
+        self.same_rows(what, expected.rows, found.rows, by)
+        if found.centavos != expected.centavos:
+            self.note(
+                f"The amounts of {what} add up to {reais(found.centavos)};"
+                f" by {by or self.by} it must be {reais(expected.centavos)}."
+            )
 
     def same_reasons(self, what: str, expected: Counter[str], found: Counter[str]) -> None:
         """Compare rows by reason."""
         for reason in sorted(expected | found):
-            self.same(f"{reason} in {what}", expected[reason], found[reason])
+            self.same_rows(f"{what}, of the reason {reason},", expected[reason], found[reason])
+
+    def same_bytes(self, what: str, expected: FileEntry, found: FileEntry) -> None:
+        """Compare a file's bytes."""
+        if (found.sha256, found.bytes) != (expected.sha256, expected.bytes):
+            self.note(
+                f"{what} is not as it was published: it has {_counted(found.bytes, 'byte')}"
+                f" with the SHA-256 {found.sha256};"
+                f" by {self.by} it must have {expected.bytes:,} with {expected.sha256}."
+            )
+
+    def unknown(self, name: str) -> None:
+        """Note what lies there and should not."""
+        self.note(f"{name} is no part of it: {self.by} does not know it.")
 
 
 def verify_files(
@@ -69,8 +103,8 @@ def verify_files(
     _note_foreign_files(output, manifest, comparison)
     audited = _audit(output / CSV_NAME, manifest, comparison, progress)
     if audited:
-        comparison.same(f"SHA-256 of {CSV_NAME}", manifest.csv.sha256, audited.sha256)
-        comparison.same(f"bytes of {CSV_NAME}", manifest.csv.bytes, audited.bytes)
+        published = FileEntry(manifest.csv.sha256, manifest.csv.bytes)
+        comparison.same_bytes(CSV_NAME, published, FileEntry(audited.sha256, audited.bytes))
         comparison.same_totals(CSV_NAME, manifest.csv.totals, audited.totals)
     rejected = Rejected()
     if has_rejected := _read(run / REJECTED_NAME, REJECTED_COLUMNS, rejected.add, comparison):
@@ -80,9 +114,7 @@ def verify_files(
     if _read(
         run / manifest.mismatches_name, MISMATCH_COLUMNS, lambda row: mismatches.update("c"), comparison
     ):
-        comparison.same(
-            f"rows of {manifest.mismatches_name}", manifest.holder_owner_mismatches, mismatches.total()
-        )
+        comparison.same_rows(manifest.mismatches_name, manifest.holder_owner_mismatches, mismatches.total())
     if manifest.warnings is not None:
         warnings = Counter[str]()
         if _read(
@@ -95,8 +127,8 @@ def verify_files(
     for name, file in manifest.files.items():
         compare_file((output if name in manifest.beside else run) / name, name, file, comparison)
     if audited:
-        found = audited.totals + rejected.movements
-        comparison.same_totals("database = CSV + rejected", manifest.source.movements, found)
+        both = audited.totals + rejected.movements
+        comparison.same_totals(f"{CSV_NAME} with {REJECTED_NAME}", manifest.source.movements, both)
     return audited if has_rejected else None
 
 
@@ -108,7 +140,7 @@ def _audit(
     try:
         return audit(csv, manifest.csv.columns, progress)
     except UserError as error:
-        comparison.same(csv.name, f"whole rows of {len(manifest.csv.columns)} columns", error.what)
+        comparison.note(error.what)
     return None
 
 
@@ -116,7 +148,7 @@ def _compare_checksum(run: Path, comparison: Comparison) -> None:
     """Compare the manifest with the checksum beside it, which can be written in one way only."""
     path = run / CHECKSUM_NAME
     if _is_file(path, comparison) and path.read_bytes() != checksum((run / MANIFEST_NAME).read_bytes()):
-        comparison.same(f"SHA-256 of {MANIFEST_NAME}", f"that of {CHECKSUM_NAME}", "another")
+        comparison.note(f"{MANIFEST_NAME} has another SHA-256 than {CHECKSUM_NAME} says.")
 
 
 def _note_foreign_files(output: Path, manifest: Manifest, comparison: Comparison) -> None:
@@ -132,7 +164,7 @@ def _note_foreign_files(output: Path, manifest: Manifest, comparison: Comparison
         path for path in output.iterdir() if path.name not in beside and _has_our_name(path, manifest)
     ]
     for path in sorted(foreign):
-        comparison.same(str(path.relative_to(output)), "nothing", "what the manifest does not know")
+        comparison.unknown(str(path.relative_to(output)))
 
 
 def _has_our_name(path: Path, manifest: Manifest) -> bool:
@@ -148,7 +180,7 @@ def _is_file(path: Path, comparison: Comparison, what: str = "") -> bool:
     """Return whether it is a file that can be read to its end; note it, as `what` or by its name, where it is not."""
     if path.is_file():
         return True
-    comparison.same(what or path.name, "a file", "something else" if path.exists() else "none")
+    comparison.note(f"{what or path.name} is {'no file' if path.exists() else 'missing'}.")
     return False
 
 
@@ -156,9 +188,7 @@ def compare_file(path: Path, what: str, expected: FileEntry, comparison: Compari
     """Compare a file's bytes with what they must be; return whether there is a file. `what` is how it is called."""
     if not _is_file(path, comparison, what):
         return False
-    found = FileEntry.of(path)
-    comparison.same(f"SHA-256 of {what}", expected.sha256, found.sha256)
-    comparison.same(f"bytes of {what}", expected.bytes, found.bytes)
+    comparison.same_bytes(what, expected, FileEntry.of(path))
     return True
 
 
@@ -168,18 +198,17 @@ def _read(path: Path, columns: tuple[str, ...], add: Callable[[bytes], None], co
         return False
     try:
         with path.open("rb") as lines:
-            comparison.same(
-                f"header of {path.name}", "\t".join(columns), next(lines, b"").decode().rstrip("\n")
-            )
+            if next(lines, b"") != "\t".join(columns).encode() + b"\n":
+                comparison.note(f"{path.name} does not begin with the names of its columns.")
             for row in lines:
                 if row.count(b"\t") != len(columns) - 1 or not row.endswith(b"\n"):
                     raise ValueError
                 add(row[:-1])
     except ValueError:
-        comparison.same(path.name, f"rows of {len(columns)} columns", "one that is none")
+        comparison.note(f"{path.name} has a line that is no row of {len(columns)} columns.")
         return False
     return True
 
 
-def _text(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"

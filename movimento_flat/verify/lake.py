@@ -21,7 +21,7 @@ def verify_months(
         OSError: a file is there and cannot be read.
     """
     for name in foreign_names(store, record):
-        comparison.same(name, "nothing", "what the lake's record does not know")
+        comparison.unknown(name)
     for month, entry in record.months.items():
         totals = Totals()
         for name, file in entry.files.items():
@@ -36,5 +36,5 @@ def _totals(path: Path, what: str, file: FileEntry, comparison: Comparison) -> T
         if compare_file(path, what, file, comparison):
             return parquet_totals(path)
     except pl.exceptions.PolarsError:
-        comparison.same(what, "a Parquet file", "none")
+        comparison.note(f"{what} is no Parquet file.")
     return Totals()

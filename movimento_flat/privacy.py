@@ -22,6 +22,10 @@ COARSE = {DAY: (len("2024-02-29"), " 00:00:00"), MONTH: (len("2024-02"), "-01 00
 #: Hex digits of a token: 128 bits of an HMAC-SHA-256.
 TOKEN_LENGTH = 32
 _CARD_TOKEN, _PERSON_TOKEN = b"t", b"p"
+#: Regular expressions of a whole token.
+CARD_TOKEN_PATTERN, PERSON_TOKEN_PATTERN = (
+    f"{letter.decode()}[0-9a-f]{{{TOKEN_LENGTH}}}" for letter in (_CARD_TOKEN, _PERSON_TOKEN)
+)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def plain(cell: str) -> str:
 
 def test_each_kind_has_its_types(tmp_path: Path) -> None:
     _, _, kinds, hidden = section("movimento_flat.csv")
-    fields = datapackage(Audit(Totals(), 0, ""), Privacy(ids=True), "2024-01-02 03:04:05", "-03:00")
+    fields = datapackage(Audit(Totals(), 0, ""), {}, Privacy(ids=True), "2024-01-02 03:04:05", "-03:00")
     packaged = {field["name"]: field["type"] for field in fields["resources"][0]["schema"]["fields"]}
     (tmp_path / "flat.csv").write_text(",".join(column.name for column in FLAT_WITH_IDS) + "\n")
     write_parquet(tmp_path / "flat.csv", tuple(column.name for column in FLAT_WITH_IDS), tmp_path)

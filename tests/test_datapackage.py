@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from frictionless import Package, Report, validate
 
-from movimento_flat.schema import FLAT_COLUMNS, FLAT_TABLE, Kind
+from movimento_flat.schema import FLAT_COLUMNS, FLAT_TABLE, ID_COLUMNS, Kind
 from tests.conftest import Database, Server
 from tests.nasty import NO_DATES, nasty_database
 from tests.test_run import CSV, PUBLISHED, RUN, assert_user_error, command, run
@@ -51,7 +52,12 @@ def kinds_of_errors(report: Report) -> Counter[str]:
     return Counter(kind for (kind,) in report.flatten(["type"]))
 
 
-@pytest.mark.parametrize("options", [[], HIDDEN, TOKENS], ids=["plain", "hidden", "tokens"])
+IDS_AND_FILES = ["--with-ids", "--parquet", "--excel"]
+
+
+@pytest.mark.parametrize(
+    "options", [[], HIDDEN, TOKENS, IDS_AND_FILES], ids=["plain", "hidden", "tokens", "ids and all files"]
+)
 def test_frictionless_finds_each_row_as_the_package_says(
     options: list[str], nasty: Database, tmp_path: Path
 ) -> None:
@@ -66,8 +72,10 @@ def test_frictionless_finds_each_row_as_the_package_says(
 def test_it_says_what_the_manifest_says(delivery: Path) -> None:
     manifest = json.loads((delivery / RUN / "manifest.json").read_text("utf-8"))
     content = package(delivery)
-    (resource,) = content["resources"]
+    resource, page = content["resources"]
     assert resource["path"] == CSV
+    assert (page["path"], page["mediatype"]) == ("relatorio.html", "text/html")
+    assert page["hash"] == f"sha256:{manifest['files']['relatorio.html']['sha256']}"
     assert resource["hash"] == f"sha256:{manifest['csv']['sha256']}"
     assert (resource["bytes"], resource["rows"]) == (manifest["csv"]["bytes"], manifest["csv"]["rows"])
     assert content["created"] == manifest["source"]["snapshot_utc"].replace(" ", "T") + "Z"
@@ -109,6 +117,30 @@ def test_what_is_hidden_is_said_and_its_example_is_none_that_shows(nasty: Databa
     assert "`t` and 32" in tokens["numero_cartao"]["description"]
     assert not {"example"} & {*masked["nome_associado"], *tokens["numero_cartao"]}
     assert tokens["nome_associado"]["example"]
+
+
+def test_all_files_ids_and_their_key_are_in_it_and_a_movement_that_is_there_twice_breaks_the_key(
+    nasty: Database, tmp_path: Path
+) -> None:
+    assert run(nasty, tmp_path, *IDS_AND_FILES).returncode == 0
+    content = package(tmp_path)
+    assert {resource["path"] for resource in content["resources"]} | {PACKAGE, RUN} == {
+        path.name for path in tmp_path.iterdir()
+    }
+    schema = content["resources"][0]["schema"]
+    assert schema["primaryKey"] == ["id_movimento"]
+    assert {field["name"] for field in schema["fields"] if "constraints" in field} == set(ID_COLUMNS)
+    lines = (tmp_path / CSV).read_bytes().splitlines(keepends=True)
+    (tmp_path / CSV).write_bytes(b"".join([*lines, lines[-1]]))
+    assert "primary-key" in kinds_of_errors(validated(tmp_path))
+
+
+def test_what_is_no_token_breaks_the_packages_constraint(nasty: Database, tmp_path: Path) -> None:
+    assert run(nasty, tmp_path, *TOKENS).returncode == 0
+    (tmp_path / CSV).write_bytes(
+        re.sub(rb",t(?=[0-9a-f]{32},)", b",4", (tmp_path / CSV).read_bytes(), count=1)
+    )
+    assert "constraint-error" in kinds_of_errors(validated(tmp_path))
 
 
 def test_empty_tables_are_valid(database: Database, tmp_path: Path) -> None:
@@ -159,9 +191,9 @@ def test_verify_finds_a_package_that_is_another_or_gone(nasty: Database, tmp_pat
     (tmp_path / PACKAGE).write_text(
         (tmp_path / PACKAGE).read_text("utf-8").replace("datetime", "string"), "utf-8"
     )
-    assert_user_error(command("verify", tmp_path), f"SHA-256 of {PACKAGE}")
+    assert_user_error(command("verify", tmp_path), f"{PACKAGE} is not as it was published")
     (tmp_path / PACKAGE).unlink()
-    assert_user_error(command("verify", tmp_path), f"{PACKAGE}: expected a file, found none")
+    assert_user_error(command("verify", tmp_path), f"{PACKAGE} is missing")
 
 
 def test_a_run_does_not_replace_somebody_elses_package(nasty: Database, tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ from movimento_flat.money import Totals, centavos, reais
 from movimento_flat.publish import csv_audit
 from movimento_flat.publish.accounting import check_identity
 from movimento_flat.publish.csv_audit import audit
-from movimento_flat.publish.datapackage import PACKAGE_NAME
 from movimento_flat.publish.output_folder import RUN_NAME, open_output, settle
-from movimento_flat.publish.parts import CSV_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, PACKAGE_NAME, merge_parts
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import Row, as_csv
 

@@ -14,10 +14,9 @@ from movimento_flat.cli.progress import Console
 from movimento_flat.cli.verify_command import verify_delivery
 from movimento_flat.errors import UserError
 from movimento_flat.lake import local_store
-from movimento_flat.publish.datapackage import PACKAGE_NAME
 from movimento_flat.publish.manifest import MANIFEST_NAME
 from movimento_flat.publish.output_folder import REFUSED_NAME, RUN_NAME, open_output, settle
-from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, REPORT_NAME, WORKBOOK_NAME
+from movimento_flat.publish.parts import CSV_NAME, PACKAGE_NAME, PARQUET_NAME, REPORT_NAME, WORKBOOK_NAME
 from movimento_flat.sample_data.private_server import PrivateServer
 from tests.conftest import ROOT, new_database
 from tests.test_run import run

@@ -18,7 +18,7 @@ from movimento_flat.lake.folder import Change, LakeFolder
 from movimento_flat.privacy import Privacy
 from movimento_flat.private_files import make_private_file, make_private_folder
 from movimento_flat.publish.accounting import Audit, check_identity
-from movimento_flat.publish.datapackage import PACKAGE_NAME, datapackage
+from movimento_flat.publish.datapackage import datapackage
 from movimento_flat.publish.limits import Limits, too_few_rows
 from movimento_flat.publish.manifest import (
     MANIFEST_NAME,
@@ -29,7 +29,7 @@ from movimento_flat.publish.manifest import (
     json_bytes,
 )
 from movimento_flat.publish.output_folder import RUN_NAME, OutputFolder
-from movimento_flat.publish.parts import CSV_NAME, PARQUET_NAME, WORKBOOK_NAME, merge_parts
+from movimento_flat.publish.parts import CSV_NAME, PACKAGE_NAME, PARQUET_NAME, WORKBOOK_NAME, merge_parts
 from movimento_flat.workers import Workers
 
 
@@ -83,8 +83,7 @@ def merge_and_publish(
     _refuse_beyond(publishing.limits, folder, manifest, results, console)
     change = write_lake(lake, record, auditing.splits, manifest, workers, console) if lake else None
     workers.close()
-    beside = [make_private_file(folder.work / PACKAGE_NAME)]
-    beside[0].write_bytes(json_bytes(datapackage(audited, privacy, source.snapshot_utc, source.zone)))
+    beside: list[Path] = []
     left_out: dict[str, Counter[str]] = {}
     if publishing.excel:
         with console.stage("excel", total=audited.totals.rows) as progress:
@@ -104,19 +103,34 @@ def merge_and_publish(
                 write_report(folder.work, results, figures, asdict(manifest), is_fictitious(source.address))
             )
     files = {
-        file.name: ExtraFile.of(
-            file,
-            left_out=dict(sorted(left_out.get(file.name, Counter()).items())),
-            rows=audited.totals.rows if file.name in left_out else None,
-        )
+        file.name: _entry(file, audited, left_out.get(file.name))
         for file in (*beside, *sorted(results.iterdir()))
     }
-    manifest = replace(manifest, files=files)
+    package = make_private_file(folder.work / PACKAGE_NAME)
+    package.write_bytes(
+        json_bytes(
+            datapackage(
+                audited,
+                {file.name: files[file.name] for file in beside},
+                privacy,
+                source.snapshot_utc,
+                source.zone,
+            )
+        )
+    )
+    beside.append(package)
+    manifest = replace(manifest, files=files | {PACKAGE_NAME: _entry(package, audited)})
     manifest.write(results)
     folder.publish([csv, *beside], results)
     if lake and change:
         lake.publish(change)
     return Delivered(manifest, change)
+
+
+def _entry(file: Path, audited: Audit, left_out: Counter[str] | None = None) -> ExtraFile:
+    """Return what the manifest says of a file; `left_out` where it holds the rows of the CSV."""
+    rows = audited.totals.rows if left_out is not None else None
+    return ExtraFile.of(file, left_out=dict(sorted((left_out or {}).items())), rows=rows)
 
 
 def _write_workbook(

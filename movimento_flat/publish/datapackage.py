@@ -3,21 +3,35 @@
 https://specs.frictionlessdata.io/data-package/ and .../table-schema/, version 1. A package describes files below its
 own folder only, so it lies beside the CSV.
 
+The CSV has a schema with constraints; the files beside it have their bytes and their hash.
+
 A column of dates is `datetime`, whatever is in it. A date that the database has and no calendar, as 0000-00-00, is in
-the CSV as it is; a validator names it, which is right: no other type or missing value in the package hides it.
+the CSV as it is; a validator names it, which is right: no other type or missing value in the package hides it. So it
+is with an id of a movement that the database has twice.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from movimento_flat.card_numbers import mask
-from movimento_flat.privacy import COARSE, DAY, FULL, MASK, MONTH, TOKEN, Privacy
+from movimento_flat.privacy import (
+    CARD_TOKEN_PATTERN,
+    COARSE,
+    DAY,
+    FULL,
+    MASK,
+    MONTH,
+    PERSON_TOKEN_PATTERN,
+    TOKEN,
+    Privacy,
+)
 from movimento_flat.publish.accounting import Audit
+from movimento_flat.publish.manifest import FileEntry
 from movimento_flat.publish.parts import CSV_NAME
-from movimento_flat.schema import CARD, FLAT_WITH_IDS, PEOPLE, FlatColumn, Kind, Shows
+from movimento_flat.schema import CARD, FLAT_IDS, FLAT_WITH_IDS, MOVIMENTO, PEOPLE, FlatColumn, Kind, Shows
 
-PACKAGE_NAME = "datapackage.json"
 _NAME = "movimento_flat"
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -54,19 +68,39 @@ COARSE_DATES = {
 }
 LEFT_EMPTY = ("It is left empty", "Fica vazio")
 
+#: What holds for each value, beside its type.
+_CONSTRAINTS: dict[Note, dict[str, Any]] = {
+    CARD_TOKEN: {"pattern": CARD_TOKEN_PATTERN},
+    PERSON_TOKEN: {"pattern": PERSON_TOKEN_PATTERN},
+    LEFT_EMPTY: {"maxLength": 0},
+}
+_CONSTRAINTS_OF_IDS = {"required": True, "minimum": 0}
+#: Ending of a file's name -> its media type, as https://www.iana.org/assignments/media-types has it.
+_MEDIA_TYPES = {
+    ".html": "text/html",
+    ".parquet": "application/vnd.apache.parquet",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
-def datapackage(audit: Audit, privacy: Privacy, snapshot: str, time_zone: str) -> dict[str, Any]:
-    """Return the package's content, which is the same for the same CSV of the same snapshot.
+
+def datapackage(
+    audit: Audit, beside: Mapping[str, FileEntry], privacy: Privacy, snapshot: str, time_zone: str
+) -> dict[str, Any]:
+    """Return the package's content, which is the same for the same files of the same snapshot.
 
     Args:
         audit: of the CSV.
+        beside: the other files of the delivery, by name.
         privacy: what the CSV shows.
         snapshot: when it was taken, `YYYY-MM-DD HH:MM:SS` in UTC, maybe with a fraction.
         time_zone: in which TIMESTAMP columns are written.
     """
     fields = [_field(flat, privacy) for flat in FLAT_WITH_IDS if flat.name in privacy.columns]
+    schema = {"fields": fields, "missingValues": [""]}
+    if privacy.ids:
+        schema["primaryKey"] = [flat.name for flat in FLAT_IDS if flat.table == MOVIMENTO]
     return {
-        "profile": "tabular-data-package",
+        "profile": "data-package",
         "name": _NAME,
         "title": "Movimentos de cartão / Card movements",
         "description": _in_both(
@@ -96,9 +130,24 @@ def datapackage(audit: Audit, privacy: Privacy, snapshot: str, time_zone: str) -
                     "header": True,
                     "caseSensitiveHeader": True,
                 },
-                "schema": {"fields": fields, "missingValues": [""]},
-            }
+                "schema": schema,
+            },
+            *(_beside(name, file) for name, file in beside.items()),
         ],
+    }
+
+
+def _beside(name: str, file: FileEntry) -> dict[str, Any]:
+    suffix = Path(name).suffix
+    return {
+        "profile": "data-resource",
+        "type": "file",  # to frictionless: compared by its hash, not read
+        "name": name.replace(".", "-"),
+        "path": name,
+        "format": suffix[1:],
+        "mediatype": _MEDIA_TYPES[suffix],
+        "bytes": file.bytes,
+        "hash": f"sha256:{file.sha256}",
     }
 
 
@@ -131,7 +180,9 @@ def _field(flat: FlatColumn, privacy: Privacy) -> dict[str, Any]:
             f"{flat.source.portuguese}. {portuguese}".rstrip(". "),
         ),
     }
-    return field if note in {CARD_TOKEN, PERSON_TOKEN, LEFT_EMPTY} else field | {"example": example}
+    if constraints := _CONSTRAINTS_OF_IDS if flat in FLAT_IDS else note and _CONSTRAINTS.get(note):
+        field["constraints"] = constraints
+    return field if note in _CONSTRAINTS else field | {"example": example}
 
 
 def _note(flat: FlatColumn, privacy: Privacy) -> Note | None:

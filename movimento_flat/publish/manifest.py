@@ -23,8 +23,14 @@ from movimento_flat.money import Totals
 from movimento_flat.privacy import FULL, Privacy
 from movimento_flat.private_files import make_private_file
 from movimento_flat.publish.accounting import Audit, sha256
-from movimento_flat.publish.datapackage import PACKAGE_NAME
-from movimento_flat.publish.parts import MISMATCHES_NAME, PARQUET_NAME, REPORT_NAME, WORKBOOK_NAME, Merged
+from movimento_flat.publish.parts import (
+    MISMATCHES_NAME,
+    PACKAGE_NAME,
+    PARQUET_NAME,
+    REPORT_NAME,
+    WORKBOOK_NAME,
+    Merged,
+)
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, ID_COLUMNS, MOVIMENTO
 
 MANIFEST_NAME = "manifest.json"

@@ -11,9 +11,9 @@ from pathlib import Path
 from movimento_flat.errors import UserError
 from movimento_flat.locks import hold_folder, name_holder
 from movimento_flat.private_files import make_private_folder
-from movimento_flat.publish.datapackage import PACKAGE_NAME, is_package_of_ours
+from movimento_flat.publish.datapackage import is_package_of_ours
 from movimento_flat.publish.manifest import FILES_BESIDE, MANIFEST_NAME, Manifest
-from movimento_flat.publish.parts import CSV_NAME
+from movimento_flat.publish.parts import CSV_NAME, PACKAGE_NAME
 
 RUN_NAME = "movimento_flat.run"
 REFUSED_NAME = "movimento_flat.refused"

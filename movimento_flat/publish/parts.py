@@ -28,6 +28,7 @@ WARNINGS_NAME = "warnings.tsv"
 PARQUET_NAME = "movimento_flat.parquet"
 WORKBOOK_NAME = "movimento_flat.xlsx"
 REPORT_NAME = "relatorio.html"
+PACKAGE_NAME = "datapackage.json"
 #: Bytes that are read or written at once.
 CHUNK = 1 << 20
 

@@ -40,13 +40,12 @@ KINDS = {
     Kind.MONEY: "amount",
     Kind.MOMENT: "date and time",
 }
-#: Dates are read as text first: some are none.
-DUCKDB_TYPES = {
-    Kind.TEXT: "VARCHAR",
-    Kind.WHOLE: "BIGINT",
-    Kind.ID: "UBIGINT",
-    Kind.MONEY: "DECIMAL(38, 2)",
-    Kind.MOMENT: "VARCHAR",
+#: What makes of each column's text its value; some dates are none. All others are texts.
+DUCKDB_VALUES = {
+    Kind.WHOLE: "CAST({} AS BIGINT)",
+    Kind.ID: "CAST({} AS UBIGINT)",
+    Kind.MONEY: "CAST({} AS DECIMAL(38, 2))",
+    Kind.MOMENT: "try_strptime({}, '%Y-%m-%d %H:%M:%S')",
 }
 #: Of a lake's types those that Trino calls otherwise.
 TRINO_TYPES = {"timestamp": "timestamp(6)"}
@@ -58,7 +57,7 @@ def documents() -> dict[str, str]:
     """Return the text that each document must have, by its path in the repository."""
     blocks = {
         "docs/data_dictionary.md": {"columns": _long_table(FLAT_TABLE), "ids": _long_table(FLAT_IDS)},
-        "docs/recipes/load_duckdb.sql": {"moments": _duckdb_moments(), "columns": _duckdb_columns()},
+        "docs/recipes/load_duckdb.sql": {"types": _duckdb_types(), "columns": _duckdb_columns()},
         "docs/recipes/load_pandas.py": {"kinds": _python_lists()},
         "docs/recipes/load_polars.py": {"kinds": _python_lists()},
         "docs/recipes/load_readr.R": {"columns": _r_columns()},
@@ -183,16 +182,13 @@ def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _duckdb_moments() -> str:
-    return ",\n".join(
-        f"try_strptime({name}, '%Y-%m-%d %H:%M:%S') AS {name}" for name in _names(FLAT_TABLE, Kind.MOMENT)
-    )
+def _duckdb_types() -> str:
+    typed = [flat for flat in FLAT_WITH_IDS if flat.kind in DUCKDB_VALUES]
+    return ",\n".join(f"{DUCKDB_VALUES[flat.kind].format(flat.name)} AS {flat.name}" for flat in typed)
 
 
 def _duckdb_columns() -> str:
-    columns = ",\n".join(f"{flat.name}: '{DUCKDB_TYPES[flat.kind]}'" for flat in FLAT_TABLE)
-    ids = "".join(f", {flat.name}: '{DUCKDB_TYPES[flat.kind]}'" for flat in FLAT_IDS)
-    return f"{columns}\n-- {ids}"
+    return ",\n".join(f"CAST(NULL AS VARCHAR) AS {flat.name}" for flat in FLAT_WITH_IDS)
 
 
 def _trino_columns() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.picture import MADE_BY, sha256_of_code
 from tests.conftest import ROOT
 
 #: Each document in English and in Portuguese.
@@ -28,6 +29,11 @@ _find_headings = re.compile(r"^(#+) ", re.MULTILINE).findall
 _find_links = re.compile(r"\]\(([^)]+)\)").findall
 _find_code = re.compile(r"`([^`]+)`").findall
 _find_numbers = re.compile(r"\d[\d.,]*\d|\d").findall
+
+
+def test_the_picture_is_of_the_page_as_it_is_made_today() -> None:
+    message = "make it again: .venv/bin/python -m docs.picture ./out/relatorio.html"
+    assert MADE_BY.read_text().strip() == sha256_of_code(), message
 
 
 def sections(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from movimento_flat.publish.parts import MISMATCHES_NAME, REJECTED_NAME, REPORT_
 from movimento_flat.report import brazil, svg
 from movimento_flat.report.figures import Figures
 from movimento_flat.report.findings import Findings, findings_in
-from movimento_flat.report.page import PLOTS, TOP_KINDS, page
+from movimento_flat.report.page import _TEMPLATES, TOP_KINDS, page
 from movimento_flat.report.reasons import REJECTED, WARNINGS
 from movimento_flat.report.svg import stack, ticks
 from movimento_flat.schema import AMOUNT, FLAT_COLUMNS
@@ -235,7 +235,7 @@ def test_a_page_that_was_changed_is_found(filled: Database, tmp_path: Path) -> N
     assert run(filled, tmp_path).returncode == 0
     report = tmp_path / REPORT_NAME
     report.write_text(report.read_text("utf-8").replace("gestores", "todos"), "utf-8")
-    assert_user_error(command("verify", tmp_path), f"SHA-256 of {REPORT_NAME}")
+    assert_user_error(command("verify", tmp_path), f"{REPORT_NAME} is not as it was published")
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -445,6 +445,23 @@ def test_each_reason_is_explained() -> None:
     assert list(WARNINGS) == list(Warn)
 
 
+@pytest.mark.parametrize(
+    ("dates", "said", "shown"),
+    [("full", "", (1, 1)), ("day", "só o dia", (0, 1)), ("month", "só o mês", (0, 0))],
+)
+def test_hours_and_weekdays_that_the_dates_do_not_have_are_left_out(
+    dates: str, said: str, shown: tuple[int, int], tmp_path: Path
+) -> None:
+    privacy = MANIFEST["privacy"] | {"dates": dates}
+    found = page(of_one_row(tmp_path), NOTHING, manifest(privacy=privacy))
+    assert (
+        tuple(found.count(f"<caption>{name}<") for name in ("Por hora e dia da semana", "Por dia da semana"))
+        == shown
+    )
+    assert ("As datas desta entrega" in found) == bool(said)
+    assert said in found
+
+
 def test_numbers_and_dates_are_those_of_brazil() -> None:
     assert brazil.number(1234567) == "1.234.567"
     assert brazil.money(123456) == "R$\u00a01.234,56"
@@ -488,7 +505,8 @@ def test_an_axis_has_a_few_round_numbers_around_its_values_and_zero(low: int, wi
 def test_values_of_a_column_are_stacked_above_zero_and_below() -> None:
     axis = (-100, 0, 100)
     boxes = stack([[30, -10, 20, -5, 0]], axis)
-    plot = PLOTS.stacked_columns("t", ["a"], axis, boxes, [[*"vwxyz"]])
+    plots: Any = _TEMPLATES.get_template("plots.html").module
+    plot = plots.stacked_columns("t", ["a"], axis, boxes, [[*"vwxyz"]])
     zero = float(re.findall(r'class="zero" x1="0" x2="100%" y1="([\d.]+)"', plot)[0])
     found = re.findall(r'class="k(\d)" .*? y="([\d.]+)" height="([\d.]+)"><title>(.)<', plot)
     unit = float(found[1][2]) / 10

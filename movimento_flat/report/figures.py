@@ -82,14 +82,17 @@ class Figures:
         self.merchants.finish()
         return self
 
-    def of(self, what: str) -> dict[Any, Totals]:
-        """Return the sums of one thing by value, or by values."""
-        sums = {key[1:]: totals for key, totals in self.sums.items() if key[0] == what}
-        return sums if what == "cell" else {value: totals for (value,), totals in sums.items()}
+    def of(self, what: str) -> defaultdict[Any, Totals]:
+        """Return the sums of one thing by value, or by values; they are zero where there were none."""
+        sums = defaultdict[Any, Totals](Totals)
+        for (of, *values), totals in self.sums.items():
+            if of == what:
+                sums[tuple(values) if len(values) > 1 else values[0]] = totals
+        return sums
 
     def warned(self) -> dict[str, Totals]:
         """Return the sums of movements by the reason of a warning; of cards' and people's, only those of ages."""
-        return self.of("warned") | {Warn.AGE.value: self.sums.get(("age", 0), Totals())}
+        return self.of("warned") | {Warn.AGE.value: self.of("age")[0]}
 
 
 def figures_in(rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, now: str | None) -> Figures:

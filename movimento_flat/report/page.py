@@ -76,7 +76,6 @@ _TEMPLATES.globals |= {name: getattr(svg, name) for name in ("HEIGHT", "FOOT", "
 _TEMPLATES.globals |= {"schema": schema, "parts": parts, "RUN_NAME": RUN_NAME, "WEEKDAYS": WEEKDAYS}
 #: Compiled when this module is imported, while the join runs.
 _PAGE = _TEMPLATES.get_template("page.html")
-PLOTS: Any = _TEMPLATES.get_template("plots.html").module
 
 
 def write_report(
@@ -233,13 +232,10 @@ def _plot(title: str, periods: Mapping[int, Sequence[tuple[str, Totals]]]) -> di
 
 def _ages(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
     """Return the bands of ages; rows without an age, or with one that nobody has, only where there are any."""
-    names = [f"{low} a {high - 1}" for low, high in pairwise(AGES)]
-    names = [f"até {AGES[1] - 1}", *names[1:-1], f"{AGES[-2]} ou mais"]
-    others = (
-        (f"fora de 0 a {AGES[-1] - 1}", sums.get(0, Totals())),
-        ("(sem idade)", sums.get(None, Totals())),
-    )
-    bands = [(name, sums.get(place, Totals())) for place, name in enumerate(names, 1)]
+    between = [f"{low} a {high - 1}" for low, high in pairwise(AGES[1:-1])]
+    names = [f"até {AGES[1] - 1}", *between, f"{AGES[-2]} ou mais"]
+    others = [(f"fora de 0 a {AGES[-1] - 1}", sums[0]), ("(sem idade)", sums[None])]
+    bands = [(name, sums[place]) for place, name in enumerate(names, 1)]
     return [*bands, *(other for other in others if other[1].rows)]
 
 
@@ -249,13 +245,12 @@ def _amounts(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
     names = ["zero", f"menos de {plain_money(BINS[2])}", *names[2:], f"{plain_money(BINS[-1])} ou mais"]
     filled = [place for place in sums if place and place > 1]
     shown = range(min(filled), max(filled) + 1) if filled else ()
-    ranges = [(names[place - 1], sums.get(place, Totals())) for place in shown]
-    return [*ranges, ("estornos", sums.get(0, Totals())), ("zero", sums.get(1, Totals()))]
+    return [*((names[place - 1], sums[place]) for place in shown), ("estornos", sums[0]), ("zero", sums[1])]
 
 
 def _hours(sums: Mapping[int | None, Totals]) -> dict[str, Any]:
     """Return movements by weekday and hour, with steps of colour between the smallest and the largest number."""
-    rows = [[sums.get(24 * day + hour, Totals()).rows for hour in range(24)] for day in range(7)]
+    rows = [[sums[24 * day + hour].rows for hour in range(24)] for day in range(7)]
     low, high = min(map(min, rows)), max(map(max, rows))
     width = (high - low) // _HEAT_STEPS + 1
     day, hour = next((day, row.index(high)) for day, row in enumerate(rows) if high in row)

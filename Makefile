@@ -90,9 +90,9 @@ test-cluster: install-test ## the tests of the cluster, on one of their own in D
 	@$(VENV)/bin/python -m pytest -q -m cluster
 
 .PHONY: soak
-soak: install-test ## what must hold at every moment, asked at very many: half an hour
+soak: install-test ## what must hold at every moment, asked at very many, and of more servers: an hour
 	@MOVIMENTO_FLAT_SOAK=yes $(VENV)/bin/python -m pytest -q -m "machine or not machine" tests/soak \
-		tests/test_packaging.py tests/test_readers.py tests/test_tagged_tsv.py
+		tests/test_packaging.py tests/test_readers.py tests/test_servers.py tests/test_snapshot.py tests/test_tagged_tsv.py
 
 .PHONY: bench
 bench: install ## every benchmark, recorded in docs/benchmark.md and docs/growth.md (hours; bench/README.md has each)

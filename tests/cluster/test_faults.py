@@ -12,6 +12,11 @@ import pytest
 from movimento_flat.publish.parts import CSV_NAME
 from tests.cluster.conftest import DATA, Data
 from tests.cluster.docker import PYTHON, RUNS, Cluster, Result, Running, docker, wait_for
+from tests.soak import LONG
+
+HURTS_THE_CLUSTER = True
+#: At which a client is killed, one after the other.
+STAGES = ("extraction", "step 1", "step 2", "merge") if LONG else ("extraction", "step 2")
 
 
 @contextmanager
@@ -87,7 +92,7 @@ def test_a_client_killed_at_any_stage_leaves_the_previous_csv_and_the_next_run_w
     cluster: Cluster, data: Data, previous: Path
 ) -> None:
     """The next run is killed at the next stage, and the last one is not."""
-    for stage in ("extraction", "step 1", "step 2", "merge"):
+    for stage in STAGES:
         with cluster.running(previous, *DATA) as running:
             if stage == "extraction":
                 with paused_extraction(cluster, running):

@@ -8,6 +8,8 @@ from movimento_flat.publish.parts import CSV_NAME
 from tests.cluster.docker import Cluster, Result
 from tests.conftest import ROOT
 
+HURTS_THE_CLUSTER = True
+
 
 def make(cluster: Cluster, *arguments: str) -> Result:
     return subprocess.run(

@@ -29,6 +29,7 @@ from tests.conftest import PASSWORD, ROOT, Server, filled_database
 from tests.hostile import PROFILE_LINES
 from tests.mysql9 import MySQL9, free_port
 from tests.rows import associado, movimento
+from tests.soak import LONG
 from tests.test_foreign_tsv import MOVEMENT
 
 RUN = "movimento_flat.run"
@@ -82,7 +83,7 @@ def test_ports_are_published_on_the_loopback_only(cluster: Cluster) -> None:
     assert ":::" not in names
 
 
-@pytest.mark.parametrize("reducers", [1, 5])
+@pytest.mark.parametrize("reducers", [1, 5] if LONG else [5])
 def test_another_run_uses_cluster_and_database_again_and_any_number_of_reducers_gives_the_same_bytes(
     cluster: Cluster, data: Data, tmp_path: Path, reducers: int
 ) -> None:
@@ -253,7 +254,7 @@ done
 """
 
 
-@pytest.mark.parametrize(("version", "arguments"), [("3.3", OLDER_HADOOP), ("3.4", ())])
+@pytest.mark.parametrize(("version", "arguments"), [("3.4", ()), *([("3.3", OLDER_HADOOP)] if LONG else [])])
 def test_either_hadoop_has_a_nodemanager_that_starts_and_streaming_that_gives_the_same_records(
     version: str, arguments: tuple[str, ...]
 ) -> None:
@@ -330,7 +331,7 @@ def loopback_server(kind: str, folder: Path) -> Iterator[Server]:
             yield mariadb
 
 
-@pytest.mark.parametrize("kind", ["MariaDB", "MySQL 9"])
+@pytest.mark.parametrize("kind", ["MariaDB", "MySQL 9"] if LONG else ["MySQL 9"])
 def test_a_source_on_this_machines_loopback_is_read_by_the_container(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, kind: str
 ) -> None:

@@ -163,7 +163,7 @@ def filled(server: Server) -> Database:
     return filled_database(server)
 
 
-def filled_database(server: Server, movements: int = 60_000) -> Database:
+def filled_database(server: Server, movements: int = 20_000) -> Database:
     """See `filled`; for a module with a server of its own."""
     database = new_database(server)
     with server.connect(database=database.name) as admin:

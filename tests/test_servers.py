@@ -173,9 +173,6 @@ published, output = test_verify.published, test_verify.output
 test_what_was_published_is_right_and_the_database_agrees = (
     test_verify.test_what_was_published_is_right_and_the_database_agrees
 )
-test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database = (
-    test_verify.test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database
-)
 test_unusual_rows_are_compared_as_the_delivery_shows_them = (
     test_verify.test_unusual_rows_are_compared_as_the_delivery_shows_them
 )
@@ -190,9 +187,6 @@ test_a_reader_is_let_in_whatever_it_may_do_elsewhere = (
 test_the_privileges_of_active_roles_count = test_grants.test_the_privileges_of_active_roles_count
 
 theirs = test_tables_file.theirs
-test_the_csv_is_what_plain_sql_on_their_own_tables_gives = (
-    test_tables_file.test_the_csv_is_what_plain_sql_on_their_own_tables_gives
-)
 test_the_proposed_tables_file_works_as_it_is_or_with_one_edit = (
     test_tables_file.test_the_proposed_tables_file_works_as_it_is_or_with_one_edit
 )
@@ -215,3 +209,11 @@ test_as_of_names_the_tables_that_have_no_history = (
     test_window.test_as_of_names_the_tables_that_have_no_history
 )
 test_a_page_of_a_window_is_divided = test_window.test_a_page_that_the_server_would_cut_is_divided
+
+if LONG:
+    test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database = (
+        test_verify.test_each_damage_is_found_offline_and_with_a_forged_manifest_by_the_database
+    )
+    test_the_csv_is_what_plain_sql_on_their_own_tables_gives = (
+        test_tables_file.test_the_csv_is_what_plain_sql_on_their_own_tables_gives
+    )

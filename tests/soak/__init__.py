@@ -9,6 +9,6 @@ EXTRACTIONS = 50 if LONG else 3
 WHOLE_RUN_EVERY = 10 if LONG else 3
 #: Moments at which a run is killed: one that reads a server, and one that has a server of its own.
 KILLS = 100 if LONG else 4
-KILLS_WITH_A_SERVER = 20 if LONG else 2
+KILLS_WITH_A_SERVER = 20 if LONG else 3
 #: For one test.
 TIMEOUT_SECONDS = 3600 if LONG else 600

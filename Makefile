@@ -86,7 +86,7 @@ test: install-test lint ## all tests that need no cluster, after the checks of l
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal -m "not cluster"
 
 .PHONY: test-cluster
-test-cluster: install-test ## the tests of the cluster, on one of their own in Docker; MOVIMENTO_FLAT_SOAK=yes: more
+test-cluster: install-test ## the tests of the cluster, on one of their own in Docker
 	@$(VENV)/bin/python -m pytest -q -m cluster
 
 .PHONY: soak

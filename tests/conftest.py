@@ -37,6 +37,8 @@ def examples(usual: int) -> int:
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
+#: Movements of the database that most tests read.
+FILLED = 20_000
 _numbers = itertools.count(1)
 
 #: Mark -> why a test with it may be left out. A test with several has the first one's reason.
@@ -163,7 +165,7 @@ def filled(server: Server) -> Database:
     return filled_database(server)
 
 
-def filled_database(server: Server, movements: int = 20_000) -> Database:
+def filled_database(server: Server, movements: int = FILLED) -> Database:
     """See `filled`; for a module with a server of its own."""
     database = new_database(server)
     with server.connect(database=database.name) as admin:

@@ -250,7 +250,7 @@ def test_when_one_connection_dies_the_others_read_no_more(
 
     with pytest.raises(UserError, match=r"Lost connection|gone away"):
         extract(filled.reader(), FolderSink(tmp_path), 3, print, kill_one)
-    assert pages < 100  # of 600
+    assert pages < 50  # of some hundreds
 
 
 def test_an_answer_may_wait_longer_to_be_read_than_the_server_would_let_it(

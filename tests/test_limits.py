@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from movimento_flat.publish.limits import Limit, Limits, Strict, too_few_rows
-from tests.conftest import Database
+from tests.conftest import FILLED, Database
 from tests.rows import INTO_ASSOCIADO, INTO_CARTAO, INTO_CONTA, INTO_MOVIMENTO
 from tests.test_run import CSV, PUBLISHED, RUN, assert_user_error, command, run
 
@@ -95,7 +95,8 @@ def test_a_run_beyond_its_limits_publishes_nothing_and_keeps_its_lists(
         result = run(filled, tmp_path, *options)
         assert_user_error(result, "beyond its limits, so nothing is published")
         assert (
-            f"rejected: {rejected:,}, with 60,000 movements read; --max-rejected allows 1%" in result.stderr
+            f"rejected: {rejected:,}, with {FILLED:,} movements read; --max-rejected allows 1%"
+            in result.stderr
         )
         assert "--strict unknown_card allows 3" in result.stderr
         assert "--strict malformed" not in result.stderr

@@ -27,6 +27,7 @@ from jsonschema import Draft202012Validator
 from openpyxl import load_workbook
 
 from docs.generate import documents
+from movimento_flat.schema import ID_COLUMNS
 from movimento_flat.sql_files import reader_statements
 from movimento_flat.tagged_tsv import escape
 from tests.brute_force import as_csv, masked_text
@@ -356,7 +357,7 @@ def test_parquet_and_the_recipes_give_the_columns_their_types(filled: Copy, deli
         )
         connection.execute((recipes / "load_duckdb.sql").read_text("utf-8"))
         types = {name: kind for name, kind, *_ in connection.execute("DESCRIBE movements").fetchall()}
-        assert list(types) == filled.columns
+        assert list(types) == [*filled.columns, *ID_COLUMNS]
         assert [types[name] for name in (MCC, CLOSED)] == ["VARCHAR", "TIMESTAMP"]
 
 

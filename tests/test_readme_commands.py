@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movimento_flat.publish.parts import PARQUET_NAME
+from movimento_flat.publish.parts import PARQUET_NAME, WORKBOOK_NAME
 from movimento_flat.state import state_dir
 from tests.conftest import PASSWORD, ROOT, Database
 from tests.test_make_run import environment
@@ -44,8 +44,12 @@ ELSEWHERE = {
     "python mr_jobs/join.py -r spark --spark-master ...": "tests/test_spark.py",
     "make soak": "tests/soak/__init__.py",
     "make clean": "tests/test_token_key.py",
+    "pipx install .": "tests/test_packaging.py",
+    "uv tool install .": "tests/test_packaging.py",
 }
-_is_command = re.compile(r"((time|sudo) )?(make( |$)|pip |python |movimento-flat |\.venv/bin/)").match
+_is_command = re.compile(
+    r"((time|sudo) )?(make( |$)|pip |pipx |uv |python |movimento-flat |\.venv/bin/)"
+).match
 
 
 @pytest.fixture
@@ -105,10 +109,13 @@ def test_they_do_what_is_said(checkout: Path, filled: Database) -> None:
     (shown,) = [block for block in find_blocks(ENGLISH) if block.startswith("out/movimento_flat.csv")]
     assert without_moments(said["make run OUTPUT=./out"].stderr).endswith(without_moments(shown))
     options = most_used()
-    assert len(options) == 7
+    assert len(options) == 6
     for command in options:
         run(command, checkout, filled)
-    assert list(checkout.glob(f"option*/{PARQUET_NAME}"))
+    for option, name in (("--excel", WORKBOOK_NAME), ("--parquet", PARQUET_NAME)):
+        assert f"| `{name}` |" in ENGLISH and f"`OPTIONS={option}`" in ENGLISH
+        run(f"make run OUTPUT=./files OPTIONS={option}", checkout, filled)
+        assert (checkout / "files" / name).exists()
     (first, *rows) = re.findall(r"^nome_associado.*\n(?:.+\n){3}", ENGLISH, re.MULTILINE)[0].splitlines()
     delivered = (checkout / "out" / CSV).read_text("utf-8").splitlines()
     assert first == delivered[0]

@@ -13,7 +13,7 @@ import pytest
 
 from movimento_flat.schema import FLAT_COLUMNS
 from tests.brute_force import as_csv
-from tests.conftest import PASSWORD, ROOT, Database, hear_interrupts
+from tests.conftest import FILLED, PASSWORD, ROOT, Database, hear_interrupts
 
 CSV = "movimento_flat.csv"
 RUN = "movimento_flat.run"
@@ -80,7 +80,7 @@ def test_the_manifest_and_the_summary_say_what_was_published(filled: Database, t
     result = run(filled, tmp_path)
     manifest = json.loads((tmp_path / RUN / "manifest.json").read_text())
     total = int(str(filled.query("SELECT CAST(SUM(vlr_transacao) * 100 AS SIGNED) FROM movimento")[0][0]))
-    assert manifest["csv"]["rows"] + manifest["rejected"]["rows"] == 60_000
+    assert manifest["csv"]["rows"] + manifest["rejected"]["rows"] == FILLED
     assert manifest["csv"]["centavos"] + manifest["rejected"]["centavos"] == total
     assert sum(manifest["rejected"]["by_reason"].values()) == manifest["rejected"]["rows"]
     assert f"{manifest['csv']['rows']:,}" in result.stderr
@@ -127,7 +127,7 @@ def test_the_stages_one_by_one_give_the_same_file(filled: Database, tmp_path: Pa
         assert result.returncode == 0, result.stderr
         said.append(result.stderr)
     assert (tmp_path / "out" / CSV).read_bytes() == expected_csv(filled)
-    assert "60,000 movements" in said[0] and "next: movimento-flat join" in said[0]
+    assert f"{FILLED:,} movements" in said[0] and "next: movimento-flat join" in said[0]
     assert "next: movimento-flat merge" in said[1]
 
 
@@ -226,7 +226,7 @@ def test_a_full_disk_while_writing_is_one_message_and_the_previous_csv_stays(
     """The largest file that this run may write is too small for it, at two stages."""
     (tmp_path / CSV).write_text("the previous file")
     filled.reader()
-    for limit in (100_000, 5_000_000):
+    for limit in (100_000, 2_000_000):
         result = command(
             "run",
             "--output",

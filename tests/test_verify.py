@@ -139,9 +139,9 @@ CHANGED = "movimento_flat.csv is not as it was published"
 OTHER_ROWS = "movimento_flat.csv has other rows than the database"
 DAMAGES = [
     (flip_a_byte, CHANGED, OTHER_ROWS),
-    (leave_out_a_row, "rows; by the manifest", "rows; by the database"),
-    (double_a_row, "rows; by the manifest", "rows; by the database"),
-    (change_an_amount, "; by the manifest it must be R$", "; by the database it must be R$"),
+    (leave_out_a_row, "movimento_flat.csv has", "rows; by the database"),
+    (double_a_row, "movimento_flat.csv has", "rows; by the database"),
+    (change_an_amount, "The amounts of movimento_flat.csv add up to", "; by the database it must be R$"),
     (swap_two_amounts, CHANGED, OTHER_ROWS),
     (double_one_row_and_leave_out_another_of_its_amount, CHANGED, OTHER_ROWS),
 ]
@@ -204,7 +204,7 @@ def test_a_csv_that_is_cut_or_missing_is_found(output: Path) -> None:
         (
             "holder_owner_mismatches.tsv",
             b"1\t1\t2\t0\t0\n",
-            "holder_owner_mismatches.tsv has",
+            "rows; by the manifest it must have",
         ),
         ("warnings.tsv", b"luhn\tcartao\t1\t1\t\n", "warnings.tsv, of the reason luhn, has"),
     ],
@@ -494,13 +494,13 @@ def test_files_of_the_user_beside_a_delivery_are_nobody_elses_affair(output: Pat
 def test_a_page_that_the_manifest_does_not_know_is_found(filled: Database, tmp_path: Path) -> None:
     assert run(filled, tmp_path, "--no-report").returncode == 0
     (tmp_path / "relatorio.html").write_text("x")
-    assert_user_error(verify(tmp_path), "relatorio.html: expected nothing, found what the manifest does not")
+    assert_user_error(verify(tmp_path), "relatorio.html is no part of it")
 
 
 @pytest.mark.parametrize("earlier", ["format_1"], indirect=True)
 def test_a_data_package_that_the_manifest_does_not_know_is_found(output: Path, earlier: Path) -> None:
     shutil.copy(output / "datapackage.json", earlier)
-    assert_user_error(verify(earlier), "datapackage.json: expected nothing")
+    assert_user_error(verify(earlier), "datapackage.json is no part of it")
     (earlier / "datapackage.json").write_text('{"name": "of its user"}')
     assert verify(earlier).returncode == 0
 
@@ -641,7 +641,9 @@ def assert_each_column_matters(output: Path, database: Database, compared: set[s
         damaged = changed(rows[0], place, "7.77" if name == AMOUNT else f"{rows[0][place]}x")
         write_rows(output, header, [damaged, *rows[1:]])
         forge(output)
-        found = pytest.raises(UserError, match="the database") if name in compared else nullcontext()
+        found = (
+            pytest.raises(UserError, match=r"(by|than) the database") if name in compared else nullcontext()
+        )
         with found:
             verify_delivery(output, database.reader(), Console())
 

@@ -73,7 +73,7 @@ def of_delivery(
         ("mismatches", f"{manifest.holder_owner_mismatches:,} cards whose holder is not the account's owner"),
         ("warnings", _counted(warnings.total(), warnings)),
         ("seconds", f"{elapsed:.1f} ({stages})"),
-        checked(manifest.source),
+        ("checked", against_database(manifest.source)),
         ("time zone", _time_zone(manifest)),
         *(
             [("not there", f"{', '.join(manifest.source.absent)}: always empty")]
@@ -134,10 +134,9 @@ def of_key(fingerprint: str | None) -> list[tuple[str, str]]:
     return [("tokens", f"by the key {fingerprint}")] if fingerprint else []
 
 
-def checked(source: SourceEntry) -> tuple[str, str]:
-    """Return the line on what the delivery was compared with before it was published."""
-    snapshot = source.snapshot_utc.partition(".")[0]
-    return "checked", f"against the database as of {snapshot} UTC: rows and total"
+def against_database(source: SourceEntry) -> str:
+    """Return what a delivery was compared with before it was published."""
+    return f"against the database as of {source.snapshot_utc.partition('.')[0]} UTC: rows and total"
 
 
 def of_csv(csv: CsvEntry) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from extract.source import Source
 from movimento_flat.cli.container_paths import as_the_user_wrote
 from movimento_flat.cli.progress import Console
-from movimento_flat.cli.summary import Summary, checked, of_csv, of_key
+from movimento_flat.cli.summary import Summary, against_database, of_csv, of_key
 from movimento_flat.errors import UserError
 from movimento_flat.lake import folder as lake_folder
 from movimento_flat.lake.record import LakeRecord
@@ -88,7 +88,7 @@ def _summary(output: Path, manifest: Manifest, database: Source | None) -> Summa
     lines = [
         *of_csv(manifest.csv),
         ("rejected", f"{manifest.rejected.rows:,}"),
-        checked(manifest.source),
+        ("checked", f"when it was published, {against_database(manifest.source)}"),
     ]
     lines += of_key(manifest.privacy.key_fingerprint)
     if database:

@@ -86,6 +86,11 @@ def month(months: int) -> str:
     return f"{_MONTHS[months % 12][:3]}/{months // 12}"
 
 
+def month_of(value: date) -> str:
+    """Return the month of a day as `mar/2024`."""
+    return month(12 * value.year + value.month - 1)
+
+
 def long_month(months: int) -> str:
     """Return the same as `março de 2024`."""
     return f"{_MONTHS[months % 12]} de {months // 12}"

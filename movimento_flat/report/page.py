@@ -17,7 +17,7 @@ from markupsafe import Markup
 from movimento_flat import schema
 from movimento_flat.card_numbers import mask, mask_card_numbers
 from movimento_flat.money import Totals
-from movimento_flat.privacy import TOKEN
+from movimento_flat.privacy import MONTH, TOKEN
 from movimento_flat.private_files import make_private_file
 from movimento_flat.publish import parts
 from movimento_flat.publish.output_folder import RUN_NAME
@@ -105,6 +105,7 @@ def page(found: Figures, findings: Findings, manifest: dict[str, Any], is_fictit
         manifest=manifest,
         is_fictitious=is_fictitious,
         asked_for=_asked_for(manifest["source"]),
+        span=_span(found, manifest["privacy"]["dates"]),
         headline=_headline(periods, manifest["source"]),
         names=names,
         periods=[(_NO_MONTHS.get(period) or month(period), sums) for period, sums in periods.items()],
@@ -175,6 +176,14 @@ def _asked_for(source: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, (period, f"tabelas como eram em {brazil.moment(as_of)}" if as_of else "")))
 
 
+def _span(found: Figures, dates: str) -> str:
+    """Return the first and the last day, or month where the dates have no more; empty where no row has a month."""
+    if not found.first or not found.last:
+        return ""
+    shown = brazil.month_of if dates == MONTH else brazil.day
+    return f"De {shown(found.first)} a {shown(found.last)}: "
+
+
 def _headline(periods: Mapping[int, _Period], source: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the last whole month with its figures and their changes; None where no movement has a month."""
     months = [period for period in periods if period >= 0]
@@ -230,7 +239,7 @@ def _plot(title: str, periods: Mapping[int, Sequence[tuple[str, Totals]]]) -> di
     }
 
 
-def _ages(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
+def _ages(sums: defaultdict[int | None, Totals]) -> list[tuple[str, Totals]]:
     """Return the bands of ages; rows without an age, or with one that nobody has, only where there are any."""
     between = [f"{low} a {high - 1}" for low, high in pairwise(AGES[1:-1])]
     names = [f"até {AGES[1] - 1}", *between, f"{AGES[-2]} ou mais"]
@@ -239,7 +248,7 @@ def _ages(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
     return [*bands, *(other for other in others if other[1].rows)]
 
 
-def _amounts(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
+def _amounts(sums: defaultdict[int | None, Totals]) -> list[tuple[str, Totals]]:
     """Return ranges of positive amounts as `1,00 a 1,99`, from the first one that has any; refunds; and zeros."""
     names = [f"{plain_money(low)} a {plain_money(high - 1)}" for low, high in pairwise(BINS)]
     names = ["zero", f"menos de {plain_money(BINS[2])}", *names[2:], f"{plain_money(BINS[-1])} ou mais"]
@@ -248,7 +257,7 @@ def _amounts(sums: Mapping[int | None, Totals]) -> list[tuple[str, Totals]]:
     return [*((names[place - 1], sums[place]) for place in shown), ("estornos", sums[0]), ("zero", sums[1])]
 
 
-def _hours(sums: Mapping[int | None, Totals]) -> dict[str, Any]:
+def _hours(sums: defaultdict[int | None, Totals]) -> dict[str, Any]:
     """Return movements by weekday and hour, with steps of colour between the smallest and the largest number."""
     rows = [[sums[24 * day + hour].rows for hour in range(24)] for day in range(7)]
     low, high = min(map(min, rows)), max(map(max, rows))

@@ -25,8 +25,9 @@ def has_come() -> bool:
 
 def hear_signals() -> None:
     """Let SIGINT and SIGTERM interrupt the program from now on."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    signal.signal(signal.SIGALRM, _interrupt_unless_ending)
     signal.signal(signal.SIGURG, lambda number, frame: None)  # it only ends the main thread's wait
     sys.unraisablehook = _interrupt_again
 
@@ -39,6 +40,11 @@ def hear_signals_after_import() -> None:
     signal.siginterrupt(signal.SIGINT, True)
     if signal.getsignal(signal.SIGURG) not in (signal.SIG_DFL, signal.SIG_IGN):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+
+
+def end_hearing() -> None:
+    """Let no signal that came late interrupt the end of the program."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
 def add(end: End) -> None:
@@ -74,8 +80,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _interrupt_unless_ending(number: int, frame: FrameType | None) -> None:
+    """Interrupt, but not what is done because of an exception, such as to remove a folder: then ask again."""
+    if sys.exc_info()[0] is None:
+        _interrupt(number, frame)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+
+
 def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Interrupt a little later if a signal came during a callback or `__del__`, whose exceptions Python ignores."""
+    """Interrupt a little later if a signal came during a callback or `__del__`, whose exceptions Python ignores.
+
+    Polars reports such an exception, too, of a signal that comes while it makes an error, and raises another one. The
+    program then is ending already.
+    """
     if ignored.exc_type is KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
     else:

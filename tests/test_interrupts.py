@@ -284,6 +284,43 @@ except KeyboardInterrupt:
     assert (result.stdout, result.stderr) == ("interrupted\n", "")
 
 
+def test_a_signal_that_is_heard_late_does_not_interrupt_what_an_error_has_begun_to_end() -> None:
+    """Such as to remove a folder; and once the program ends, it does not end by the signal of the alarm."""
+    script = """
+import os, signal, time
+from movimento_flat import interrupts
+interrupts.hear_signals()
+class Deleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+def wait():
+    end = time.monotonic() + 5 * interrupts._AGAIN_SECONDS
+    while time.monotonic() < end:
+        pass
+try:
+    try:
+        raise ValueError
+    finally:
+        Deleted()
+        wait()
+        print("removed")
+except ValueError:
+    wait()
+    print("said")
+try:
+    wait()
+except KeyboardInterrupt:
+    print("interrupted")
+Deleted()
+interrupts.end_hearing()
+wait()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (result.stdout, result.stderr) == ("removed\nsaid\ninterrupted\n", "")
+
+
 @pytest.mark.parametrize("error", ["UserError", "RuntimeError", "OSError"])
 def test_the_error_of_what_a_signal_has_ended_is_an_interruption(error: str) -> None:
     """A wait ends by an error; an import of NumPy makes a RuntimeError of KeyboardInterrupt."""

@@ -38,7 +38,7 @@ from movimento_flat.cli.summary import Summary
 from movimento_flat.cli.token_key import key_fingerprint_of, refuse_another_key, with_kept_key, with_key
 from movimento_flat.errors import UserError
 from movimento_flat.hadoop_commands import Hadoop
-from movimento_flat.interrupts import has_come, hear_signals
+from movimento_flat.interrupts import end_hearing, has_come, hear_signals
 from movimento_flat.lake.local_store import is_lake
 from movimento_flat.lake.stores import is_in_hdfs
 from movimento_flat.lake.window import check_months
@@ -501,6 +501,8 @@ def main() -> None:
         if not has_come():
             raise
         _fail(INTERRUPTION, INTERRUPTED)
+    finally:
+        end_hearing()
 
 
 def _fail(error: UserError, status: int) -> None:

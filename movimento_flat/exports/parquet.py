@@ -69,10 +69,9 @@ def write_parquet(
 
     rows = register_io_source(typed_frames, schema=types)
     size = _rows_of_a_group(flat, columns)
-    # A signal is heard by this thread only where it does not wait within Polars. What that is still doing afterwards
-    # finds an open file: by a path it could make the file anew after the folder was cleared.
-    with path.open("wb") as file, ThreadPoolExecutor(1) as pool, ended_by_interrupts(stopping.set):
-        pool.submit(rows.sink_parquet, file, compression_level=LEVEL, row_group_size=size).result()
+    # A signal is heard by this thread only where it does not wait within Polars.
+    with ThreadPoolExecutor(1) as pool, ended_by_interrupts(stopping.set):
+        pool.submit(rows.sink_parquet, path, compression_level=LEVEL, row_group_size=size).result()
     return left_out
 
 

@@ -182,8 +182,7 @@ def write_month(
                 file.seek(part.start)
                 yield pl.read_ipc_stream(io.BytesIO(file.read(part.size))).cast(schema)  # type: ignore[arg-type]
 
-    with path.open("wb") as file:
-        register_io_source(rows, schema=schema).sink_parquet(
-            file, compression_level=LEVEL, row_group_size=group_rows(width), metadata=metadata
-        )
+    register_io_source(rows, schema=schema).sink_parquet(
+        path, compression_level=LEVEL, row_group_size=group_rows(width), metadata=metadata
+    )
     return parquet_totals(path), FileEntry.of(path)

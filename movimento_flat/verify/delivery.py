@@ -140,7 +140,7 @@ def _audit(
     try:
         return audit(csv, manifest.csv.columns, progress)
     except UserError as error:
-        comparison.note(error.what)
+        comparison.note(f"{csv.name} is damaged. {error.what}")
     return None
 
 

@@ -86,11 +86,16 @@ def is_read_by_all(movements: Totals) -> bool:
     return right
 
 
+def _files() -> dict[Path, tuple[int, str]]:
+    """Return when each file of the lake was written, and its hash."""
+    return {file: (file.stat().st_mtime_ns, sha256(file)) for file in LAKE.rglob("*.parquet")}
+
+
 def changes_one_file(database: Database) -> bool:
     """Return whether a month that is written again leaves every other file as it was."""
-    before = {file: (file.stat().st_mtime_ns, sha256(file)) for file in LAKE.rglob("*.parquet")}
+    before = _files()
     database.flatten(OUTPUT / "month", "--lake", str(LAKE), *MONTH)
-    after = {file: (file.stat().st_mtime_ns, sha256(file)) for file in LAKE.rglob("*.parquet")}
+    after = _files()
     written = {file.parent.name for file in before | after if before.get(file) != after.get(file)}
     print(f"A run of one month writes {', '.join(written)}.")
     return written == {FOLDER_OF_MONTH}

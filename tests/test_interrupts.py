@@ -263,21 +263,28 @@ except KeyboardInterrupt:
     assert result.stdout == "ended\n"
 
 
-def test_a_signal_within_what_ignores_exceptions_is_not_lost() -> None:
-    script = """
-import os, signal
+#: Begins a script in which an object that is deleted sends a signal, whose exception Python ignores.
+IGNORED = """
+import os, signal, time
 from movimento_flat import interrupts
 interrupts.hear_signals()
 class Deleted:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
-try:
+"""
+
+
+def test_a_signal_within_what_ignores_exceptions_is_not_lost() -> None:
+    script = (
+        IGNORED
+        + """try:
     Deleted()
     while True:
         pass
 except KeyboardInterrupt:
     print("interrupted")
 """
+    )
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
@@ -286,14 +293,9 @@ except KeyboardInterrupt:
 
 def test_a_signal_that_is_heard_late_does_not_interrupt_what_an_error_has_begun_to_end() -> None:
     """Such as to remove a folder; and once the program ends, it does not end by the signal of the alarm."""
-    script = """
-import os, signal, time
-from movimento_flat import interrupts
-interrupts.hear_signals()
-class Deleted:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGTERM)
-def wait():
+    script = (
+        IGNORED
+        + """def wait():
     end = time.monotonic() + 5 * interrupts._AGAIN_SECONDS
     while time.monotonic() < end:
         pass
@@ -315,6 +317,7 @@ Deleted()
 interrupts.end_hearing()
 wait()
 """
+    )
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

@@ -64,7 +64,7 @@ def test_another_mariadb_delivers_what_a_plain_join_gives_and_agrees(
     name: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     with server_of(name, tmp_path_factory.mktemp("server")) as running:
-        database = filled_database(running, movements=20_000)
+        database = filled_database(running)
         assert database.query("SELECT VERSION()")[0][0].startswith(VERSIONS[name])
         test_the_csv_is_what_a_plain_join_in_the_database_gives(database, tmp_path)
         assert test_verify.verify(tmp_path, database).returncode == 0
@@ -72,7 +72,7 @@ def test_another_mariadb_delivers_what_a_plain_join_gives_and_agrees(
 
 @pytest.fixture(scope="session")
 def filled(server: Server) -> Database:
-    return filled_database(server, movements=20_000)
+    return filled_database(server)
 
 
 def programs_of_maven(folder: Path) -> Programs:

@@ -99,6 +99,8 @@ def test_a_lake_in_hdfs_is_one_table_for_spark_and_a_month_again_changes_one_fil
     query = f"SELECT count(*), sum(CAST({AMOUNT} AS DECIMAL(30, 2))) FROM ({expected_rows()}) AS flat"
     february = f"{query} WHERE data_movimento >= '2024-02-01' AND data_movimento < '2024-03-01'"
     of_all, of_month = (cluster.query(DATABASE, statement)[0] for statement in (query, february))
+    if LONG:
+        assert by_spark(spark_jars)[-5:] == [*map(str, (*of_all, *of_month)), "yarn"]
 
     before, written = record(cluster), modified(cluster)
     cluster.query(

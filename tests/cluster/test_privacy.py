@@ -16,6 +16,7 @@ from tests.cluster.docker import PROJECT, RUNS, Cluster, docker, logs, wait_for
 from tests.cluster.test_access import run_without_removal
 from tests.cluster.test_results import loopback_server
 from tests.conftest import PASSWORD, Database, Server, filled_database
+from tests.soak import LONG
 from tests.spellings import plant, whole_numbers
 
 #: Card numbers that no other run on this cluster has seen, and no part of a longer one.
@@ -113,7 +114,11 @@ NODE_FOLDERS = ("/hadoop/local", "/hadoop/logs", "/hadoop/tmp", "/tmp")
 
 @pytest.mark.parametrize(
     "options",
-    [("--card", "mask"), ("--card", "token", "--people", "token")],
+    [
+        ("--card", "mask"),
+        ("--card", "token", "--people", "token"),
+        *([("--card", "token")] if LONG else []),
+    ],
     ids=" ".join,
 )
 def test_no_number_in_any_spelling_is_whole_anywhere_but_in_the_runs_own_input(

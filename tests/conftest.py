@@ -154,9 +154,12 @@ def new_database(server: Server) -> Database:
 
 
 @pytest.fixture
-def database(server: Server) -> Database:
-    """An empty schema."""
-    return new_database(server)
+def database(server: Server) -> Iterator[Database]:
+    """An empty schema, dropped after the test: some hundreds of them fill a disk."""
+    database = new_database(server)
+    yield database
+    with server.connect() as admin:
+        admin.query(f"DROP DATABASE IF EXISTS {database.name}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A MySQL 9 server for tests: on a free port of 127.0.0.1, ended by its process id."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -19,7 +20,7 @@ START_SECONDS = STOP_SECONDS = 120
 
 
 class MySQL9:
-    """It runs as long as the `with` block; its data lie in `folder`, whose path is to be short.
+    """It runs as long as the `with` block; its data lie in `folder`, whose path is to be short, and are removed.
 
     Without TLS, as it is unless `settings` say something else, a password goes to it by caching_sha2_password's
     exchange of keys.
@@ -105,6 +106,7 @@ class MySQL9:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        shutil.rmtree(self._folder / "data")
 
 
 def free_port() -> int:

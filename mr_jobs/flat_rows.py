@@ -134,7 +134,7 @@ class FlatRows:
         fields = self._layout.movement
         line = row_of(padded("card"), padded("id"), *fields[2:])
         packs = chain(own[_M], more)
-        lines = (bytes_of(frame_of([rows], fields).select(line).to_series(), b"\n") for rows in packs)
+        lines = (bytes_of(frame_of([rows], fields).select(line).to_series(), b"\n") + b"\n" for rows in packs)
         for block in sorted_on_disk(lines, self._batch):
             rows = fields_of(lines_of(block), fields).with_columns(unpadded("card"), unpadded("id"))
             yield from join.rows(_numbered(rows))

@@ -5,7 +5,6 @@ is `bucket \t tag \t rows`, the rows separated by 0x1e. A bucket is BUCKET conse
 cost the shuffle far less than millions of small ones. Its key has leading zeros, so byte order is the order of ids.
 """
 
-import io
 import os
 import subprocess
 from collections import defaultdict
@@ -169,32 +168,31 @@ def key_of(bucket: int | str | None) -> bytes:
 
 
 def packs_of(rows: pl.DataFrame, tag: bytes) -> Iterator[tuple[int | str | None, bytes]]:
-    """Return each run of one `bucket`, and its rows as packs of about PACK bytes. All rows become bytes in one go."""
-    if rows.is_empty():
-        return
-    text = memoryview(bytes_of(rows["row"], ROW_SEPARATOR))
-    length = pl.col("row").str.len_bytes() + 1
-    run = pl.col("bucket").rle_id() + length.cum_sum() // PACK
-    by_run = rows.lazy().select("bucket", run=run, length=length).group_by("run", maintain_order=True)
-    spans = by_run.agg(pl.col("bucket").first(), pl.col("length").sum()).collect()
-    start = 0
-    for bucket, length in zip(spans["bucket"].to_list(), spans["length"].to_list(), strict=True):
-        yield bucket, b"".join((tag, b"\t", text[start : start + length - 1]))
-        start += length
+    """Return each run of one `bucket`, and its rows as packs of about PACK bytes."""
+    _refuse_null(rows["row"])
+    row = pl.col("row")
+    run = pl.col("bucket").rle_id() + (row.str.len_bytes() + 1).cum_sum() // PACK
+    packs = rows.group_by(run=run, maintain_order=True).agg(
+        pl.col("bucket").first(), row.str.join(_SEPARATOR).cast(pl.Binary)
+    )
+    for bucket, pack in packs.select("bucket", "row").iter_rows():
+        yield bucket, b"%b\t%b" % (tag, pack)
 
 
-def bytes_of(rows: pl.Series, end: bytes) -> bytes:
-    """Return rows as bytes, each with `end` after it.
+def bytes_of(rows: pl.Series, between: bytes) -> bytes:
+    """Return rows as bytes, with `between` between them.
 
     Raises:
-        ValueError: one is null, which would be written as an empty row: a movement would be lost.
+        ValueError: one is null, which would not be written: a movement would be lost.
     """
+    _refuse_null(rows)
+    text: bytes = rows.str.join(between.decode()).cast(pl.Binary).item()
+    return text
+
+
+def _refuse_null(rows: pl.Series) -> None:
     if rows.null_count():
         raise ValueError(f"{rows.null_count()} rows have a field that is null")
-    buffer = io.BytesIO()
-    frame = rows.to_frame()
-    frame.write_csv(buffer, include_header=False, quote_style="never", line_terminator=end.decode())
-    return buffer.getvalue()
 
 
 def few(rows: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -207,7 +205,7 @@ def few(rows: pl.DataFrame, key: str) -> pl.DataFrame:
 def few_of_each(packs: Sequence[bytes]) -> list[bytes]:
     """Do the same with packs, whose rows begin with the key."""
     rows = frame_of(packs, ["key", "rest"])
-    return [bytes_of(few(rows, "key").select(row_of("key", "rest")).to_series(), ROW_SEPARATOR)[:-1]]
+    return [bytes_of(few(rows, "key").select(row_of("key", "rest")).to_series(), ROW_SEPARATOR)]
 
 
 def padded(name: str) -> pl.Expr:

@@ -204,7 +204,7 @@ def _escaped(block: bytes) -> bytes:
 
     Byte order marks before a line are no part of it: so a line is the same wherever a file is cut.
     """
-    if _MARK in block:
+    if _MARK[:1] in block and _MARK in block:  # one byte is found much faster, and in few texts
         block = _find_marks(b"", block)
     if not any(bare in block for bare in _BARE):
         return block

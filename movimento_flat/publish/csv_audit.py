@@ -179,9 +179,9 @@ def totals_of(amounts: pl.DataFrame) -> Totals:
 
 def moments_in(rows: pl.DataFrame) -> pl.Series:
     """Return the moments of rows; all are null where the rows have no such column."""
-    return moments(
-        rows[MOMENT] if MOMENT in rows.columns else pl.repeat(None, len(rows), dtype=pl.String, eager=True)
-    )
+    if MOMENT in rows.columns:
+        return _moments(rows[MOMENT])
+    return pl.repeat(None, len(rows), dtype=pl.Datetime("us"), eager=True)
 
 
 def moments(texts: pl.Series) -> pl.Series:

@@ -45,12 +45,11 @@ class Cards:
     @classmethod
     def of(cls, table: pl.DataFrame) -> "Cards":
         """Return the cards of some rows, which have CARD, `period`, where what is below 0 is no month, and PIECES."""
-        runs = table.group_by(run=pl.col(CARD).rle_id(), maintain_order=True).agg(
-            pl.col(CARD).first(), pl.len(), PIECES.sum()
-        )
-        run_and_month = pl.col(CARD).rle_id().cast(pl.Int64) * _MORE_THAN_MONTHS + pl.col("period")
+        rows = table.select(CARD, "period", PIECES, run=pl.col(CARD).rle_id())
+        runs = rows.group_by("run", maintain_order=True).agg(pl.col(CARD).first(), pl.len(), PIECES.sum())
+        run_and_month = pl.col("run").cast(pl.Int64) * _MORE_THAN_MONTHS + pl.col("period")
         is_known = (pl.col(CARD) != "") & (pl.col("period") >= 0)
-        pairs = table.select(pl.when(is_known).then(run_and_month)).to_series().drop_nulls().unique()
+        pairs = rows.select(pl.when(is_known).then(run_and_month)).to_series().drop_nulls().unique()
         months = pl.DataFrame({"run": pairs // _MORE_THAN_MONTHS, "month": pairs % _MORE_THAN_MONTHS})
         last = len(runs) - 1
         edges = [

@@ -23,7 +23,7 @@ from movimento_flat.errors import UserError
 from movimento_flat.interrupts import ended_by_interrupts
 from movimento_flat.money import Totals
 from movimento_flat.private_files import make_private_file
-from movimento_flat.publish.csv_audit import blocks, frames, moments, rows_in
+from movimento_flat.publish.csv_audit import blocks, frames, moments
 from movimento_flat.publish.parts import PARQUET_NAME
 from movimento_flat.schema import AMOUNT, FLAT_BY_NAME, Kind
 
@@ -88,7 +88,7 @@ def parquet_totals(path: Path) -> Totals:
 def _rows_of_a_group(flat: Path, columns: tuple[str, ...]) -> int:
     """Return how many rows have _GROUP_BYTES at most, wherever in the CSV they are."""
     with flat.open("rb") as file:
-        widest = max((len(rows) / rows_in(rows) for rows in blocks(file.read, columns)), default=1)
+        widest = max((len(block.rows) / block.count for block in blocks(file.read, columns)), default=1)
     return group_rows(widest)
 
 

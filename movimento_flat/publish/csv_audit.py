@@ -1,9 +1,9 @@
 """What a finished CSV holds, counted from nothing but its bytes."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,6 @@ from movimento_flat.schema import AMOUNT, FLAT_COLUMNS, MOMENT
 
 #: Bytes that are read at once: with less, the calls cost more than the work in them.
 CHUNK = 10 << 20
-_without_quoted = re.compile(rb'"[^"]*"').sub
 _AMOUNT = r"^-?[0-9]+\.[0-9][0-9]$"
 #: Columns with pieces of an amount, the lowest first, and the digits of each.
 PIECES, _PIECE_DIGITS = pl.selectors.starts_with("piece "), 12
@@ -84,58 +83,72 @@ def frames(
         yield _frame(block, columns, wanted, encoding)
 
 
+@dataclass(frozen=True)
+class Block:
+    """Whole rows of a CSV.
+
+    Attributes:
+        rows: their bytes.
+        bare: these without what stands between quotes, where nothing separates.
+    """
+
+    rows: bytes
+    bare: bytes
+
+    @property
+    def count(self) -> int:
+        """Return how many rows these are."""
+        return self.bare.count(b"\n")
+
+
 def blocks(
     read: Callable[[int], bytes], columns: tuple[str, ...], has_header: bool = True
-) -> Iterator[bytes]:
-    """Return whole rows, CHUNK bytes or, where a row is longer, as many as it has; the header stands before each."""
-    header = f"{','.join(columns)}\n".encode()
+) -> Iterator[Block]:
+    """Return the rows of a CSV: CHUNK bytes or, where a row is longer, as many as it has."""
+    header = _header(columns)
     if has_header and read(len(header)) != header:
         raise UserError("The CSV does not begin with the flat table's header.")
     rest = b""
     while chunk := read(CHUNK):
         text = rest + chunk
-        end = _end_of_rows(text)
-        rest = text[end:]
-        if end:
-            yield header + text[:end]
+        block = _whole_rows(text)
+        rest = text[len(block.rows) :]
+        if block.rows:
+            yield block
     if rest:
         raise UserError("The CSV ends in the middle of a row.")
 
 
-def rows_in(block: bytes) -> int:
-    """Return how many rows a block has behind its header."""
-    return _bare(block).count(b"\n") - 1
+def _header(columns: Sequence[str]) -> bytes:
+    return f"{','.join(columns)}\n".encode()
 
 
-def _end_of_rows(text: bytes) -> int:
-    """Return where the last whole row ends: behind the last line end that is not between quotes."""
+def _whole_rows(text: bytes) -> Block:
+    """Return what ends with the last line end that is not between quotes."""
     end = text.rfind(b"\n") + 1
-    quotes = text.count(b'"', 0, end)
-    while quotes % 2:
-        line = text.rfind(b"\n", 0, end - 1) + 1
-        quotes -= text.count(b'"', line, end)
-        end = line
-    return end
-
-
-def _bare(block: bytes) -> bytes:
-    """Return a block without what stands between quotes, where nothing separates."""
-    return _without_quoted(b"", block) if b'"' in block else block
+    while True:
+        rows = text[:end]
+        unquoted = rows.split(b'"')
+        if len(unquoted) % 2:
+            return Block(rows, b"".join(unquoted[::2]))
+        last_quote = end - len(unquoted[-1])
+        end = text.rfind(b"\n", 0, last_quote) + 1
 
 
 def _frame(
-    block: bytes, columns: tuple[str, ...], wanted: Sequence[str], encoding: Literal["utf8", "utf8-lossy"]
+    block: Block, columns: tuple[str, ...], wanted: Sequence[str], encoding: Literal["utf8", "utf8-lossy"]
 ) -> pl.DataFrame:
     """Return the rows of a block.
 
     A row has no more fields than the header, which Polars sees to, and altogether none is missing.
     """
-    bare, rows = _bare(block), None
-    lines = bare.count(b"\n")
+    rows, count = None, block.count
     with suppress(pl.exceptions.ComputeError):  # its message may have a row's text
-        rows = pl.read_csv(block, columns=list(wanted), infer_schema=False, encoding=encoding)
-    is_whole = bare.count(b",") == lines * (len(columns) - 1) and b"\r" not in bare
-    if rows is None or len(rows) != lines - 1 or not is_whole:
+        rows = pl.read_csv(
+            _header(columns) + block.rows, columns=list(wanted), infer_schema=False, encoding=encoding
+        )
+    is_whole = block.bare.count(b",") == count * (len(columns) - 1) and b"\r" not in block.bare
+    if rows is None or len(rows) != count or not is_whole:
         raise UserError(f"A row of the CSV does not have {len(columns)} columns in UTF-8.")
     return rows.rechunk()  # else each question to the frame would do it
 

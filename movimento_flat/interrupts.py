@@ -15,6 +15,7 @@ End = Callable[[], object]
 
 _ends: set[End] = set()
 _has_come = False
+_is_held = False
 _AGAIN_SECONDS = 0.01
 
 
@@ -32,14 +33,21 @@ def hear_signals() -> None:
     sys.unraisablehook = _interrupt_again
 
 
-def hear_signals_after_import() -> None:
-    """Let SIGINT end waits again after a library has set a handler of its own, after which they would go on (Polars).
+@contextmanager
+def held_during_import() -> Iterator[None]:
+    """Hold signals while Polars is imported, which one would end by a panic; they are heard when the block is left.
 
-    One that came in between is heard now.
+    Polars sets a handler of its own for SIGINT, after which waits would go on: from then on they end again.
     """
-    signal.siginterrupt(signal.SIGINT, True)
-    if signal.getsignal(signal.SIGURG) not in (signal.SIG_DFL, signal.SIG_IGN):
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+    global _is_held  # noqa: PLW0603  # signals are the process's
+    _is_held = True
+    try:
+        yield
+    finally:
+        _is_held = False
+        signal.siginterrupt(signal.SIGINT, True)
+        if signal.getsignal(signal.SIGURG) not in (signal.SIG_DFL, signal.SIG_IGN):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
 
 
 def end_hearing() -> None:
@@ -77,7 +85,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     _has_come = True
     for end in tuple(_ends):
         end()
-    raise KeyboardInterrupt
+    if not _is_held:
+        raise KeyboardInterrupt
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
 
 def _interrupt_unless_ending(number: int, frame: FrameType | None) -> None:

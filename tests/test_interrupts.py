@@ -386,10 +386,10 @@ from movimento_flat import interrupts
 interrupts.hear_signals()
 
 def import_it():
-    import polars
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(0.5)
-    interrupts.hear_signals_after_import()
+    with interrupts.held_during_import():
+        import polars
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
 
 threading.Thread(target=import_it, daemon=True).start()
 try:
@@ -401,3 +401,28 @@ except KeyboardInterrupt:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
     )
     assert result.stdout == "heard\n", result.stderr
+
+
+def test_a_signal_while_polars_is_imported_is_heard_after_it() -> None:
+    """Within its native code, which imports `atexit`, an exception would be a panic."""
+    script = """
+import signal, sys, time
+from movimento_flat import interrupts
+interrupts.hear_signals()
+
+def send_signal(event, args):
+    if event == "import" and args[0] == "atexit" and "_polars_runtime_32" in sys.modules:
+        print("sent")
+        signal.raise_signal(signal.SIGTERM)
+
+sys.addaudithook(send_signal)
+try:
+    from movimento_flat.columnar import pl
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (result.stdout.split()[-2:], result.stderr) == (["sent", "heard"], "")

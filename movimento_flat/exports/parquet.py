@@ -16,8 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
-from polars.io.plugins import register_io_source
-
 from movimento_flat.columnar import pl
 from movimento_flat.errors import UserError
 from movimento_flat.interrupts import ended_by_interrupts
@@ -67,7 +65,7 @@ def write_parquet(
                 yield pl.DataFrame([typed(texts[name], kind, left_out) for name, kind in types.items()])
                 progress(len(texts))
 
-    rows = register_io_source(typed_frames, schema=types)
+    rows = pl.io.plugins.register_io_source(typed_frames, schema=types)
     size = _rows_of_a_group(flat, columns)
     # A signal is heard by this thread only where it does not wait within Polars.
     with ThreadPoolExecutor(1) as pool, ended_by_interrupts(stopping.set):

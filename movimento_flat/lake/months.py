@@ -17,8 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polars.io.plugins import register_io_source
-
 from movimento_flat.columnar import pl
 from movimento_flat.exports.parquet import (
     LEVEL,
@@ -182,7 +180,7 @@ def write_month(
                 file.seek(part.start)
                 yield pl.read_ipc_stream(io.BytesIO(file.read(part.size))).cast(schema)  # type: ignore[arg-type]
 
-    register_io_source(rows, schema=schema).sink_parquet(
+    pl.io.plugins.register_io_source(rows, schema=schema).sink_parquet(
         path, compression_level=LEVEL, row_group_size=group_rows(width), metadata=metadata
     )
     return parquet_totals(path), FileEntry.of(path)

@@ -87,23 +87,28 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         end()
     if not _is_held:
         raise KeyboardInterrupt
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    _interrupt_later()
 
 
 def _interrupt_unless_ending(number: int, frame: FrameType | None) -> None:
     """Interrupt, but not what is done because of an exception, such as to remove a folder: then ask again."""
     if sys.exc_info()[0] is None:
         _interrupt(number, frame)
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    else:
+        _interrupt_later()
 
 
 def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Interrupt a little later if a signal came during a callback or `__del__`, whose exceptions Python ignores.
+    """Interrupt later if a signal came during a callback or `__del__`, whose exceptions Python ignores.
 
     Polars reports such an exception, too, of a signal that comes while it makes an error, and raises another one. The
     program then is ending already.
     """
     if ignored.exc_type is KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+        _interrupt_later()
     else:
         sys.__unraisablehook__(ignored)
+
+
+def _interrupt_later() -> None:
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)

@@ -58,6 +58,17 @@ def started(*arguments: object, home: Path) -> "Iterator[subprocess.Popen[str]]"
         process.wait()
 
 
+def run_script(script: str, check: bool = False, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=check,
+        timeout=timeout,
+    )
+
+
 def ends_by_one_signal(process: "subprocess.Popen[str]", by: signal.Signals, state: Condition) -> None:
     """Wait for the state, send one signal, and see how the command ends."""
     deadline = time.monotonic() + STATE_SECONDS
@@ -257,9 +268,7 @@ except KeyboardInterrupt:
     with interrupts.ended_by_interrupts(lambda: print("ended")):
         pass
 """
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    result = run_script(script, check=True)
     assert result.stdout == "ended\n"
 
 
@@ -285,9 +294,7 @@ except KeyboardInterrupt:
     print("interrupted")
 """
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
+    result = run_script(script, check=True)
     assert (result.stdout, result.stderr) == ("interrupted\n", "")
 
 
@@ -318,9 +325,7 @@ interrupts.end_hearing()
 wait()
 """
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
+    result = run_script(script, check=True)
     assert (result.stdout, result.stderr) == ("removed\nsaid\ninterrupted\n", "")
 
 
@@ -339,9 +344,7 @@ def failing(**options):
 main.cli.main = failing
 main.main()
 """
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    result = run_script(script)
     assert result.returncode == 130
     assert result.stderr == "movimento-flat: Interrupted; what was published before is as it was.\n"
 
@@ -397,9 +400,7 @@ try:
 except KeyboardInterrupt:
     print("heard")
 """
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
-    )
+    result = run_script(script, timeout=30)
     assert result.stdout == "heard\n", result.stderr
 
 
@@ -422,7 +423,5 @@ try:
 except KeyboardInterrupt:
     print("heard")
 """
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
-    )
+    result = run_script(script, timeout=30)
     assert (result.stdout.split()[-2:], result.stderr) == (["sent", "heard"], "")

@@ -26,7 +26,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from movimento_flat.columnar import pl
 from movimento_flat.private_files import make_private_file
-from movimento_flat.publish.csv_audit import frames, moments
+from movimento_flat.publish.csv_audit import DAY, frames, moments
 from movimento_flat.publish.limits import WORKBOOK_ROWS
 from movimento_flat.publish.parts import WORKBOOK_NAME
 from movimento_flat.schema import FLAT_BY_NAME, Kind
@@ -38,7 +38,6 @@ _DIGITS = 15
 _LONGEST_TEXT = 32_767
 _FIRST_DATE = datetime(1900, 3, 1)
 _DAY_0 = datetime(1899, 12, 30)
-_DAY = 86_400 * 10**6
 
 _WHOLE, _MONEY, _MOMENT, _FINE_MOMENT = "0", "#,##0.00", "dd/mm/yyyy hh:mm:ss", "dd/mm/yyyy hh:mm:ss.000"
 _SHOWN_AS = {Kind.WHOLE: _WHOLE, Kind.ID: _WHOLE, Kind.MONEY: _MONEY, Kind.MOMENT: _MOMENT}
@@ -190,7 +189,7 @@ def _serial_days(texts: pl.Series) -> pl.Series:
     at = moments(texts)
     microseconds = (at - _DAY_0).dt.total_microseconds()
     has_it = (at >= _FIRST_DATE) & (microseconds % 1000 == 0)
-    return pl.select(pl.when(has_it).then(microseconds / _DAY)).to_series()
+    return pl.select(pl.when(has_it).then(microseconds / DAY)).to_series()
 
 
 def _text_cells(texts: pl.Series, left_out: Counter[str]) -> list[_Cell]:

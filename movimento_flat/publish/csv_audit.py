@@ -20,6 +20,8 @@ _AMOUNT = r"^-?[0-9]+\.[0-9][0-9]$"
 #: Columns with pieces of an amount, the lowest first, and the digits of each.
 PIECES, _PIECE_DIGITS = pl.selectors.starts_with("piece "), 12
 _MORE_DIGITS = rf"[0-9]{{{_PIECE_DIGITS + 1}}}"
+#: Microseconds of a day: moments are counted in them.
+DAY = 24 * 60 * 60 * 10**6
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?$"
 
 

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any
 
 from movimento_flat import schema
 from movimento_flat.columnar import pl
 from movimento_flat.money import Totals
 from movimento_flat.problem_lists import Warn
-from movimento_flat.publish.csv_audit import PIECES, in_floats, of_pieces, totals_of
+from movimento_flat.publish.csv_audit import DAY, PIECES, in_floats, of_pieces, totals_of
 from movimento_flat.report.cards import Cards
 from movimento_flat.report.merchants import Merchants
 from mr_jobs.quality_checks import movement_checks
@@ -27,16 +28,11 @@ MOST_KINDS, LONGEST_KIND = 64, 200
 #: A period is a number of months since the year 0; those from the first to before the last of these are told apart.
 FIRST_MONTH, END_OF_MONTHS = 1950 * 12, 2050 * 12
 _FIRST_DAY = date(FIRST_MONTH // 12, 1, 1)
-_days = pl.date_range(_FIRST_DAY, date(END_OF_MONTHS // 12, 1, 1), closed="left", eager=True).dt
-#: The month of each day of them: to look it up takes a tenth of the time that the calendar takes.
-_MONTH_OF_DAY = _days.year() * 12 + _days.month() - 1
 #: Periods that are no months: dates that cannot be true, none of the calendar, and all other months.
 BEFORE_CARD, IN_FUTURE, UNDATED, OTHER_MONTHS = range(-4, 0)
 _IMPOSSIBLE = {Warn.BEFORE_CARD.value: BEFORE_CARD, Warn.FUTURE.value: IN_FUTURE}
 #: Where bins of amounts begin, in centavos. The first bin, below all, is refunds; the second is zero.
 BINS = (0, 1, *(worth * unit for unit in (100, 1000, 10_000, 100_000) for worth in (1, 2, 5)), 1_000_000)
-_HOUR = 3_600_000_000  # microseconds
-_DAY = 24 * _HOUR
 _BINS = pl.Series(BINS, dtype=pl.Float64)
 #: Where bands of ages begin. An age below the first or from the last one on, which nobody has, has place 0.
 AGES = (0, 18, 25, 35, 45, 55, 65, 131)
@@ -132,7 +128,8 @@ def _table(
     rows: pl.DataFrame, amounts: pl.DataFrame, at: pl.Series, checks: dict[str, pl.Expr]
 ) -> pl.DataFrame:
     """Return the rows with what tells sums apart, and what deserves each warning."""
-    day = pl.col("at").to_physical() // _DAY - (_FIRST_DAY - date(1970, 1, 1)).days
+    months = _month_of_day()
+    day = pl.col("at").to_physical() // DAY - (_FIRST_DAY - date(1970, 1, 1)).days
     return (
         rows.with_columns(pl.exclude(schema.AMOUNT).fill_null(""))
         .with_columns(pl.lit("").alias(name) for name in COLUMNS if name not in rows.columns)
@@ -146,9 +143,7 @@ def _table(
             period=pl.coalesce(
                 pl.when(pl.col("at").is_null()).then(UNDATED),
                 *(pl.when(pl.col(name)).then(_IMPOSSIBLE[name]) for name in checks if name in _IMPOSSIBLE),
-                pl.lit(_MONTH_OF_DAY).gather(
-                    pl.when(day.is_between(0, len(_MONTH_OF_DAY), closed="left")).then(day)
-                ),
+                pl.lit(months).gather(pl.when(day.is_between(0, len(months), closed="left")).then(day)),
                 OTHER_MONTHS,
             ),
             kind=pl.when(pl.col(schema.ACCOUNT_KIND).str.len_bytes() <= LONGEST_KIND).then(
@@ -162,10 +157,17 @@ def _table(
         .with_columns(
             # 1970 began on a Thursday.
             hour=pl.when(pl.col("period") >= 0).then(
-                (pl.col("at").to_physical() // _HOUR + 3 * 24) % (7 * 24)
+                (pl.col("at").to_physical() // (DAY // 24) + 3 * 24) % (7 * 24)
             )
         )
     )
+
+
+@cache
+def _month_of_day() -> pl.Series:
+    """Return the month of each day from _FIRST_DAY on: to look it up takes a quarter of the calendar's time."""
+    days = pl.date_range(_FIRST_DAY, date(END_OF_MONTHS // 12, 1, 1), closed="left", eager=True).dt
+    return days.year() * 12 + days.month() - 1
 
 
 def _band(age: str) -> int | None:
